@@ -1,0 +1,53 @@
+/**
+ * InputDStream: where records come in. Two kinds:
+ *
+ * - **receiver**: a `Receiver` runs on an executor and stores blocks; the tracker allocates them to batches. Blocks of raw bytes
+ *   are decoded when they are read (`decode`).
+ * - **direct**: the driver asks a planner at each batch what the batch shall read, the answer is recorded in the batch plan, and
+ *   executors read just that. Reading a part again gives the same records: such an input needs no log.
+ *
+ * Source: Spark Streaming's `InputDStream` and `ReceiverInputDStream`.
+ */
+import type { Effect, Scope } from "effect"
+import type { PartitionIndex } from "../protocol/Ids.ts"
+import type { Receiver } from "../receiving/Receiver.ts"
+import type { Time } from "../time/Time.ts"
+import type { PartitionSpec } from "./BatchPlan.ts"
+
+/** Gives the records of a partition chunk by chunk; undefined is the end. */
+export interface ChunkReader<out A, out E = unknown> {
+  readonly next: Effect.Effect<ReadonlyArray<A> | undefined, E>
+}
+
+/** What a batch shall read of an input; undefined: no data set at this time. */
+export interface PlannedInput {
+  readonly records: number
+  readonly partitions: ReadonlyArray<PartitionSpec>
+}
+
+/** Runs on the driver, one for the life of the context. */
+export interface InputPlanner<out E = unknown> {
+  readonly plan: (batch: { readonly time: Time; readonly batchMillis: number }) => Effect.Effect<PlannedInput | undefined, E>
+}
+
+/** Runs on executors, one for the life of each. */
+export interface InputReader<out A, out E = unknown> {
+  readonly read: (
+    part: { readonly value: unknown; readonly time: Time; readonly partition: PartitionIndex }
+  ) => Effect.Effect<ChunkReader<A, E>, E>
+}
+
+export interface ReceiverInput<out A, out E = unknown, out R = unknown> {
+  readonly kind: "receiver"
+  readonly receiver: Receiver<any, E, R>
+  /** Records of a block that was stored as bytes; without it, bytes blocks are one record each: the `Uint8Array`. */
+  readonly decode: ((bytes: Uint8Array) => ReadonlyArray<A>) | undefined
+}
+
+export interface DirectInput<out A, out E = unknown, out R = unknown> {
+  readonly kind: "direct"
+  readonly planner: Effect.Effect<InputPlanner<E>, E, R | Scope.Scope>
+  readonly reader: Effect.Effect<InputReader<A, E>, E, R | Scope.Scope>
+}
+
+export type InputDefinition<A, E = unknown, R = unknown> = ReceiverInput<A, E, R> | DirectInput<A, E, R>

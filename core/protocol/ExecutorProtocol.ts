@@ -1,0 +1,109 @@
+/**
+ * The protocol between driver and executors, whatever carries it (in one process, threads, simulation, later a cluster).
+ *
+ * | message | from | to | answered by | effect |
+ * | --- | --- | --- | --- | --- |
+ * | ExecutorReady | executor | driver | - | the executor has built the graph and can take tasks |
+ * | ExecutorRefused | executor | driver | - | its graph or code differs; says where |
+ * | RunTasks | driver | executor | TaskEnded, per task | runs tasks of one stage |
+ * | TaskEnded | executor | driver | - | a task's end: done, or why not |
+ * | StartReceiver, StopReceiver, UpdateRate | driver | executor | - | orders to a receiver's supervisor |
+ * | ReceiverMessage | executor | driver | ReceiverAnswer, where the message asks for one | see `ReceiverTracker` |
+ * | Forget | driver | executor | - | plans, shuffles and blocks that no task will need again |
+ * | StopExecutor | driver | executor | - | ends the executor |
+ * | FetchShuffle, FetchBlock | executor | executor | Fetched | one reduce partition's part of map outputs; one block |
+ *
+ * A link keeps the order of what it carries from one party to another, may deliver a message twice, and tells when the other
+ * side is gone. Every handler is idempotent. Bulk data is always an `ArrayBuffer`, so that a link can transfer it.
+ */
+import type { BatchPlan, Payload } from "../dstream/BatchPlan.ts"
+import type { BlockId, ReceivedBlockInfo } from "../blocks/ReceivedBlock.ts"
+import type { ExecutorId, PartitionIndex, RddId, StreamId } from "./Ids.ts"
+import type { Time } from "../time/Time.ts"
+
+/** What every executor is told before it builds the graph. */
+export interface Handshake {
+  readonly appName: string
+  readonly epoch: number
+  readonly zeroTime: Time
+  readonly batchMillis: number
+  readonly settings: Readonly<Record<string, unknown>>
+  readonly structureFingerprint: string
+  readonly codeFingerprint: string
+}
+
+/** Where data can be fetched: hints that come with a task. */
+export interface Places {
+  /** Executors that hold a block. */
+  readonly blocks: ReadonlyArray<readonly [block: BlockId, executors: ReadonlyArray<ExecutorId>]>
+  /** For a shuffle: the executor of each map partition. */
+  readonly shuffles: ReadonlyArray<readonly [shuffle: RddId, executors: ReadonlyArray<ExecutorId>]>
+}
+
+/** What a result task does with its partition. */
+export type Action =
+  | { readonly kind: "collect" }
+  | { readonly kind: "count" }
+  | { readonly kind: "take"; readonly count: number }
+  /** The output's own Effect, run on the executor. */
+  | { readonly kind: "foreachPartition"; readonly output: string }
+
+export interface TaskDescription {
+  readonly task: number
+  readonly partition: PartitionIndex
+  readonly attempt: number
+}
+
+export interface RunTasks {
+  readonly kind: "RunTasks"
+  /** The stage's RDD: for map tasks the shuffled RDD whose parent is computed, for result tasks the RDD itself. */
+  readonly stage: RddId
+  readonly work: { readonly kind: "map" } | { readonly kind: "result"; readonly action: Action }
+  /** Digest of the lineage's shape as the driver derived it. */
+  readonly digest: string
+  /** Plans that this executor has not been sent, oldest first. */
+  readonly plans: ReadonlyArray<BatchPlan>
+  readonly places: Places
+  readonly tasks: ReadonlyArray<TaskDescription>
+}
+
+/** The end of a task. */
+export type TaskResult =
+  | { readonly kind: "Done"; readonly value: Payload | undefined; readonly records: number; readonly bytes: number }
+  | { readonly kind: "FetchFailed"; readonly shuffle: RddId; readonly mapPartition: PartitionIndex; readonly executor: ExecutorId; readonly reason: string }
+  | { readonly kind: "BlockLost"; readonly block: BlockId; readonly reason: string }
+  | { readonly kind: "Failed"; readonly operator: StreamId; readonly partition: PartitionIndex; readonly message: string; readonly stack: string | undefined }
+
+export type ToExecutor =
+  | RunTasks
+  | { readonly kind: "StartReceiver"; readonly stream: StreamId; readonly attempt: number; readonly rateLimit: number | undefined }
+  | { readonly kind: "StopReceiver"; readonly stream: StreamId; readonly attempt: number; readonly message: string }
+  | { readonly kind: "UpdateRate"; readonly stream: StreamId; readonly rate: number }
+  | { readonly kind: "ReceiverAnswer"; readonly request: number; readonly answer: ReceiverAnswer }
+  | { readonly kind: "Forget"; readonly before: Time; readonly blocks: ReadonlyArray<BlockId> }
+  | { readonly kind: "StopExecutor" }
+
+/** What a supervisor tells or asks the ReceiverTracker; all but ReportError are answered. */
+export type ReceiverMessage =
+  | { readonly kind: "RegisterReceiver"; readonly stream: StreamId; readonly attempt: number; readonly receiver: string }
+  | { readonly kind: "AddBlock"; readonly info: ReceivedBlockInfo }
+  | { readonly kind: "DeregisterReceiver"; readonly stream: StreamId; readonly attempt: number; readonly message: string; readonly error: string | undefined }
+  | { readonly kind: "ReportError"; readonly stream: StreamId; readonly attempt: number; readonly message: string; readonly error: string | undefined }
+  /** The job of a receiver has ended on its executor, for whatever reason. */
+  | { readonly kind: "ReceiverEnded"; readonly stream: StreamId; readonly attempt: number }
+
+export type ReceiverAnswer =
+  | { readonly kind: "Accepted" }
+  | { readonly kind: "Refused"; readonly reason: string }
+
+export type ToDriver =
+  | { readonly kind: "ExecutorReady" }
+  | { readonly kind: "ExecutorRefused"; readonly difference: string }
+  | { readonly kind: "TaskEnded"; readonly stage: RddId; readonly task: number; readonly attempt: number; readonly result: TaskResult; readonly millis: number }
+  | { readonly kind: "ReceiverMessage"; readonly request: number; readonly message: ReceiverMessage }
+
+/** Between executors. */
+export type ToPeer =
+  | { readonly kind: "FetchShuffle"; readonly request: number; readonly shuffle: RddId; readonly mapPartitions: ReadonlyArray<PartitionIndex>; readonly reducePartition: PartitionIndex }
+  | { readonly kind: "FetchBlock"; readonly request: number; readonly block: BlockId }
+  | { readonly kind: "Fetched"; readonly request: number; readonly found: Payload | undefined; readonly missing: PartitionIndex | undefined }

@@ -1,0 +1,53 @@
+/**
+ * Receiver: a program that runs on an executor, takes records from the outside world and stores them.
+ *
+ * `onStart` is scoped: what it acquires is released when the receiver stops or restarts. It may return at once and leave
+ * scoped fibers or callbacks at work, or run for as long as it receives. Failing restarts the receiver with back-off.
+ *
+ * The forms of `store`: `single` is synchronous, for records as they come; its answer says whether to go on, and after `false`
+ * the receiver awaits `ready`. `array`, `iterator` and `bytes` return when the block is safe, as the input's storage asks, so
+ * that a reliable receiver acknowledges its source then and only then. Source: Spark Streaming's `Receiver`.
+ */
+import { type Effect, Schema, type Scope } from "effect"
+
+/** A block could not be stored; nothing of it will be in any batch. */
+export class StoreError extends Schema.TaggedError<StoreError>()("StoreError", {
+  stream: Schema.String,
+  message: Schema.String
+}) {}
+
+export interface Store<in A> {
+  /**
+   * One record, to the block being filled. `true`: go on. `false`: kept, but await `ready` before the next.
+   * Records pushed regardless are kept up to the hard limit; beyond it this throws a `StoreError` and counts the record.
+   */
+  readonly single: (record: A) => boolean
+  /** Encoded records, to the block being filled; they are decoded when read. Answers as `single` does. */
+  readonly chunk: (bytes: Uint8Array, records: number) => boolean
+  /** Waits until there is room again. */
+  readonly ready: Effect.Effect<void>
+  /** The records as a block of their own. */
+  readonly array: (records: ReadonlyArray<A>) => Effect.Effect<void, StoreError>
+  readonly iterator: (records: Iterator<A>) => Effect.Effect<void, StoreError>
+  /** Encoded records as a block of their own. `records`: how many they are, if known. */
+  readonly bytes: (bytes: Uint8Array, records?: number) => Effect.Effect<void, StoreError>
+  /** Tells the driver and its listeners; the receiver goes on. */
+  readonly reportError: (message: string, error?: unknown) => void
+  /** Ends this run of `onStart`, waits `delayMillis` (default 2,000), starts anew. */
+  readonly restart: (message: string, error?: unknown, delayMillis?: number) => void
+  /** Stops the receiver for good. */
+  readonly stop: (message: string, error?: unknown) => void
+}
+
+/** Where blocks are kept until their batch is done. */
+export type StorageLevel = "MEMORY_ONLY" | "MEMORY_AND_DISK" | "DISK_ONLY"
+
+export interface Receiver<in A, out E = unknown, out R = unknown> {
+  readonly name: string
+  readonly onStart: (store: Store<A>) => Effect.Effect<void, E, R | Scope.Scope>
+  /** Runs when the receiver stops or restarts, after its scope has closed. */
+  readonly onStop: Effect.Effect<void, never, R>
+  readonly storageLevel: StorageLevel
+  /** Host on which it would best run. */
+  readonly preferredHost: string | undefined
+}
