@@ -39,7 +39,7 @@ export interface InputReader<out A, out E = unknown> {
 
 export interface ReceiverInput<out A, out E = unknown, out R = unknown> {
   readonly kind: "receiver"
-  readonly receiver: Receiver<any, E, R>
+  readonly receiver: Receiver<A, E, R>
   /** Records of a block that was stored as bytes; without it, bytes blocks are one record each: the `Uint8Array`. */
   readonly decode: ((bytes: Uint8Array) => ReadonlyArray<A>) | undefined
 }

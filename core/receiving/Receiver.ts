@@ -42,7 +42,7 @@ export interface Store<in A> {
 /** Where blocks are kept until their batch is done. */
 export type StorageLevel = "MEMORY_ONLY" | "MEMORY_AND_DISK" | "DISK_ONLY"
 
-export interface Receiver<in A, out E = unknown, out R = unknown> {
+export interface Receiver<out A, out E = unknown, out R = unknown> {
   readonly name: string
   readonly onStart: (store: Store<A>) => Effect.Effect<void, E, R | Scope.Scope>
   /** Runs when the receiver stops or restarts, after its scope has closed. */
