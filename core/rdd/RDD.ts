@@ -7,13 +7,13 @@
  *
  * Planning and acting are different types: an RDD can be transformed, not run. Source: Spark's `RDD`.
  */
-import type { Pipeable } from "effect"
-import type { Time } from "../time/Time.ts"
-import type { RddId, StreamId } from "../protocol/Ids.ts"
-import type { NarrowOp } from "./NarrowOp.ts"
-import type { Partitioner } from "./Partitioner.ts"
-import type { ShuffleDependency } from "./ShuffleDependency.ts"
+import { Pipeable } from "effect"
 import type { PartitionSpec } from "../dstream/BatchPlan.ts"
+import type { RddId, StreamId } from "../protocol/Ids.ts"
+import type { Time } from "../time/Time.ts"
+import type { NarrowOp } from "./NarrowOp.ts"
+import { HashPartitioner, type Partitioner } from "./Partitioner.ts"
+import { type Combiner, numPartitionsOf, type ShuffleDependency } from "./ShuffleDependency.ts"
 
 export const TypeId = "~dstreams/RDD"
 
@@ -45,3 +45,190 @@ export interface RDD<out A> extends Pipeable.Pipeable {
 }
 
 export type AnyRDD = RDD<any>
+
+/** How a shuffle spreads its keys: by hash over as many partitions as the parent has, unless told otherwise. */
+export interface ShuffleOptions {
+  readonly numPartitions?: number | undefined
+  readonly partitioner?: Partitioner | undefined
+}
+
+const variance = { _A: (_: never) => _ }
+
+/** An RDD of this lineage, without a name unless `identity` gives one. */
+export const fromLineage = <A>(
+  lineage: Lineage,
+  options: { readonly partitioner?: Partitioner | undefined; readonly identity?: Identity | undefined } = {}
+): RDD<A> =>
+  Object.assign(Object.create(Pipeable.Prototype), {
+    [TypeId]: variance,
+    lineage,
+    numPartitions: countPartitions(lineage),
+    partitioner: lineage.kind === "shuffled" && lineage.dependency.kind === "byKey"
+      ? lineage.dependency.partitioner
+      : options.partitioner,
+    identity: options.identity
+  })
+
+const countPartitions = (lineage: Lineage): number => {
+  switch (lineage.kind) {
+    case "input":
+    case "literal":
+      return lineage.partitions.length
+    case "narrow":
+      return lineage.parent.numPartitions
+    case "union":
+      return lineage.parents.reduce((sum, parent) => sum + parent.numPartitions, 0)
+    case "shuffled":
+      return numPartitionsOf(lineage.dependency)
+  }
+}
+
+/** The RDDs that an RDD is computed from, in order. */
+export const parentsOf = (rdd: AnyRDD): ReadonlyArray<AnyRDD> => {
+  switch (rdd.lineage.kind) {
+    case "input":
+    case "literal":
+      return []
+    case "union":
+      return rdd.lineage.parents
+    default:
+      return [rdd.lineage.parent]
+  }
+}
+
+/** The same RDD over other parents (sealed copies), with an identity. */
+export const sealed = (rdd: AnyRDD, parents: ReadonlyArray<AnyRDD>, identity: Identity): AnyRDD & { identity: Identity } => {
+  const lineage: Lineage = rdd.lineage.kind === "union"
+    ? { ...rdd.lineage, parents }
+    : rdd.lineage.kind === "narrow" || rdd.lineage.kind === "shuffled"
+    ? { ...rdd.lineage, parent: parents[0]! }
+    : rdd.lineage
+  return fromLineage(lineage, { partitioner: rdd.partitioner, identity }) as AnyRDD & { identity: Identity }
+}
+
+/**
+ * Records that are part of the program, cut into partitions in order: partition i of p holds the records from
+ * floor(i n / p) up to floor((i + 1) n / p).
+ */
+export const of = <A>(records: ReadonlyArray<A>, numPartitions = 1): RDD<A> =>
+  fromLineage({ kind: "literal", partitions: cut(records, numPartitions) })
+
+/** Cuts records into partitions in order, as evenly as can be. */
+export const cut = <A>(records: ReadonlyArray<A>, numPartitions: number): ReadonlyArray<ReadonlyArray<A>> =>
+  Array.from(
+    { length: numPartitions },
+    (_, i) => records.slice(Math.floor(i * records.length / numPartitions), Math.floor((i + 1) * records.length / numPartitions))
+  )
+
+const narrow = <B>(parent: AnyRDD, op: NarrowOp, partitioner?: Partitioner): RDD<B> =>
+  fromLineage({ kind: "narrow", parent, op }, { partitioner })
+
+/** Each record through `f`. */
+export const map = <A, B>(f: (record: A) => B) => (self: RDD<A>): RDD<B> => narrow(self, { kind: "map", f })
+
+/** As `map`, for a function that makes pairs: its tuple is inferred as a tuple. */
+export const mapToPair = <A, K, V>(f: (record: A) => readonly [K, V]) => (self: RDD<A>): RDD<[K, V]> =>
+  narrow(self, { kind: "map", f })
+
+/** The records for which `f` is true. */
+export const filter: {
+  <A, B extends A>(f: (record: A) => record is B): (self: RDD<A>) => RDD<B>
+  <A>(f: (record: A) => boolean): (self: RDD<A>) => RDD<A>
+} = <A>(f: (record: A) => boolean) => (self: RDD<A>): RDD<A> => narrow(self, { kind: "filter", f }, self.partitioner)
+
+/** What `f` gives for each record, in place. */
+export const flatMap = <A, B>(f: (record: A) => Iterable<B>) => (self: RDD<A>): RDD<B> =>
+  narrow(self, { kind: "flatMap", f })
+
+/** The value of each pair through `f`. */
+export const mapValues = <V, W>(f: (value: V) => W) => <K>(self: RDD<readonly [K, V]>): RDD<[K, W]> =>
+  narrow(self, { kind: "mapValues", f }, self.partitioner)
+
+/** One pair per value that `f` gives. */
+export const flatMapValues = <V, W>(f: (value: V) => Iterable<W>) => <K>(self: RDD<readonly [K, V]>): RDD<[K, W]> =>
+  narrow(self, { kind: "flatMapValues", f }, self.partitioner)
+
+/** All records of a partition at once, also of an empty one. `f` must not change the list it is given. */
+export const mapPartitions = <A, B>(f: (records: ReadonlyArray<A>) => Iterable<B>) => (self: RDD<A>): RDD<B> =>
+  narrow(self, { kind: "mapPartitions", f })
+
+/** Each partition becomes one record: the list of its records. */
+export const glom = <A>(self: RDD<A>): RDD<ReadonlyArray<A>> => narrow(self, { kind: "mapPartitions", f: glomPartition })
+
+const glomPartition = (records: ReadonlyArray<unknown>) => [records.slice()]
+
+/** All partitions of the RDDs, one RDD after the other. */
+export const unionAll = <A>(rdds: ReadonlyArray<RDD<A>>): RDD<A> => fromLineage({ kind: "union", parents: rdds })
+
+export const union = <B>(that: RDD<B>) => <A>(self: RDD<A>): RDD<A | B> => unionAll<A | B>([self, that])
+
+/** The records spread evenly over that many partitions. */
+export const repartition = (numPartitions: number) => <A>(self: RDD<A>): RDD<A> =>
+  fromLineage({ kind: "shuffled", parent: self, dependency: { kind: "spread", numPartitions } })
+
+const byKey = <A>(self: AnyRDD, options: ShuffleOptions | undefined, combiner: Combiner | undefined): RDD<A> =>
+  fromLineage({
+    kind: "shuffled",
+    parent: self,
+    dependency: {
+      kind: "byKey",
+      partitioner: options?.partitioner ?? HashPartitioner(options?.numPartitions ?? Math.max(1, self.numPartitions)),
+      combiner
+    }
+  })
+
+/** Pairs moved to where the partitioner says their key belongs. */
+export const partitionBy = (partitioner: Partitioner) => <K, V>(self: RDD<readonly [K, V]>): RDD<[K, V]> =>
+  byKey(self, { partitioner }, undefined)
+
+export interface CombineOptions extends ShuffleOptions {
+  /** Combine before the shuffle too; true unless told otherwise. */
+  readonly mapSideCombine?: boolean | undefined
+}
+
+/** The values of each key combined: `create` from the first, `mergeValue` in a partition, `mergeCombiners` across. */
+export const combineByKey = <V, C>(
+  create: (value: V) => C,
+  mergeValue: (combined: C, value: V) => C,
+  mergeCombiners: (a: C, b: C) => C,
+  options?: CombineOptions
+) =>
+<K>(self: RDD<readonly [K, V]>): RDD<[K, C]> =>
+  byKey(self, options, { create, mergeValue, mergeCombiners, mapSide: options?.mapSideCombine ?? true })
+
+const itself = <A>(value: A) => value
+
+/** The values of each key reduced by `f`, which has to be associative and commutative. */
+export const reduceByKey = <K, V>(f: (a: V, b: V) => V, options?: ShuffleOptions) =>
+(self: RDD<readonly [K, V]>): RDD<[K, V]> =>
+  byKey(self, options, { create: itself, mergeValue: f, mergeCombiners: f, mapSide: true })
+
+const group: Combiner = {
+  create: (value) => [value],
+  mergeValue: (values, value) => (values.push(value), values),
+  mergeCombiners: (a, b) => a.concat(b),
+  mapSide: false
+}
+
+/** The list of values of each key, in the order of partitions and records. */
+export const groupByKey = (options?: ShuffleOptions) => <K, V>(self: RDD<readonly [K, V]>): RDD<[K, Array<V>]> =>
+  byKey(self, options, group)
+
+/** One partition with one record, the reduction of all; no record if there was none. */
+export const reduce = <A>(f: (a: A, b: A) => A) => (self: RDD<A>): RDD<A> => {
+  const op: NarrowOp = { kind: "reducePartition", f }
+  return narrow(repartition(1)(narrow(self, op)), op)
+}
+
+const total = (counts: ReadonlyArray<number>) => [counts.reduce((a, b) => a + b, 0)]
+
+/** One partition with one record: how many records there are. */
+export const count = <A>(self: RDD<A>): RDD<number> =>
+  narrow(repartition(1)(narrow(self, { kind: "countPartition" })), { kind: "mapPartitions", f: total })
+
+const toCountPair = <A>(record: A): [A, number] => [record, 1]
+const add = (a: number, b: number) => a + b
+
+/** How often each record occurs. */
+export const countByValue = (options?: ShuffleOptions) => <A>(self: RDD<A>): RDD<[A, number]> =>
+  reduceByKey<A, number>(add, options)(narrow(self, { kind: "map", f: toCountPair }))

@@ -1,0 +1,143 @@
+/**
+ * DStreamGraph: what an app's outputs are made of: every operator once, parents before children, with a stable id.
+ *
+ * An id is the name that the user gave, or `output.kind.n`: the first output that leads to the operator, its kind, and how
+ * many operators of that kind lie nearer to that output. Operators added upstream thus leave the ids downstream alone. How
+ * long a stream remembers is its own slide or the app's `remember`, and at least what its children need of it; it grows
+ * towards the sources. Source: Spark Streaming's `DStreamGraph`.
+ */
+import { digest } from "../protocol/Digest.ts"
+import type { StreamId } from "../protocol/Ids.ts"
+import { type Millis, millisOf } from "../time/Time.ts"
+import type { AnyDStream } from "./DStream.ts"
+import type { AnyOutput } from "./Output.ts"
+import type { AnyStreamingApp } from "./StreamingApp.ts"
+
+export interface GraphNode {
+  readonly id: StreamId
+  readonly stream: AnyDStream
+  readonly parents: ReadonlyArray<StreamId>
+  readonly slideMillis: Millis
+  readonly rememberMillis: Millis
+}
+
+export interface GraphOutput {
+  readonly id: string
+  readonly output: AnyOutput
+  readonly stream: StreamId
+}
+
+/** What recovery compares: plain data. */
+export interface Manifest {
+  readonly app: string
+  readonly batchMillis: Millis
+  readonly operators: ReadonlyArray<{ readonly id: StreamId; readonly kind: string; readonly parents: ReadonlyArray<StreamId> }>
+  readonly outputs: ReadonlyArray<{ readonly id: string; readonly kind: string; readonly stream: StreamId }>
+}
+
+export interface DStreamGraph {
+  readonly batchMillis: Millis
+  /** Parents before children. */
+  readonly nodes: ReadonlyArray<GraphNode>
+  readonly node: (id: StreamId) => GraphNode | undefined
+  readonly inputs: ReadonlyArray<GraphNode>
+  readonly outputs: ReadonlyArray<GraphOutput>
+  /** The longest that any stream remembers. */
+  readonly rememberMillis: Millis
+  readonly manifest: Manifest
+  /** Digest of the manifest. */
+  readonly fingerprint: string
+}
+
+interface Draft {
+  readonly id: StreamId
+  readonly stream: AnyDStream
+  readonly slideMillis: Millis
+  rememberMillis: Millis
+}
+
+/** Total: mistakes such as two operators of one name are told by `validate`. */
+export const make = (app: AnyStreamingApp): DStreamGraph => {
+  const { batchMillis } = app
+  const outputs = app.outputs.map((output, index) => ({ id: output.name ?? `${output.kind}-${index}`, output }))
+  const ids = nameOperators(outputs)
+  const drafts = orderOperators(outputs, ids, batchMillis)
+  spreadRemember(drafts, app)
+  const nodes = [...drafts.values()].map((draft): GraphNode => ({
+    ...draft,
+    parents: draft.stream.parents.map((parent) => ids.get(parent)!)
+  }))
+  const byId = new Map(nodes.map((node) => [node.id, node]))
+  const graphOutputs = outputs.map(({ id, output }) => ({ id, output, stream: ids.get(output.stream)! }))
+  const manifest: Manifest = {
+    app: app.name,
+    batchMillis,
+    operators: nodes.map(({ id, stream, parents }) => ({ id, kind: stream.kind, parents })),
+    outputs: graphOutputs.map(({ id, output, stream }) => ({ id, kind: output.kind, stream }))
+  }
+  return {
+    batchMillis,
+    nodes,
+    node: (id) => byId.get(id),
+    inputs: nodes.filter((node) => node.stream.input !== undefined),
+    outputs: graphOutputs,
+    rememberMillis: nodes.reduce((longest, node) => Math.max(longest, node.rememberMillis), batchMillis),
+    manifest,
+    fingerprint: digest(JSON.stringify(manifest))
+  }
+}
+
+type NamedOutput = { readonly id: string; readonly output: AnyOutput }
+
+/** Breadth first from each output, so that the operators nearest to it are numbered first. */
+const nameOperators = (outputs: ReadonlyArray<NamedOutput>): Map<AnyDStream, StreamId> => {
+  const ids = new Map<AnyDStream, StreamId>()
+  for (const { id: output, output: { stream } } of outputs) {
+    const ofKind = new Map<string, number>()
+    const queue: Array<AnyDStream> = [stream]
+    for (const next of queue) {
+      if (ids.has(next)) continue
+      const n = ofKind.get(next.kind) ?? 0
+      ofKind.set(next.kind, n + 1)
+      ids.set(next, next.name ?? `${output}.${next.kind}.${n}`)
+      queue.push(...next.parents)
+    }
+  }
+  return ids
+}
+
+const orderOperators = (
+  outputs: ReadonlyArray<NamedOutput>,
+  ids: ReadonlyMap<AnyDStream, StreamId>,
+  batchMillis: Millis
+): Map<AnyDStream, Draft> => {
+  const drafts = new Map<AnyDStream, Draft>()
+  const visit = (stream: AnyDStream): Draft => {
+    const known = drafts.get(stream)
+    if (known !== undefined) return known
+    const parents = stream.parents.map(visit)
+    const draft: Draft = {
+      id: ids.get(stream)!,
+      stream,
+      slideMillis: stream.slide(batchMillis, parents.map((parent) => parent.slideMillis)),
+      rememberMillis: 0
+    }
+    drafts.set(stream, draft)
+    return draft
+  }
+  for (const { output } of outputs) visit(output.stream)
+  return drafts
+}
+
+/** Children before parents: each tells its parents how long they have to remember. */
+const spreadRemember = (drafts: Map<AnyDStream, Draft>, app: AnyStreamingApp) => {
+  const asked = millisOf(app.settings.remember ?? 0)
+  for (const draft of drafts.values()) draft.rememberMillis = Math.max(draft.slideMillis, asked)
+  for (const draft of [...drafts.values()].toReversed()) {
+    const needed = draft.rememberMillis + draft.stream.parentRemember(app.batchMillis)
+    for (const parent of draft.stream.parents) {
+      const above = drafts.get(parent)!
+      above.rememberMillis = Math.max(above.rememberMillis, needed)
+    }
+  }
+}

@@ -1,0 +1,70 @@
+/**
+ * StreamingApp: a program as a value: outputs, the batch duration, settings, and the layer that meets what the user's Effects
+ * require. The layer is built once in the driver and once in each executor, and is scoped to it.
+ *
+ * `make` is total; `validate` gives the graph or all mistakes at once. Running, simulating and `dstreams check` call it.
+ */
+import { type Duration, Effect, Layer, Predicate } from "effect"
+import { millisOf } from "../time/Time.ts"
+import * as DStreamGraph from "./DStreamGraph.ts"
+import type { AnyOutput, Output } from "./Output.ts"
+import type { SettingsInput } from "./Settings.ts"
+import { InvalidApp, mistakesOf } from "./validation.ts"
+
+export const TypeId = "~dstreams/StreamingApp"
+
+export interface StreamingApp<out E = never, out R = never> {
+  readonly [TypeId]: { readonly _E: (_: never) => E; readonly _R: (_: never) => R }
+  readonly name: string
+  readonly batchMillis: number
+  readonly outputs: ReadonlyArray<AnyOutput>
+  readonly layer: Layer.Layer<any, any, any>
+  readonly settings: SettingsInput
+}
+
+export type AnyStreamingApp = StreamingApp<any, any>
+
+type ErrorsOf<O> = O extends Output<infer E, any> ? E : never
+type RequirementsOf<O> = O extends Output<any, infer R> ? R : never
+
+export interface Options<Outputs, LOut, LE, LR> {
+  readonly name: string
+  readonly batchDuration: Duration.Input
+  readonly outputs: Outputs
+  /** Meets the requirements of `mapEffect`, `foreachBatch`, `foreachPartition`, side values, receivers. */
+  readonly layer?: Layer.Layer<LOut, LE, LR>
+  readonly settings?: SettingsInput
+}
+
+const variance = { _E: (_: never) => _, _R: (_: never) => _ }
+
+export const make = <const Outputs extends ReadonlyArray<AnyOutput>, LOut = never, LE = never, LR = never>(
+  options: Options<Outputs, LOut, LE, LR>
+): StreamingApp<ErrorsOf<Outputs[number]> | LE, Exclude<RequirementsOf<Outputs[number]>, LOut> | LR> => ({
+  [TypeId]: variance,
+  name: options.name,
+  batchMillis: millisOf(options.batchDuration),
+  outputs: options.outputs,
+  layer: (options.layer ?? Layer.empty) as Layer.Layer<any, any, any>,
+  settings: options.settings ?? {}
+})
+
+/** The same app with another batch duration. */
+export const withBatchDuration = <E, R>(self: StreamingApp<E, R>, duration: Duration.Input): StreamingApp<E, R> => ({
+  ...self,
+  batchMillis: millisOf(duration)
+})
+
+export const isStreamingApp = (value: unknown): value is AnyStreamingApp => Predicate.hasProperty(value, TypeId)
+
+/** The graph of the app, or one error with all its mistakes. */
+export const validate = (app: AnyStreamingApp): Effect.Effect<DStreamGraph.DStreamGraph, InvalidApp> =>
+  Effect.suspend(() => {
+    const graph = DStreamGraph.make(app)
+    const mistakes = mistakesOf(app, graph)
+    return mistakes.length === 0
+      ? Effect.succeed(graph)
+      : Effect.fail(new InvalidApp({ app: app.name, mistakes }))
+  })
+
+export { InvalidApp } from "./validation.ts"
