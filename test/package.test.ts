@@ -1,0 +1,141 @@
+/**
+ * The package as a stranger gets it: built, packed, installed in an empty folder, and run from there with plain Node;
+ * and the sources, run with Deno. Slow, so apart from `npm test`: `npm run test:package`. Needs the registry or its
+ * cache for the dependencies.
+ */
+import * as assert from "node:assert/strict"
+import * as childProcess from "node:child_process"
+import * as fs from "node:fs"
+import * as os from "node:os"
+import * as path from "node:path"
+import { after, before, test } from "node:test"
+import { fileURLToPath } from "node:url"
+
+const root = fileURLToPath(new URL("..", import.meta.url))
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), "dstreams-package-"))
+const bin = (name: string) => path.join(root, "node_modules", ".bin", name)
+
+/** Neither npm's settings of this project nor flags for Node reach the commands: only what a stranger's shell has. */
+const environment = {
+  ...Object.fromEntries(
+    Object.entries(process.env).filter(([name]) =>
+      !/^(npm_(?!config_)|npm_config_local_prefix|NODE_OPTIONS|INIT_CWD)/.test(name)
+    )
+  ),
+  PATH: [path.dirname(process.execPath), process.env["PATH"]].join(path.delimiter)
+}
+
+interface Outcome {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+const run = (cwd: string, command: string, ...args: ReadonlyArray<string>): Promise<Outcome> =>
+  new Promise((resolve, reject) => {
+    const child = childProcess.spawn(command, args, { cwd, env: environment, stdio: ["ignore", "pipe", "pipe"] })
+    let stdout = ""
+    let stderr = ""
+    child.stdout.on("data", (data) => stdout += data)
+    child.stderr.on("data", (data) => stderr += data)
+    child.on("error", reject)
+    child.on("close", (code) => resolve({ code, stdout, stderr }))
+  })
+
+const succeed = async (cwd: string, command: string, ...args: ReadonlyArray<string>): Promise<string> => {
+  const outcome = await run(cwd, command, ...args)
+  assert.equal(
+    outcome.code,
+    0,
+    `${command} ${args.join(" ")} ended with ${outcome.code}\n${outcome.stdout}${outcome.stderr}`
+  )
+  return outcome.stdout
+}
+
+/** The first program of the README: what a stranger copies. */
+const quickExample = (): string => {
+  const program = /```ts\n([\s\S]*?)```/.exec(fs.readFileSync(path.join(root, "README.md"), "utf8"))?.[1]
+  assert.ok(program !== undefined, "the README has no program")
+  return program
+}
+
+const assertCountsWords = (printed: string, batches: number): void => {
+  const times = [...printed.matchAll(/^-+\nTime: (\d+) ms\n-+$/gm)].map((match) => Number(match[1]))
+  assert.equal(times.length, batches, printed)
+  assert.deepEqual(times, times.toSorted((a, b) => a - b))
+  assert.match(printed, /^\(\S+,\d+\)$/m)
+}
+
+const twoSeconds = ["--batch-duration", "200 millis", "--batches", "10"]
+
+let tarball = ""
+
+before(async () => {
+  await succeed(root, "npm", "run", "build")
+  const [packed] = JSON.parse(
+    await succeed(root, "npm", "pack", "--ignore-scripts", "--json", "--pack-destination", folder)
+  )
+  tarball = path.join(folder, packed.filename)
+  const files: ReadonlyArray<string> = packed.files.map((file: { readonly path: string }) => file.path)
+  const strange = files.filter((name) =>
+    !/^(dist\/.*\.(js|js\.map|d\.ts)|package\.json|LICENSE|NOTICE|README\.md)$/.test(name)
+  )
+  assert.deepEqual(strange, [], "the package holds files that are not for its users")
+  await succeed(folder, "npm", "install", "--prefer-offline", "--no-audit", "--no-fund", tarball)
+  fs.writeFileSync(path.join(folder, "program.ts"), quickExample())
+}, { timeout: 300_000 })
+
+after(() => fs.rmSync(folder, { recursive: true, force: true }))
+
+const dstreams = path.join(folder, "node_modules", ".bin", "dstreams")
+
+test(
+  "the installed command runs the README's program on plain Node",
+  { timeout: 60_000 },
+  async () => assertCountsWords(await succeed(folder, dstreams, "run", "program.ts", "--batches", "3"), 3)
+)
+
+test(
+  "the installed command runs it on two worker threads",
+  { timeout: 60_000 },
+  async () =>
+    assertCountsWords(await succeed(folder, dstreams, "run", "program.ts", "--master", "local[2]", ...twoSeconds), 10)
+)
+
+test("the installed command checks it", { timeout: 60_000 }, async () => {
+  await succeed(folder, dstreams, "check", "program.ts")
+})
+
+test("the installed package runs on Deno", { timeout: 60_000 }, async () => {
+  const main = path.join("node_modules", "dstreams", "dist", "adapters", "cli", "main.js")
+  assertCountsWords(await succeed(folder, bin("deno"), "run", "-A", main, "run", "program.ts", ...twoSeconds), 10)
+})
+
+test("the README's program type-checks against the installed declarations", { timeout: 60_000 }, async () => {
+  const flags = ["--strict", "--exactOptionalPropertyTypes", "--skipLibCheck", "--noEmit"]
+  await succeed(folder, bin("tsc"), ...flags, "--module", "nodenext", "--target", "es2024", "program.ts")
+})
+
+test("every export of the installed package loads", { timeout: 60_000 }, async () => {
+  const { exports } = JSON.parse(fs.readFileSync(path.join(root, "package.json"), "utf8"))
+  const names = Object.keys(exports).filter((name) => name !== "./package.json" && !name.startsWith("./internal/"))
+  const script = names.map((name) => `await import("dstreams${name.slice(1)}")`).join("\n")
+  await succeed(folder, process.execPath, "--input-type=module", "--eval", script)
+})
+
+for (const master of ["local", "local[2]"]) {
+  test(`the sources run with Deno, --master ${master}`, { timeout: 60_000 }, async () => {
+    const program = path.join("examples", "network-word-count.ts")
+    const args = [
+      "run",
+      "-A",
+      path.join("adapters", "cli", "main.ts"),
+      "run",
+      program,
+      "--master",
+      master,
+      ...twoSeconds
+    ]
+    assertCountsWords(await succeed(root, bin("deno"), ...args), 10)
+  })
+}
