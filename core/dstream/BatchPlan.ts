@@ -31,6 +31,8 @@ export interface InputAllocation {
 
 export interface BatchPlan {
   readonly time: Time
+  /** When the app first started; batches are whole slides after it. The same in every plan of a run. */
+  readonly zeroTime: Time
   readonly inputs: ReadonlyArray<InputAllocation>
   /** Side values by id, as their schema encodes them. */
   readonly sideValues: ReadonlyArray<readonly [id: string, value: unknown]>

@@ -26,7 +26,6 @@ export class LineageError extends Schema.TaggedError<LineageError>()("LineageErr
 
 /** What lineage depends on besides graph and plans: the same in every process of a run. */
 export interface LineageSettings {
-  readonly zeroTime: Time
   readonly defaultParallelism: number
 }
 
@@ -59,6 +58,7 @@ class Lineage implements GeneratedRDDs {
   private readonly batches = new Map<Time, BatchPlan>()
   private readonly byId = new Map<RddId, SealedRDD>()
   private readonly digests = new Map<RddId, string>()
+  private zeroTime: Time = Infinity
 
   constructor(graph: DStreamGraph, settings: LineageSettings) {
     this.graph = graph
@@ -68,6 +68,7 @@ class Lineage implements GeneratedRDDs {
 
   addPlan(plan: BatchPlan): void {
     if (!this.batches.has(plan.time)) this.batches.set(plan.time, plan)
+    this.zeroTime = plan.zeroTime
   }
 
   plans(): ReadonlyArray<BatchPlan> {
@@ -89,7 +90,7 @@ class Lineage implements GeneratedRDDs {
 
   /** After zero time, and a multiple of the slide from it. */
   private isValid(node: GraphNode, time: Time): boolean {
-    return time > this.settings.zeroTime && isMultipleOf(time - this.settings.zeroTime, node.slideMillis)
+    return time > this.zeroTime && isMultipleOf(time - this.zeroTime, node.slideMillis)
   }
 
   private compute(node: GraphNode, time: Time): SealedRDD | undefined {

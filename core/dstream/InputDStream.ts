@@ -8,10 +8,10 @@
  *
  * Source: Spark Streaming's `InputDStream` and `ReceiverInputDStream`.
  */
-import type { Effect, Scope } from "effect"
+import { Effect, type Scope } from "effect"
 import type { PartitionIndex } from "../protocol/Ids.ts"
 import type { Receiver } from "../receiving/Receiver.ts"
-import type { Time } from "../time/Time.ts"
+import type { Millis, Time } from "../time/Time.ts"
 import type { PartitionSpec } from "./BatchPlan.ts"
 
 /** Gives the records of a partition chunk by chunk; undefined is the end. */
@@ -19,15 +19,28 @@ export interface ChunkReader<out A, out E = unknown> {
   readonly next: Effect.Effect<ReadonlyArray<A> | undefined, E>
 }
 
+/** Records that live in the driver: it encodes them into the plan. */
+export interface DriverRecords {
+  readonly kind: "records"
+  readonly records: ReadonlyArray<unknown>
+}
+
 /** What a batch shall read of an input; undefined: no data set at this time. */
 export interface PlannedInput {
   readonly records: number
-  readonly partitions: ReadonlyArray<PartitionSpec>
+  readonly partitions: ReadonlyArray<PartitionSpec | DriverRecords>
+}
+
+/** The batch that a planner is asked about. */
+export interface PlannedBatch {
+  readonly time: Time
+  readonly zeroTime: Time
+  readonly batchMillis: Millis
 }
 
 /** Runs on the driver, one for the life of the context. */
 export interface InputPlanner<out E = unknown> {
-  readonly plan: (batch: { readonly time: Time; readonly batchMillis: number }) => Effect.Effect<PlannedInput | undefined, E>
+  readonly plan: (batch: PlannedBatch) => Effect.Effect<PlannedInput | undefined, E>
 }
 
 /** Runs on executors, one for the life of each. */
@@ -35,6 +48,18 @@ export interface InputReader<out A, out E = unknown> {
   readonly read: (
     part: { readonly value: unknown; readonly time: Time; readonly partition: PartitionIndex }
   ) => Effect.Effect<ChunkReader<A, E>, E>
+}
+
+/** A reader of one chunk. */
+export const chunkOf = <A>(records: ReadonlyArray<A>): ChunkReader<A, never> => {
+  let left: ReadonlyArray<A> | undefined = records
+  return {
+    next: Effect.sync(() => {
+      const chunk = left
+      left = undefined
+      return chunk
+    })
+  }
 }
 
 export interface ReceiverInput<out A, out E = unknown, out R = unknown> {

@@ -25,7 +25,6 @@ import type { Time } from "../time/Time.ts"
 export interface Handshake {
   readonly appName: string
   readonly epoch: number
-  readonly zeroTime: Time
   readonly batchMillis: number
   readonly settings: Readonly<Record<string, unknown>>
   readonly structureFingerprint: string
