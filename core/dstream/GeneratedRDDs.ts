@@ -9,7 +9,7 @@
 import { Context, Effect, Schema } from "effect"
 import { digest } from "../protocol/Digest.ts"
 import type { RddId, StreamId } from "../protocol/Ids.ts"
-import { formatRddId, parseRddId } from "../protocol/RddId.ts"
+import * as RddIds from "../rdd/RddId.ts"
 import * as RDD from "../rdd/RDD.ts"
 import { isMultipleOf, type Millis, type Time } from "../time/Time.ts"
 import type { BatchPlan } from "./BatchPlan.ts"
@@ -136,7 +136,7 @@ class Lineage implements GeneratedRDDs {
       const known = copies.get(rdd)
       if (known !== undefined) return known
       const parents = RDD.parentsOf(rdd).map(walk)
-      const identity = { id: formatRddId({ stream: operator, time, position: position++ }), operator, time }
+      const identity = { id: RddIds.make({ stream: operator, time, position: position++ }), operator, time }
       const copy = RDD.sealed(rdd, parents, identity)
       copies.set(rdd, copy)
       this.byId.set(identity.id, copy)
@@ -148,7 +148,7 @@ class Lineage implements GeneratedRDDs {
   rdd(id: RddId): SealedRDD {
     const known = this.byId.get(id)
     if (known !== undefined) return known
-    const { stream, time } = parseRddId(id)
+    const { stream, time } = RddIds.parse(id)
     this.getOrCompute(stream, time)
     const derived = this.byId.get(id)
     if (derived !== undefined) return derived
