@@ -2,6 +2,7 @@
  * What can be wrong with an app, each mistake naming operator and remedy; all are told at once.
  */
 import { Schema } from "effect"
+import { numPartitionsMax } from "../rdd/Partitioner.ts"
 import { isMultipleOf } from "../time/Time.ts"
 import type { DStreamGraph } from "./DStreamGraph.ts"
 import { invalidSettings, resolve } from "./Settings.ts"
@@ -26,6 +27,7 @@ export const mistakesOf = (app: AnyStreamingApp, graph: DStreamGraph): ReadonlyA
   ...appMistakes(app),
   ...nameMistakes(graph),
   ...slideMistakes(graph),
+  ...partitionMistakes(graph),
   ...settingMistakes(app)
 ]
 
@@ -38,7 +40,7 @@ const appMistakes = (app: AnyStreamingApp): ReadonlyArray<Mistake> => {
       remedy: "give StreamingApp.make at least one output, such as counts.pipe(DStream.print())"
     })
   }
-  if (!Number.isInteger(app.batchMillis) || app.batchMillis < 1) {
+  if (!isBatchMillis(app.batchMillis)) {
     mistakes.push({
       where: "batchDuration",
       message: `a batch of ${app.batchMillis} ms is not possible`,
@@ -50,6 +52,8 @@ const appMistakes = (app: AnyStreamingApp): ReadonlyArray<Mistake> => {
   }
   return mistakes
 }
+
+const isBatchMillis = (millis: number) => Number.isInteger(millis) && millis >= 1
 
 const nameMistakes = (graph: DStreamGraph): ReadonlyArray<Mistake> => [
   ...repeated(graph.nodes.map((node) => node.id)).map((id) => ({
@@ -73,6 +77,7 @@ const repeated = (names: ReadonlyArray<string>): ReadonlyArray<string> => {
 
 const slideMistakes = (graph: DStreamGraph): ReadonlyArray<Mistake> => {
   const mistakes: Array<Mistake> = []
+  if (!isBatchMillis(graph.batchMillis)) return mistakes
   for (const node of graph.nodes) {
     const slides = new Set(node.parents.map((id) => graph.node(id)!.slideMillis))
     if (slides.size > 1) {
@@ -92,6 +97,21 @@ const slideMistakes = (graph: DStreamGraph): ReadonlyArray<Mistake> => {
   }
   return mistakes
 }
+
+/** Operators keep a wanted number of partitions in their parameters, on its own or among their options. */
+const partitionMistakes = (graph: DStreamGraph): ReadonlyArray<Mistake> =>
+  graph.nodes.flatMap(({ id, stream }) => {
+    const options = stream.params["options"] as { readonly numPartitions?: unknown } | undefined
+    const wanted = stream.params["numPartitions"] ?? options?.numPartitions
+    if (wanted === undefined || (Number.isInteger(wanted) && (wanted as number) >= 1 && (wanted as number) <= numPartitionsMax)) {
+      return []
+    }
+    return [{
+      where: id,
+      message: `${String(wanted)} partitions are not possible`,
+      remedy: `ask for a whole number from 1 to ${numPartitionsMax}`
+    }]
+  })
 
 const settingMistakes = (app: AnyStreamingApp): ReadonlyArray<Mistake> =>
   invalidSettings(resolve([app.settings], { batchMillis: Math.max(1, app.batchMillis), executors: 1 })).map((error) => ({
