@@ -1,0 +1,124 @@
+/**
+ * ByteWriter and ByteReader: a growing buffer that is used again for each message, and a cursor over a received one.
+ *
+ * Numbers are little-endian on every platform the engine runs on. `finish` gives a fresh ArrayBuffer of exactly the
+ * message's size, which can be transferred; a buffer that has grown past `keptMax` is let go after its message.
+ * A reader that runs past the end throws a RangeError: the message was cut.
+ */
+
+/** The largest buffer kept between messages. */
+const keptMax = 4 * 1024 * 1024
+const firstSize = 64 * 1024
+const utf8 = new TextEncoder()
+
+export class ByteWriter {
+  private bytes = new Uint8Array(firstSize)
+  private view = new DataView(this.bytes.buffer)
+  private position = 0
+
+  /** Starts a message; what an earlier one left behind after an error is dropped. */
+  start(): void {
+    this.position = 0
+  }
+
+  finish(): ArrayBuffer {
+    const message = this.bytes.buffer.slice(0, this.position)
+    if (this.bytes.length > keptMax) {
+      this.bytes = new Uint8Array(firstSize)
+      this.view = new DataView(this.bytes.buffer)
+    }
+    return message
+  }
+
+  private room(bytes: number): void {
+    const needed = this.position + bytes
+    if (needed <= this.bytes.length) return
+    const grown = new Uint8Array(Math.max(needed, this.bytes.length * 2))
+    grown.set(this.bytes.subarray(0, this.position))
+    this.bytes = grown
+    this.view = new DataView(grown.buffer)
+  }
+
+  byte(value: number): void {
+    this.room(1)
+    this.bytes[this.position++] = value
+  }
+
+  length(value: number): void {
+    this.room(4)
+    this.view.setUint32(this.position, value, true)
+    this.position += 4
+  }
+
+  /** The bytes of a view, after padding to a multiple of 8: a reader can lay a typed array over them. */
+  aligned(view: ArrayBufferView): void {
+    this.room(view.byteLength + 8)
+    while ((this.position & 7) !== 0) this.bytes[this.position++] = 0
+    this.raw(new Uint8Array(view.buffer, view.byteOffset, view.byteLength))
+  }
+
+  raw(bytes: Uint8Array): void {
+    this.room(bytes.length)
+    this.bytes.set(bytes, this.position)
+    this.position += bytes.length
+  }
+
+  /** UTF-8 after its length in bytes; the text must be well formed. */
+  text(text: string): void {
+    this.room(4 + text.length * 3)
+    const { written } = utf8.encodeInto(text, this.bytes.subarray(this.position + 4))
+    this.view.setUint32(this.position, written, true)
+    this.position += 4 + written
+  }
+}
+
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true })
+
+export class ByteReader {
+  private readonly bytes: Uint8Array
+  private readonly view: DataView
+  private position = 0
+
+  constructor(message: ArrayBuffer) {
+    this.bytes = new Uint8Array(message)
+    this.view = new DataView(message)
+  }
+
+  byte(): number {
+    return this.view.getUint8(this.position++)
+  }
+
+  length(): number {
+    const value = this.view.getUint32(this.position, true)
+    this.position += 4
+    return value
+  }
+
+  /** Where `bytes` bytes begin that were written by `aligned`. */
+  aligned(bytes: number): { readonly buffer: ArrayBuffer; readonly offset: number } {
+    this.position = (this.position + 7) & ~7
+    const offset = this.position
+    this.position += bytes
+    return { buffer: this.bytes.buffer as ArrayBuffer, offset }
+  }
+
+  raw(length: number): Uint8Array {
+    const from = this.position
+    if (from + length > this.bytes.length) throw new RangeError("the message ends before its data")
+    this.position += length
+    return this.bytes.subarray(from, this.position)
+  }
+
+  text(): string {
+    return decoder.decode(this.raw(this.length()))
+  }
+
+  get size(): number {
+    return this.bytes.length
+  }
+
+  /** Whether all of the message has been read. */
+  get ended(): boolean {
+    return this.position === this.bytes.length
+  }
+}

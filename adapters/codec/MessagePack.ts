@@ -1,0 +1,316 @@
+/**
+ * MessagePack: the record codec of threads and of the simulation's borders.
+ *
+ * A message is a frame; a frame is a byte that names its form, then its data:
+ *
+ * | form | for | data |
+ * | --- | --- | --- |
+ * | plain | whatever the others are not for | length, MessagePack (`msgpackr`) |
+ * | escaped | values that MessagePack would change | length, MessagePack of their escaped form (see `plainData`) |
+ * | texts | long arrays of well-formed strings | count, lengths in UTF-16 units, UTF-8 text in chunks of about 4,096 units |
+ * | integers, doubles | long arrays of numbers | count, the numbers |
+ * | tuples | long arrays of arrays of one short length, as pairs are | count, length, frame of the first elements, ... |
+ * | table | long arrays of records with the same few keys | count, number of keys, key, frame of its values, ... |
+ * | array, record | short arrays and narrow records, near the top | count, (key,) frame, ... |
+ *
+ * So the columns of a shuffle and the lines of a block travel as columns wherever they stand in the message. Texts are cut out of
+ * chunks because a string that is cut out of a longer one keeps the longer one alive. A decoded value shares nothing with the
+ * message, which may be reused. Damaged messages throw an Error; nothing in a message is evaluated.
+ */
+import { Packr } from "msgpackr"
+import type { RecordCodec } from "../../core/protocol/RecordCodec.ts"
+import { ByteReader, ByteWriter } from "./ByteWriter.ts"
+import { escape, inspect, rare, refusal, unescape } from "./plainData.ts"
+
+const form = {
+  plain: 1,
+  escaped: 2,
+  texts: 3,
+  integers: 4,
+  doubles: 5,
+  tuples: 6,
+  table: 7,
+  array: 8,
+  record: 9
+} as const
+
+/** Arrays from this length on are looked at as columns. */
+const columnMin = 16
+/** Records with more keys than this, and longer tuples, go to MessagePack as they are. */
+const framedKeysMax = 16
+/** Frames within frames, at most: below, everything is plain. */
+const framesDeepMax = 5
+const textChunkUnits = 4096
+
+const packr = new Packr({ useRecords: true, moreTypes: true, useToJSON: false })
+const writer = new ByteWriter()
+
+const encode = (value: unknown): ArrayBuffer => {
+  writer.start()
+  try {
+    writeFrame(value, 0)
+  } catch (cause) {
+    throw refusal(value) ?? cause
+  }
+  return writer.finish()
+}
+
+const decode = (bytes: ArrayBuffer): unknown => {
+  const reader = new ByteReader(bytes)
+  try {
+    const value = readFrame(reader, 0)
+    if (!reader.ended) throw new RangeError("the message goes on after its data")
+    return value
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new Error(`Damaged records: ${bytes.byteLength} bytes from another executor do not decode: ${reason}.`, {
+      cause
+    })
+  }
+}
+
+export const messagePack: RecordCodec = { encode, decode }
+
+function writeFrame(value: unknown, depth: number): void {
+  if (depth < framesDeepMax && typeof value === "object" && value !== null) {
+    if (Array.isArray(value)) {
+      if (value.length >= columnMin ? writeColumn(value, depth) : writeShortArray(value, depth)) return
+    } else if (isNarrowRecord(value)) {
+      return writeRecord(value as Record<string, unknown>, depth)
+    }
+  }
+  writePacked(value)
+}
+
+function writePacked(value: unknown): void {
+  const escaped = inspect(value) === rare
+  const packed = packr.pack(escaped ? escape(value) : value)
+  writer.byte(escaped ? form.escaped : form.plain)
+  writer.length(packed.length)
+  writer.raw(packed)
+}
+
+/** Answers false, having written nothing, for an array that is no column. */
+function writeColumn(values: ReadonlyArray<unknown>, depth: number): boolean {
+  const first = values[0]
+  if (typeof first === "string") return writeTexts(values)
+  if (typeof first === "number") return writeNumbers(values)
+  if (typeof first !== "object" || first === null) return false
+  return Array.isArray(first) ? writeTuples(values, first.length, depth) : writeTable(values, first, depth)
+}
+
+function writeTexts(values: ReadonlyArray<unknown>): boolean {
+  const lengths = new Uint32Array(values.length)
+  for (let i = 0; i < values.length; i++) {
+    const text = values[i]
+    if (typeof text !== "string" || !text.isWellFormed()) return false
+    lengths[i] = text.length
+  }
+  writer.byte(form.texts)
+  writer.length(values.length)
+  writer.aligned(lengths)
+  forEachChunk(lengths, (from, to) => writer.text((values as ReadonlyArray<string>).slice(from, to).join("")))
+  return true
+}
+
+/** Cuts a column of texts into runs of about `textChunkUnits`: writer and reader agree by the lengths alone. */
+function forEachChunk(lengths: Uint32Array, run: (from: number, to: number) => void): void {
+  let from = 0
+  let units = 0
+  for (let i = 0; i < lengths.length; i++) {
+    units += lengths[i]!
+    if (units >= textChunkUnits) {
+      run(from, i + 1)
+      from = i + 1
+      units = 0
+    }
+  }
+  if (from < lengths.length) run(from, lengths.length)
+}
+
+function writeNumbers(values: ReadonlyArray<unknown>): boolean {
+  let integers = true
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]
+    if (typeof value !== "number") return false
+    if (integers && !((value | 0) === value && (value !== 0 || 1 / value > 0))) integers = false
+  }
+  const column = integers ? new Int32Array(values.length) : new Float64Array(values.length)
+  for (let i = 0; i < values.length; i++) column[i] = values[i] as number
+  writer.byte(integers ? form.integers : form.doubles)
+  writer.length(values.length)
+  writer.aligned(column)
+  return true
+}
+
+/** One column for each place of tuples that are all of the same length. */
+function writeTuples(values: ReadonlyArray<unknown>, width: number, depth: number): boolean {
+  if (width === 0 || width > framedKeysMax) return false
+  for (let i = 0; i < values.length; i++) {
+    const tuple = values[i]
+    if (!Array.isArray(tuple) || tuple.length !== width) return false
+  }
+  writer.byte(form.tuples)
+  writer.length(values.length)
+  writer.length(width)
+  for (let k = 0; k < width; k++) {
+    const column = new Array<unknown>(values.length)
+    for (let i = 0; i < values.length; i++) column[i] = (values[i] as ReadonlyArray<unknown>)[k]
+    writeFrame(column, depth + 1)
+  }
+  return true
+}
+
+function writeTable(values: ReadonlyArray<unknown>, first: object, depth: number): boolean {
+  const keys = Object.keys(first)
+  if (keys.length === 0 || keys.length > framedKeysMax || !keys.every(isPlainKey)) return false
+  for (let i = 0; i < values.length; i++) if (!hasKeys(values[i], keys)) return false
+  writer.byte(form.table)
+  writer.length(values.length)
+  writer.length(keys.length)
+  for (const key of keys) {
+    const column = new Array<unknown>(values.length)
+    for (let i = 0; i < values.length; i++) column[i] = (values[i] as Record<string, unknown>)[key]
+    writer.text(key)
+    writeFrame(column, depth + 1)
+  }
+  return true
+}
+
+/** Whether a value is a record with just these keys, in this order. */
+function hasKeys(value: unknown, keys: ReadonlyArray<string>): boolean {
+  if (typeof value !== "object" || value === null || !isRecord(value)) return false
+  let k = 0
+  for (const key in value) if (keys[k++] !== key) return false
+  return k === keys.length
+}
+
+const isRecord = (value: object): boolean => {
+  const prototype = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
+}
+
+const isPlainKey = (key: string): boolean => key !== "__proto__" && key.isWellFormed()
+
+/** Short arrays are framed only if something in them may hold a column. */
+function writeShortArray(values: ReadonlyArray<unknown>, depth: number): boolean {
+  let nested = false
+  for (let i = 0; i < values.length; i++) if (typeof values[i] === "object" && values[i] !== null) nested = true
+  if (!nested) return false
+  writer.byte(form.array)
+  writer.length(values.length)
+  for (let i = 0; i < values.length; i++) writeFrame(values[i], depth + 1)
+  return true
+}
+
+function isNarrowRecord(value: object): boolean {
+  if (!isRecord(value)) return false
+  let keys = 0
+  let nested = false
+  for (const key in value) {
+    const item = (value as Record<string, unknown>)[key]
+    if (++keys > framedKeysMax || !isPlainKey(key)) return false
+    if (typeof item === "object" && item !== null) nested = true
+  }
+  return nested
+}
+
+function writeRecord(record: Record<string, unknown>, depth: number): void {
+  const keys = Object.keys(record)
+  writer.byte(form.record)
+  writer.length(keys.length)
+  for (const key of keys) {
+    writer.text(key)
+    writeFrame(record[key], depth + 1)
+  }
+}
+
+function readFrame(reader: ByteReader, depth: number): unknown {
+  if (depth > framesDeepMax) throw new RangeError("frames are nested too deeply")
+  const kind = reader.byte()
+  const count = reader.length()
+  if (count > reader.size) throw new RangeError("a count is larger than the message")
+  switch (kind) {
+    case form.plain:
+      return packr.unpack(reader.raw(count))
+    case form.escaped:
+      return unescape(packr.unpack(reader.raw(count)))
+    case form.texts:
+      return readTexts(reader, count)
+    case form.integers: {
+      const { buffer, offset } = reader.aligned(count * 4)
+      return Array.from(new Int32Array(buffer, offset, count))
+    }
+    case form.doubles: {
+      const { buffer, offset } = reader.aligned(count * 8)
+      return Array.from(new Float64Array(buffer, offset, count))
+    }
+    case form.tuples:
+      return readTuples(reader, count, depth)
+    case form.table:
+      return readTable(reader, count, depth)
+    case form.array: {
+      const values: Array<unknown> = []
+      for (let i = 0; i < count; i++) values.push(readFrame(reader, depth + 1))
+      return values
+    }
+    case form.record: {
+      const record: Record<string, unknown> = {}
+      for (let i = 0; i < count; i++) {
+        const key = readKey(reader)
+        record[key] = readFrame(reader, depth + 1)
+      }
+      return record
+    }
+    default:
+      throw new Error(`there is no form ${kind}`)
+  }
+}
+
+function readTexts(reader: ByteReader, count: number): Array<string> {
+  const { buffer, offset } = reader.aligned(count * 4)
+  const lengths = new Uint32Array(buffer, offset, count)
+  const texts = new Array<string>(count)
+  forEachChunk(lengths, (from, to) => {
+    const chunk = reader.text()
+    let position = 0
+    for (let i = from; i < to; i++) texts[i] = chunk.slice(position, position += lengths[i]!)
+    if (position !== chunk.length) throw new RangeError("a chunk of texts has not the length that was promised")
+  })
+  return texts
+}
+
+function readTuples(reader: ByteReader, count: number, depth: number): Array<unknown> {
+  const columns: Array<ReadonlyArray<unknown>> = []
+  for (let width = reader.length(); width > 0; width--) columns.push(readColumn(reader, count, depth))
+  if (columns.length === 2) {
+    const [firsts, seconds] = columns as [ReadonlyArray<unknown>, ReadonlyArray<unknown>]
+    return Array.from(firsts, (first, i) => [first, seconds[i]])
+  }
+  return Array.from({ length: count }, (_, i) => columns.map((column) => column[i]))
+}
+
+function readTable(reader: ByteReader, count: number, depth: number): Array<unknown> {
+  const records: Array<Record<string, unknown>> = []
+  for (let i = 0; i < count; i++) records.push({})
+  for (let keys = reader.length(); keys > 0; keys--) {
+    const key = readKey(reader)
+    const column = readColumn(reader, count, depth)
+    for (let i = 0; i < count; i++) records[i]![key] = column[i]
+  }
+  return records
+}
+
+function readColumn(reader: ByteReader, count: number, depth: number): ReadonlyArray<unknown> {
+  const column = readFrame(reader, depth + 1)
+  if (!Array.isArray(column) || column.length !== count) {
+    throw new RangeError("a column has not the length of its table")
+  }
+  return column
+}
+
+function readKey(reader: ByteReader): string {
+  const key = reader.text()
+  if (key === "__proto__") throw new Error("a record has the key __proto__")
+  return key
+}
