@@ -1,0 +1,118 @@
+/**
+ * The reference model: a DStream is a function from batch time to an optional data set, a list of partitions.
+ *
+ * It interprets the same program values as the engine, by the kind and the parameters of each operator, and shares with it only
+ * the user's functions and the partitioner. It keeps nothing: what is asked twice is computed twice. What stands in a batch's
+ * inputs, and its side values, it is told.
+ */
+import type { AnyDStream } from "../../core/dstream/DStream.ts"
+import type { AnyRDD } from "../../core/rdd/RDD.ts"
+import * as RDD from "../../core/rdd/RDD.ts"
+import { HashPartitioner, type Partitioner } from "../../core/rdd/Partitioner.ts"
+import type { Time } from "../../core/time/Time.ts"
+import { partitionsOf } from "./lineage.ts"
+import { type Combine, combineByKey, flat, type Partitions, reduction, spreadEvenly } from "./Partitions.ts"
+import { runEffect } from "./runEffect.ts"
+
+export interface ModelWorld {
+  /** What an input stream has at a batch time; undefined: no data set. */
+  readonly input: (stream: AnyDStream, time: Time) => Partitions | undefined
+  readonly sideValue?: (stream: AnyDStream, key: string, time: Time) => unknown
+  /** Partitions of a shuffle that was not told how many. */
+  readonly defaultParallelism: number
+}
+
+/** The partitions of a stream's data set at a batch time; undefined: it has none. */
+export function batchOf(stream: AnyDStream, time: Time, world: ModelWorld): Partitions | undefined {
+  if (stream.input !== undefined) return world.input(stream, time)
+  const parents = stream.parents.map((parent) => batchOf(parent, time, world))
+  const present = parents.filter((parent) => parent !== undefined)
+  if (present.length < parents.length) {
+    if (parents.length === 1 && stream.kind !== "transform") return undefined
+    throw new Error(`${stream.kind} needs a data set from each of its parents`)
+  }
+  if (stream.kind === "union") return present.flat(1)
+  return interpret(stream, present[0]!, time, world)
+}
+
+/** All records of a stream's data set at a batch time. */
+export const recordsOf = (stream: AnyDStream, time: Time, world: ModelWorld): ReadonlyArray<unknown> | undefined => {
+  const partitions = batchOf(stream, time, world)
+  return partitions && flat(partitions)
+}
+
+interface Params {
+  readonly f: (...values: Array<any>) => any
+  readonly create: Combine["create"]
+  readonly mergeValue: Combine["mergeValue"]
+  readonly mergeCombiners: Combine["mergeCombiners"]
+  readonly numPartitions: number
+  readonly options: { numPartitions?: number; partitioner?: Partitioner; mapSideCombine?: boolean } | undefined
+}
+
+function interpret(stream: AnyDStream, parent: Partitions, time: Time, world: ModelWorld): Partitions {
+  const params = stream.params as unknown as Params
+  const { f, options } = params
+  const partitioner = () => options?.partitioner ?? HashPartitioner(options?.numPartitions ?? world.defaultParallelism)
+  const each = (change: (records: ReadonlyArray<any>) => ReadonlyArray<any>): Partitions => parent.map(change)
+  const byKey = (pairs: Partitions, combine: Combine) => combineByKey(pairs, partitioner(), combine)
+  switch (stream.kind) {
+    case "map":
+    case "mapToPair":
+      return each((records) => records.map((record) => f(record)))
+    case "flatMap":
+      return each((records) => records.flatMap((record) => [...f(record)]))
+    case "filter":
+      return each((records) => records.filter((record) => f(record)))
+    case "mapValues":
+      return each((records) => records.map(([key, value]) => [key, f(value)]))
+    case "flatMapValues":
+      return each((records) => records.flatMap(([key, value]) => [...f(value)].map((item) => [key, item])))
+    case "mapPartitions":
+      return each((records) => [...f(records)])
+    case "glom":
+      return each((records) => [records])
+    case "mapEffect":
+      return each((records) => records.map((record) => runEffect(f(record))))
+    case "repartition":
+      return spreadEvenly(parent, params.numPartitions)
+    case "reduceByKey":
+      return byKey(parent, { create: (value) => value, mergeValue: f, mergeCombiners: f, mapSide: true })
+    case "combineByKey":
+      return byKey(parent, { ...params, mapSide: options?.mapSideCombine ?? true })
+    case "groupByKey":
+      return byKey(parent, grouping)
+    case "countByValue":
+      return byKey(parent.map((records) => records.map((record) => [record, 1])), counting)
+    case "count":
+      return [[flat(parent).length]]
+    case "reduce":
+      return [reduction(flat(parent), f)]
+    case "transform":
+      return transformed(stream, parent, time, world)
+    default:
+      throw new Error(`The model does not know the operator "${stream.kind}": add it to test/model/model.ts`)
+  }
+}
+
+const grouping: Combine = {
+  create: (value) => [value],
+  mergeValue: (values, value) => [...values, value],
+  mergeCombiners: (a, b) => [...a, ...b],
+  mapSide: false
+}
+
+const counting: Combine = {
+  create: (value) => value,
+  mergeValue: (a, b) => a + b,
+  mergeCombiners: (a, b) => a + b,
+  mapSide: true
+}
+
+function transformed(stream: AnyDStream, parent: Partitions, time: Time, world: ModelWorld): Partitions {
+  const sideValues = Object.fromEntries(
+    Object.keys(stream.sideValues).map((key) => [key, world.sideValue?.(stream, key, time)])
+  )
+  const f = stream.params["f"] as (rdd: AnyRDD, batch: { time: Time; sideValues: unknown }) => AnyRDD
+  return partitionsOf(f(RDD.fromLineage({ kind: "literal", partitions: parent }), { time, sideValues }))
+}
