@@ -16,6 +16,8 @@
  * A link keeps the order of what it carries from one party to another, may deliver a message twice, and tells when the other
  * side is gone. Every handler is idempotent. Bulk data is always an `ArrayBuffer`, so that a link can transfer it.
  */
+import type { Manifest } from "../dstream/DStreamGraph.ts"
+import type { Settings } from "../dstream/Settings.ts"
 import type { BatchPlan, Payload } from "../dstream/BatchPlan.ts"
 import type { BlockId, ReceivedBlockInfo } from "../blocks/ReceivedBlock.ts"
 import type { ExecutorId, PartitionIndex, RddId, StreamId } from "./Ids.ts"
@@ -26,8 +28,13 @@ export interface Handshake {
   readonly appName: string
   readonly epoch: number
   readonly batchMillis: number
-  readonly settings: Readonly<Record<string, unknown>>
-  readonly structureFingerprint: string
+  /** Resolved by the driver. */
+  readonly settings: Settings
+  /** What the program's own Config is answered from, besides the environment: options of the command line. */
+  readonly config: Readonly<Record<string, string>>
+  /** The driver's graph; one that differs refuses to run. */
+  readonly manifest: Manifest
+  /** Digest of the program's code as the driver loaded it. */
   readonly codeFingerprint: string
 }
 

@@ -1,0 +1,21 @@
+/**
+ * W1 grep-mem: 1,000,000 lines a batch in two partitions; those that contain the rarest word are counted.
+ */
+import { needle } from "../data.ts"
+import { DStream, linesOf, Memory, StreamingApp } from "./kit.ts"
+
+const perPartition = 500_000
+
+export const recordsPerBatch = 2 * perPartition
+
+export default StreamingApp.make({
+  name: "grep-mem",
+  batchDuration: "20 millis",
+  settings: { missedTicks: "coalesce" },
+  outputs: [
+    Memory.stream({ numPartitions: 2, read: ({ partition }) => linesOf(partition, perPartition), records: () => perPartition }).pipe(
+      DStream.filter((line) => line.includes(needle)),
+      DStream.foreachBatch((batch) => batch.count)
+    )
+  ]
+})

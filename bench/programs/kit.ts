@@ -1,0 +1,19 @@
+/**
+ * What the programs of the workloads share.
+ */
+import { lines } from "../data.ts"
+
+export { DStream, StreamingApp } from "../../core/mod.ts"
+export * as Memory from "../../adapters/memory/mod.ts"
+
+const made = new Map<string, ReadonlyArray<string>>()
+
+/** Lines of data set 42, made once in the process or thread that reads them. */
+export const linesOf = (partition: number, count: number): ReadonlyArray<string> => {
+  const key = `${partition}/${count}`
+  const known = made.get(key)
+  if (known !== undefined) return known
+  const fresh = lines(42, partition, count)
+  made.set(key, fresh)
+  return fresh
+}

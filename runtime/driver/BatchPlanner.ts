@@ -1,0 +1,100 @@
+/**
+ * BatchPlanner: asks the world, once per batch, for everything that the lineage of the batch will depend on, and makes the plan.
+ *
+ * The receivers' blocks come from the ReceiverTracker; every direct input is asked by its planner, every side value is evaluated.
+ * A plan that fails half-way is no plan: the generator reports the batch as failed. What planners of the batch took before
+ * the failure stays taken; a planner that cannot be asked again has to say so in its own error.
+ */
+import { Effect, Schema, type Scope } from "effect"
+import type { ReceivedBlockInfo } from "../../core/blocks/ReceivedBlock.ts"
+import type { BatchPlan, InputAllocation, PartitionSpec } from "../../core/dstream/BatchPlan.ts"
+import type { DStreamGraph, GraphNode } from "../../core/dstream/DStreamGraph.ts"
+import { sideValueId } from "../../core/dstream/GeneratedRDDs.ts"
+import type { InputPlanner } from "../../core/dstream/InputDStream.ts"
+import type { AnySideValue } from "../../core/dstream/SideValue.ts"
+import type { StreamId } from "../../core/protocol/Ids.ts"
+import { Border } from "../../core/protocol/RecordCodec.ts"
+import { describeError } from "../../core/protocol/describeError.ts"
+import type { Time } from "../../core/time/Time.ts"
+
+/** An input or a side value could not be planned for a batch. */
+export class PlanningFailed extends Schema.TaggedError<PlanningFailed>()("PlanningFailed", {
+  operator: Schema.String,
+  time: Schema.Number,
+  message: Schema.String
+}) {}
+
+export type Blocks = ReadonlyMap<StreamId, ReadonlyArray<ReceivedBlockInfo>>
+
+export interface BatchPlanner {
+  /** The plan of the batch at `time`; `blocks` are those that the tracker allocated to it. */
+  readonly plan: (time: Time, blocks: Blocks) => Effect.Effect<BatchPlan, PlanningFailed>
+}
+
+interface PlannedStream {
+  readonly stream: StreamId
+  readonly planner: InputPlanner<unknown>
+}
+
+/** Builds the planners of all direct inputs; they live as long as the scope. */
+export const make = Effect.fnUntraced(function*(
+  graph: DStreamGraph,
+  zeroTime: Time
+): Effect.fn.Return<BatchPlanner, PlanningFailed, Border | Scope.Scope> {
+  const border = yield* Border
+  const planners: Array<PlannedStream> = []
+  for (const node of graph.inputs) {
+    if (node.stream.input?.kind !== "direct") continue
+    const planner = yield* failing(node.id, zeroTime, node.stream.input.planner as Effect.Effect<InputPlanner, unknown, Scope.Scope>)
+    planners.push({ stream: node.id, planner })
+  }
+  const { batchMillis } = graph
+
+  const planInput = ({ stream, planner }: PlannedStream, time: Time) =>
+    Effect.map(failing(stream, time, planner.plan({ time, zeroTime, batchMillis })), (planned): InputAllocation | undefined =>
+      planned && {
+        stream,
+        records: planned.records,
+        partitions: planned.partitions.map((part): PartitionSpec =>
+          part.kind === "records" ? { kind: "inline", data: border.pack(part.records), records: part.records.length } : part
+        )
+      })
+
+  const plan = Effect.fnUntraced(function*(time: Time, blocks: Blocks) {
+    const inputs: Array<InputAllocation> = []
+    for (const node of graph.inputs) {
+      if (node.stream.input?.kind === "receiver") inputs.push(ofBlocks(node.id, blocks.get(node.id) ?? []))
+    }
+    for (const planned of planners) {
+      const input = yield* planInput(planned, time)
+      if (input !== undefined) inputs.push(input)
+    }
+    return { time, zeroTime, inputs, sideValues: yield* evaluateSideValues(graph.nodes, time) }
+  })
+  return { plan }
+})
+
+const ofBlocks = (stream: StreamId, blocks: ReadonlyArray<ReceivedBlockInfo>): InputAllocation => ({
+  stream,
+  records: blocks.reduce((sum, block) => sum + (block.records ?? 0), 0),
+  partitions: blocks.map(({ block, records }) => ({ kind: "block", block, records }))
+})
+
+/** Each side value once, however many operators share it; recorded per operator as its schema encodes it. */
+const evaluateSideValues = Effect.fnUntraced(function*(nodes: ReadonlyArray<GraphNode>, time: Time) {
+  const known = new Map<AnySideValue, unknown>()
+  const recorded: Array<readonly [string, unknown]> = []
+  for (const node of nodes) {
+    for (const [key, side] of Object.entries(node.stream.sideValues)) {
+      if (!known.has(side)) {
+        const encode = Schema.encodeUnknownEffect(side.schema)
+        known.set(side, yield* failing(node.id, time, Effect.flatMap(side.effect as Effect.Effect<unknown, unknown>, encode)))
+      }
+      recorded.push([sideValueId(node.id, key), known.get(side)])
+    }
+  }
+  return recorded
+})
+
+const failing = <A, E, R>(operator: StreamId, time: Time, effect: Effect.Effect<A, E, R>) =>
+  Effect.mapError(effect, (error) => new PlanningFailed({ operator, time, message: describeError(error) }))
