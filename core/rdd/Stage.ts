@@ -15,7 +15,7 @@ import type { SealedRDD } from "../dstream/Derivation.ts"
 import type { PartitionIndex, StreamId } from "../protocol/Ids.ts"
 import type { Time } from "../time/Time.ts"
 import type { OperatorStep } from "./NarrowOp.ts"
-import type { AnyRDD } from "./RDD.ts"
+import { type AnyRDD, parentsOf } from "./RDD.ts"
 import type { ShuffleDependency } from "./ShuffleDependency.ts"
 
 /** Where the records of a partition come from. `partition` counts within the source, whatever unions follow. */
@@ -61,27 +61,29 @@ export const chainOf = (rdd: SealedRDD, partition: PartitionIndex): Chain => {
   let index = partition
   while (true) {
     const { lineage, identity } = current
-    switch (lineage.kind) {
-      case "input": {
-        const source = { kind: lineage.kind, stream: lineage.stream, time: identity.time, partition: index }
-        return { source: { ...source, spec: lineage.partitions[index]! }, steps: steps.reverse() }
-      }
-      case "literal": {
-        const source = { kind: lineage.kind, operator: identity.operator, partition: index }
-        return { source: { ...source, records: lineage.partitions[index]! }, steps: steps.reverse() }
-      }
-      case "shuffled":
-        return { source: { kind: "shuffle", shuffle: current as ShuffledRDD, partition: index }, steps: steps.reverse() }
-      case "narrow":
-        steps.push({ op: lineage.op, operator: identity.operator })
-        current = sealedParent(lineage.parent)
-        break
-      case "union": {
-        const owner = ownerOf(lineage.parents, index)
-        current = sealedParent(owner.parent)
-        index = owner.partition
-      }
-    }
+    if (lineage.kind === "narrow") {
+      steps.push({ op: lineage.op, operator: identity.operator })
+      current = sealedParent(lineage.parent)
+    } else if (lineage.kind === "union") {
+      const owner = ownerOf(lineage.parents, index)
+      current = sealedParent(owner.parent)
+      index = owner.partition
+    } else return { source: sourceOf(current, index), steps: steps.reverse() }
+  }
+}
+
+/** What a partition of an RDD that begins a chain reads. */
+const sourceOf = (rdd: SealedRDD, partition: PartitionIndex): ChainSource => {
+  const { lineage, identity } = rdd
+  switch (lineage.kind) {
+    case "input":
+      return { kind: "input", stream: lineage.stream, time: identity.time, partition, spec: lineage.partitions[partition]! }
+    case "literal":
+      return { kind: "literal", operator: identity.operator, partition, records: lineage.partitions[partition]! }
+    case "shuffled":
+      return { kind: "shuffle", shuffle: rdd as ShuffledRDD, partition }
+    default:
+      throw new Error(`RDD ${identity.id} is ${lineage.kind}, which begins no chain`)
   }
 }
 
@@ -95,6 +97,23 @@ const ownerOf = (parents: ReadonlyArray<AnyRDD>, partition: PartitionIndex) => {
   throw new Error(`a union of ${first} partitions has no partition ${partition}`)
 }
 
+/** The chains of all partitions; those of partitions that share a chain share its steps. */
+export const chainsOf = (rdd: SealedRDD): ReadonlyArray<Chain> => {
+  const chains: Array<Chain> = []
+  const visit = (current: SealedRDD, steps: ReadonlyArray<OperatorStep>): void => {
+    const { lineage, identity } = current
+    if (lineage.kind === "narrow") {
+      return visit(sealedParent(lineage.parent), [{ op: lineage.op, operator: identity.operator }, ...steps])
+    }
+    if (lineage.kind === "union") return lineage.parents.forEach((parent) => visit(sealedParent(parent), steps))
+    for (let partition = 0; partition < current.numPartitions; partition++) {
+      chains.push({ source: sourceOf(current, partition), steps })
+    }
+  }
+  visit(rdd, [])
+  return chains
+}
+
 /** The shuffles that an RDD needs, however far up, each once, parents first. */
 export const shufflesOf = (rdd: SealedRDD): ReadonlyArray<ShuffledRDD> => {
   const seen = new Set<string>()
@@ -102,12 +121,8 @@ export const shufflesOf = (rdd: SealedRDD): ReadonlyArray<ShuffledRDD> => {
   const visit = (current: SealedRDD): void => {
     if (seen.has(current.identity.id)) return
     seen.add(current.identity.id)
-    if (current.lineage.kind === "union") current.lineage.parents.forEach((parent) => visit(sealedParent(parent)))
-    else if (current.lineage.kind === "narrow") visit(sealedParent(current.lineage.parent))
-    else if (isShuffled(current)) {
-      visit(mapSide(current))
-      found.push(current)
-    }
+    for (const parent of parentsOf(current)) visit(sealedParent(parent))
+    if (isShuffled(current)) found.push(current)
   }
   visit(rdd)
   return found

@@ -1,0 +1,143 @@
+/**
+ * TaskPlacing: which waiting tasks can run now, and where. Called by `TaskScheduler.step` after every event.
+ *
+ * Jobs in order of submission. Of a job's tasks that are ready, each goes
+ * 1. to an executor that it prefers and that has a free slot; else
+ * 2. to any executor with a free slot; else
+ * 3. to one that it prefers and that has fewer than `2 * taskSlots` tasks, so that the next is there when one ends; else it waits.
+ * A task prefers the executors that hold its block. Without a block it prefers one by the number of its partition, which is
+ * the same in every batch, so that what an executor keeps of a source is found again. A task that failed tries the next one.
+ * The tasks of a stage for one executor go in one message.
+ */
+import type { ExecutorId, RddId } from "../protocol/Ids.ts"
+import type { TaskSpec } from "./JobGraph.ts"
+import type { Command } from "./TaskScheduler.ts"
+import { dropJob, type Executor, type Job, type StageRun, type State, type Task } from "./TaskSchedulerState.ts"
+
+/** Places what can be placed, and adds the launches to `commands`. */
+export const launchTasks = (state: State, commands: Array<Command>): void => {
+  const executors = [...state.executors.values()]
+  const limit = 2 * state.settings.taskSlots
+  const launches = new Map<StageRun, Map<ExecutorId, Array<Task>>>()
+  for (const job of state.jobs.values()) {
+    const stranded = strandedTask(state, job)
+    if (stranded !== undefined) {
+      failForgotten(state, job, stranded, commands)
+      continue
+    }
+    if (!executors.some((executor) => executor.outstanding.size < limit)) break
+    placeJob(state, job, executors, (task, executor) => {
+      start(task, executor)
+      const byExecutor = launches.get(task.stage) ?? new Map<ExecutorId, Array<Task>>()
+      launches.set(task.stage, byExecutor)
+      const tasks = byExecutor.get(executor.id)
+      if (tasks === undefined) byExecutor.set(executor.id, [task])
+      else tasks.push(task)
+    })
+  }
+  for (const [stage, byExecutor] of launches) {
+    stage.waiting = stage.waiting.filter((task) => task.runsAt === undefined)
+    for (const [executor, tasks] of byExecutor) commands.push(launchOf(state, stage, executor, tasks))
+  }
+}
+
+const failForgotten = (state: State, job: Job, { spec, stage }: Task, commands: Array<Command>): void => {
+  dropJob(state, job.id)
+  const { operator } = stage.spec
+  const message = `partition ${spec.partition} of operator "${operator}" reads shuffle ${spec.reads}, which was forgotten: ` +
+    "its batch is older than the remember durations of the graph reach; remember it for longer"
+  const failure = { kind: "Forgotten", operator, partition: spec.partition, message, stack: undefined } as const
+  commands.push({ kind: "JobFailed", job: job.id, failure })
+}
+
+type Place = (task: Task, executor: Executor) => void
+
+const placeJob = (state: State, job: Job, executors: ReadonlyArray<Executor>, place: Place): void => {
+  const { taskSlots } = state.settings
+  const hasRoom = (tasks: number) => (executor: Executor) => executor.outstanding.size < tasks
+  /** Places the tasks for which there is an executor, and gives back the others. */
+  const round = (tasks: ReadonlyArray<Task>, choose: (task: Task) => Executor | undefined): ReadonlyArray<Task> =>
+    tasks.filter((task) => {
+      const executor = choose(task)
+      if (executor !== undefined) place(task, executor)
+      return executor === undefined
+    })
+  let left = readyTasks(state, job)
+  left = round(left, (task) => preferredBy(task, executors).find(hasRoom(taskSlots)))
+  left = round(left, () => executors.find(hasRoom(taskSlots)))
+  round(left, (task) => preferredBy(task, executors).find(hasRoom(2 * taskSlots)))
+}
+
+/** The waiting tasks of a job, and of the shuffles that they wait for, that can run now. */
+const readyTasks = (state: State, job: Job): ReadonlyArray<Task> => {
+  const ready: Array<Task> = []
+  for (const stage of [job.stage, ...demandOf(state, job)]) {
+    for (const task of stage.waiting) if (task.runsAt === undefined && isReady(state, task)) ready.push(task)
+  }
+  return ready
+}
+
+const isReady = (state: State, task: Task): boolean =>
+  task.spec.reads === undefined || state.shuffles.get(task.spec.reads)?.unfinished === 0
+
+/** The incomplete shuffles that the waiting tasks of a job need, directly or through others. */
+export const demandOf = (state: State, job: Job): ReadonlySet<StageRun> => {
+  const demand = new Set<StageRun>()
+  const visit = (stage: StageRun): void => {
+    if (stage.reads.size === 0) return
+    for (const { spec } of stage.waiting) {
+      const shuffle = spec.reads === undefined ? undefined : state.shuffles.get(spec.reads)
+      if (shuffle === undefined || shuffle.unfinished === 0 || demand.has(shuffle)) continue
+      demand.add(shuffle)
+      visit(shuffle)
+    }
+  }
+  visit(job.stage)
+  return demand
+}
+
+/** A waiting task that reads a shuffle of which nothing is known any more. */
+const strandedTask = (state: State, job: Job): Task | undefined => {
+  for (const stage of [job.stage, ...demandOf(state, job)]) {
+    if (stage.reads.size === 0) continue
+    const stranded = stage.waiting.find(({ spec: { reads } }) => reads !== undefined && !state.shuffles.has(reads))
+    if (stranded !== undefined) return stranded
+  }
+  return undefined
+}
+
+const preferredBy = (task: Task, executors: ReadonlyArray<Executor>): ReadonlyArray<Executor> => {
+  if (executors.length === 0) return []
+  const tried = task.failures + task.repairs
+  const holders = executors.filter((executor) => task.spec.block?.executors.includes(executor.id))
+  if (holders.length > 0 && tried === 0) return holders
+  const candidates = holders.length > 0 ? holders : executors
+  return [candidates[(task.spec.affinity + tried) % candidates.length]!]
+}
+
+const start = (task: Task, executor: Executor): void => {
+  task.attempts++
+  task.runsAt = executor.id
+  executor.outstanding.set(task.id, task.attempts)
+}
+
+const launchOf = (state: State, stage: StageRun, executor: ExecutorId, tasks: ReadonlyArray<Task>): Command => {
+  const shuffles = new Set(tasks.flatMap(({ spec }) => spec.reads === undefined ? [] : [spec.reads]))
+  return {
+    kind: "LaunchTasks",
+    executor,
+    work: {
+      stage: stage.spec.stage,
+      work: stage.work,
+      digest: stage.spec.digest,
+      places: {
+        blocks: tasks.flatMap(({ spec }) => spec.block === undefined ? [] : [blockPlaces(state, spec.block)]),
+        shuffles: [...shuffles].map((id) => [id, state.shuffles.get(id)!.outputs.map((place) => place!)] as const)
+      },
+      tasks: tasks.map((task) => ({ task: task.id, partition: task.spec.partition, attempt: task.attempts }))
+    }
+  }
+}
+
+const blockPlaces = (state: State, { block, executors }: NonNullable<TaskSpec["block"]>) =>
+  [block, executors.filter((executor) => state.executors.has(executor))] as const

@@ -1,0 +1,255 @@
+/**
+ * TaskScheduler: which task runs where and when, and what is done about losses. Source: Spark's `DAGScheduler` and
+ * `TaskSchedulerImpl`. The state changes in place: it has one owner (`runtime/driver/TaskScheduler.ts`), and `step` is its only
+ * door. Deterministic: Maps and arrays in the order of events.
+ *
+ * | event | effect | commands |
+ * | --- | --- | --- |
+ * | JobSubmitted | its stages are known; tasks whose shuffle is complete may run, else that shuffle's missing ones | LaunchTasks |
+ * | ExecutorAdded | may be given tasks; again: no change | LaunchTasks |
+ * | ExecutorLost | its map outputs are missing; its tasks wait again, one repair each | LaunchTasks, JobFailed over the limit |
+ * | TaskEnded Done | map: its output is at that executor; result: its value is kept | LaunchTasks, JobSucceeded with the last |
+ * | TaskEnded FetchFailed | that executor's outputs of the shuffle are missing; the task waits again | LaunchTasks, JobFailed over the limit |
+ * | TaskEnded BlockLost | the task waits again, to be run elsewhere | LaunchTasks, JobFailed over the limit |
+ * | TaskEnded Failed | the task waits again | LaunchTasks, JobFailed over its own limit |
+ * | JobCancelled | its waiting tasks are dropped; those that run end unheard | LaunchTasks, for others |
+ * | Forgotten | shuffles of batches before that time are dropped, save those that an unfinished job needs | - |
+| any | a waiting task reads a shuffle that was forgotten: its job cannot end well | JobFailed |
+ *
+ * Invariants:
+ * - A shuffle is known by its RDD's id and shared by all jobs, now and later: a map task runs only while its output is missing
+ *   and wanted, and never twice at once. A lost output is computed again when a waiting task wants it, not before.
+ * - An end counts only while that attempt is outstanding at that executor: late, repeated and unknown ones change nothing.
+ * - An executor has at most `2 * taskSlots` tasks, beyond `taskSlots` only such as prefer it; none idles while a task could run.
+ * - Only executors that were added and not lost are given tasks. Jobs are served in order of submission.
+ * - A job ends once, with each partition's value once, or with the cause of the task that went over its limit.
+ *
+ * Faults: executors lost at any time, ends lost with them, ends told twice, wrong places, user errors. Losses of data count
+ * once per stage and loss, so that many readers of one lost executor spend one repair.
+ */
+import type { Action, RunTasks, TaskResult } from "../protocol/ExecutorProtocol.ts"
+import type { ExecutorId, RddId } from "../protocol/Ids.ts"
+import { timeOf } from "../rdd/RddId.ts"
+import type { Time } from "../time/Time.ts"
+import type { JobGraph } from "./JobGraph.ts"
+import { demandOf, launchTasks } from "./TaskPlacing.ts"
+import {
+  type DoneTask,
+  dropJob,
+  type Job,
+  type JobFailure,
+  type JobId,
+  newStage,
+  type StageRun,
+  type State,
+  type Task
+} from "./TaskSchedulerState.ts"
+
+export type { DoneTask, JobFailure, JobId, State, TaskSchedulerSettings } from "./TaskSchedulerState.ts"
+export { make } from "./TaskSchedulerState.ts"
+
+export type Event =
+  | { readonly kind: "JobSubmitted"; readonly job: JobId; readonly graph: JobGraph; readonly action: Action }
+  | { readonly kind: "JobCancelled"; readonly job: JobId }
+  | { readonly kind: "ExecutorAdded"; readonly executor: ExecutorId }
+  | { readonly kind: "ExecutorLost"; readonly executor: ExecutorId; readonly reason: string }
+  | {
+    readonly kind: "TaskEnded"
+    readonly executor: ExecutorId
+    readonly task: number
+    readonly attempt: number
+    readonly result: TaskResult
+  }
+  | { readonly kind: "Forgotten"; readonly before: Time }
+
+export type Command =
+  | { readonly kind: "LaunchTasks"; readonly executor: ExecutorId; readonly work: Omit<RunTasks, "kind" | "plans"> }
+  /** One end per task, in the order in which the graph lists them. */
+  | { readonly kind: "JobSucceeded"; readonly job: JobId; readonly ends: ReadonlyArray<DoneTask> }
+  | { readonly kind: "JobFailed"; readonly job: JobId; readonly failure: JobFailure }
+
+/** Takes an event, changes the state, says what is to be done, in this order. */
+export const step = (state: State, event: Event): ReadonlyArray<Command> => {
+  const commands: Array<Command> = []
+  apply(state, event, commands)
+  launchTasks(state, commands)
+  return commands
+}
+
+/** Whether the graph of a new job has to describe this shuffle. */
+export const isKnown = (state: State, shuffle: RddId): boolean => state.shuffles.has(shuffle)
+
+const apply = (state: State, event: Event, commands: Array<Command>): void => {
+  switch (event.kind) {
+    case "JobSubmitted":
+      return submit(state, event, commands)
+    case "JobCancelled":
+      return dropJob(state, event.job)
+    case "ExecutorAdded":
+      if (!state.executors.has(event.executor)) state.executors.set(event.executor, { id: event.executor, outstanding: new Map() })
+      return
+    case "ExecutorLost":
+      return loseExecutor(state, event.executor, event.reason, commands)
+    case "TaskEnded":
+      return endTask(state, event, commands)
+    case "Forgotten":
+      return forget(state, event.before)
+  }
+}
+
+const submit = (state: State, event: Extract<Event, { kind: "JobSubmitted" }>, commands: Array<Command>): void => {
+  if (state.jobs.has(event.job)) throw new Error(`job ${event.job} was submitted before`)
+  for (const spec of event.graph.shuffles) {
+    if (!state.shuffles.has(spec.stage)) state.shuffles.set(spec.stage, newStage(state, spec, { kind: "map" }, undefined))
+  }
+  if (event.graph.result.tasks.length === 0) {
+    commands.push({ kind: "JobSucceeded", job: event.job, ends: [] })
+    return
+  }
+  const stage = newStage(state, event.graph.result, { kind: "result", action: event.action }, event.job)
+  state.jobs.set(event.job, { id: event.job, stage, ends: new Map() })
+}
+
+const endTask = (state: State, event: Extract<Event, { kind: "TaskEnded" }>, commands: Array<Command>): void => {
+  const { result } = event
+  const executor = state.executors.get(event.executor)
+  if (executor === undefined || executor.outstanding.get(event.task) !== event.attempt) return
+  executor.outstanding.delete(event.task)
+  const task = state.tasks.get(event.task)
+  if (task === undefined) return
+  task.runsAt = undefined
+  switch (result.kind) {
+    case "Done":
+      return completeTask(state, task, event.executor, result, commands)
+    case "Failed":
+      wait(task)
+      return ++task.failures < state.settings.maxTaskFailures
+        ? undefined
+        : failStage(state, task.stage, failedTooOften(task, result), commands)
+    case "BlockLost":
+      return repair(state, task, `block ${result.block} is lost: ${result.reason}`, false, commands)
+    case "FetchFailed": {
+      const lost = dropOutputs(state.shuffles.get(result.shuffle), result.executor)
+      const what = `output ${result.mapPartition} of shuffle ${result.shuffle} could not be fetched from ${result.executor}`
+      return repair(state, task, `${what}: ${result.reason}`, lost, commands)
+    }
+  }
+}
+
+const completeTask = (
+  state: State,
+  task: Task,
+  executor: ExecutorId,
+  done: DoneTask,
+  commands: Array<Command>
+): void => {
+  const { stage } = task
+  task.done = true
+  stage.unfinished--
+  stage.outputs[task.index] = executor
+  if (stage.unfinished === 0) forgive(stage)
+  if (stage.job === undefined) return
+  const job = state.jobs.get(stage.job)!
+  job.ends.set(task.index, done)
+  if (stage.unfinished > 0) return
+  dropJob(state, job.id)
+  commands.push({ kind: "JobSucceeded", job: job.id, ends: stage.tasks.map((one) => job.ends.get(one.index)!) })
+}
+
+/** The task waits again; `incident`: something was found missing that nobody had missed before. */
+const repair = (state: State, task: Task, reason: string, incident: boolean, commands: Array<Command>): void => {
+  wait(task)
+  task.repairs++
+  if (incident) task.stage.repairs++
+  const limit = state.settings.maxStageRepairs
+  if (task.repairs <= limit && task.stage.repairs <= limit) return
+  const { operator, stage } = task.stage.spec
+  const message = `stage ${stage} of operator "${operator}" lost data more than ${limit} times ` +
+    `(maxStageRepairs); the last time in partition ${task.spec.partition}: ${reason}`
+  failStage(state, task.stage, { kind: "LostTooOften", operator, partition: task.spec.partition, message, stack: undefined }, commands)
+}
+
+const failedTooOften = (task: Task, result: Extract<TaskResult, { kind: "Failed" }>): JobFailure => ({
+  kind: "FailedTooOften",
+  operator: result.operator,
+  partition: result.partition,
+  message: `operator "${result.operator}" failed ${task.failures} times in partition ${result.partition} ` +
+    `(maxTaskFailures); the last cause: ${result.message}`,
+  stack: result.stack
+})
+
+/** Fails the job of a result stage, or every job that waits for a shuffle; what comes later may try the shuffle again. */
+const failStage = (state: State, stage: StageRun, failure: JobFailure, commands: Array<Command>): void => {
+  const failed: Array<Job> = []
+  for (const job of state.jobs.values()) {
+    if (stage.job === job.id || (stage.job === undefined && demandOf(state, job).has(stage))) failed.push(job)
+  }
+  for (const job of failed) {
+    dropJob(state, job.id)
+    commands.push({ kind: "JobFailed", job: job.id, failure })
+  }
+  forgive(stage)
+}
+
+const forgive = (stage: StageRun): void => {
+  stage.repairs = 0
+  for (const task of stage.tasks) {
+    task.failures = 0
+    task.repairs = 0
+  }
+}
+
+const wait = (task: Task): void => {
+  task.stage.waiting.push(task)
+}
+
+/** The outputs that an executor held of a shuffle are missing; whether there were any. */
+const dropOutputs = (shuffle: StageRun | undefined, executor: ExecutorId): boolean => {
+  if (shuffle === undefined) return false
+  let lost = false
+  for (const task of shuffle.tasks) {
+    if (shuffle.outputs[task.index] !== executor) continue
+    lost = true
+    shuffle.outputs[task.index] = undefined
+    shuffle.unfinished++
+    task.done = false
+    wait(task)
+  }
+  return lost
+}
+
+const loseExecutor = (state: State, id: ExecutorId, reason: string, commands: Array<Command>): void => {
+  const executor = state.executors.get(id)
+  if (executor === undefined) return
+  state.executors.delete(id)
+  for (const shuffle of state.shuffles.values()) dropOutputs(shuffle, id)
+  const struck = new Set<StageRun>()
+  for (const taskId of executor.outstanding.keys()) {
+    const task = state.tasks.get(taskId)
+    if (task === undefined) continue
+    task.runsAt = undefined
+    const first = !struck.has(task.stage)
+    struck.add(task.stage)
+    repair(state, task, `executor ${id} was lost: ${reason}`, first, commands)
+  }
+}
+
+const forget = (state: State, before: Time): void => {
+  const wanted = new Set<StageRun>()
+  for (const job of state.jobs.values()) reach(state, job.stage, wanted)
+  for (const [id, shuffle] of state.shuffles) {
+    if (timeOf(id) >= before || wanted.has(shuffle)) continue
+    state.shuffles.delete(id)
+    for (const task of shuffle.tasks) state.tasks.delete(task.id)
+  }
+}
+
+/** All shuffles that a stage could ever want, complete or not. */
+const reach = (state: State, stage: StageRun, reached: Set<StageRun>): void => {
+  for (const id of stage.reads) {
+    const shuffle = state.shuffles.get(id)
+    if (shuffle === undefined || reached.has(shuffle)) continue
+    reached.add(shuffle)
+    reach(state, shuffle, reached)
+  }
+}

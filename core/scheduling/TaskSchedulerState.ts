@@ -1,0 +1,123 @@
+/**
+ * TaskSchedulerState: what the `TaskScheduler` knows of jobs, stages, tasks and executors. Changed by `TaskScheduler.step` alone.
+ *
+ * A task is waiting (listed in its stage's `waiting`), running (`runsAt`, and outstanding at that executor) or done.
+ */
+import type { RunTasks, TaskResult } from "../protocol/ExecutorProtocol.ts"
+import type { ExecutorId, PartitionIndex, RddId, StreamId } from "../protocol/Ids.ts"
+import type { StageSpec, TaskSpec } from "./JobGraph.ts"
+
+export type JobId = number
+
+export type DoneTask = Extract<TaskResult, { readonly kind: "Done" }>
+
+export interface TaskSchedulerSettings {
+  /** Tasks that an executor runs at once. */
+  readonly taskSlots: number
+  /** How often a task may fail before its job does. */
+  readonly maxTaskFailures: number
+  /** How often a stage may lose data, or one of its tasks its executor, before its jobs fail. */
+  readonly maxStageRepairs: number
+}
+
+/** Why a job failed, and the operator and partition where. */
+export interface JobFailure {
+  readonly kind: "FailedTooOften" | "LostTooOften" | "Forgotten"
+  readonly operator: StreamId
+  readonly partition: PartitionIndex
+  readonly message: string
+  readonly stack: string | undefined
+}
+
+export interface Task {
+  /** Unique for the life of the scheduler. */
+  readonly id: number
+  readonly stage: StageRun
+  /** Its place among the stage's tasks; of a shuffle, that is its map partition. */
+  readonly index: number
+  readonly spec: TaskSpec
+  attempts: number
+  runsAt: ExecutorId | undefined
+  done: boolean
+  failures: number
+  repairs: number
+}
+
+export interface StageRun {
+  readonly spec: StageSpec
+  readonly work: RunTasks["work"]
+  /** Of a result stage: its job. A shuffle is nobody's. */
+  readonly job: JobId | undefined
+  readonly tasks: ReadonlyArray<Task>
+  /** The shuffles that its tasks read. */
+  readonly reads: ReadonlySet<RddId>
+  /** By task: the executor that holds what it made. */
+  readonly outputs: Array<ExecutorId | undefined>
+  waiting: Array<Task>
+  unfinished: number
+  repairs: number
+}
+
+export interface Job {
+  readonly id: JobId
+  readonly stage: StageRun
+  readonly ends: Map<number, DoneTask>
+}
+
+export interface Executor {
+  readonly id: ExecutorId
+  /** The attempt of each task that it was given and has not told the end of. */
+  readonly outstanding: Map<number, number>
+}
+
+export interface State {
+  readonly settings: TaskSchedulerSettings
+  readonly jobs: Map<JobId, Job>
+  readonly shuffles: Map<RddId, StageRun>
+  readonly tasks: Map<number, Task>
+  readonly executors: Map<ExecutorId, Executor>
+  nextTask: number
+}
+
+export const make = (settings: TaskSchedulerSettings): State => ({
+  settings,
+  jobs: new Map(),
+  shuffles: new Map(),
+  tasks: new Map(),
+  executors: new Map(),
+  nextTask: 0
+})
+
+/** A stage of which nothing has run. */
+export const newStage = (state: State, spec: StageSpec, work: RunTasks["work"], job: JobId | undefined): StageRun => {
+  const tasks: Array<Task> = []
+  const reads = new Set<RddId>()
+  const stage: StageRun = {
+    spec,
+    work,
+    job,
+    tasks,
+    reads,
+    outputs: spec.tasks.map(() => undefined),
+    waiting: [],
+    unfinished: spec.tasks.length,
+    repairs: 0
+  }
+  spec.tasks.forEach((taskSpec, index) => {
+    const id = state.nextTask++
+    const task: Task = { id, stage, index, spec: taskSpec, attempts: 0, runsAt: undefined, done: false, failures: 0, repairs: 0 }
+    if (taskSpec.reads !== undefined) reads.add(taskSpec.reads)
+    state.tasks.set(id, task)
+    tasks.push(task)
+    stage.waiting.push(task)
+  })
+  return stage
+}
+
+/** Forgets a job and its result tasks; map tasks belong to their shuffle. */
+export const dropJob = (state: State, id: JobId): void => {
+  const job = state.jobs.get(id)
+  if (job === undefined) return
+  state.jobs.delete(id)
+  for (const task of job.stage.tasks) state.tasks.delete(task.id)
+}
