@@ -95,8 +95,8 @@ export type ReceiverMessage =
   | { readonly kind: "AddBlock"; readonly info: ReceivedBlockInfo }
   | { readonly kind: "DeregisterReceiver"; readonly stream: StreamId; readonly attempt: number; readonly message: string; readonly error: string | undefined }
   | { readonly kind: "ReportError"; readonly stream: StreamId; readonly attempt: number; readonly message: string; readonly error: string | undefined }
-  /** The job of a receiver has ended on its executor, for whatever reason. */
-  | { readonly kind: "ReceiverEnded"; readonly stream: StreamId; readonly attempt: number }
+  /** The job of a receiver has ended on its executor. `stopped`: for good, by its own `stop` or by order; else it starts anew. */
+  | { readonly kind: "ReceiverEnded"; readonly stream: StreamId; readonly attempt: number; readonly stopped: boolean }
 
 export type ReceiverAnswer =
   | { readonly kind: "Accepted" }

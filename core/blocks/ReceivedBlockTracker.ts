@@ -1,0 +1,208 @@
+/**
+ * ReceivedBlockTracker: which received blocks wait, and which belong to which batch. A pure machine with one owner.
+ *
+ * | command | events to log | answer |
+ * | --- | --- | --- |
+ * | AddBlock, new, of the registered attempt | BlockAddition | Accepted |
+ * | AddBlock, known: waiting, allocated, or lately cleaned up | - | Accepted: the first answer |
+ * | AddBlock of another attempt, an unknown stream, or older than the window of repetitions | - | Refused |
+ * | AllocateBatch, later than any before | BatchAllocation of all that waits | Accepted |
+ * | AllocateBatch of the last or an earlier time | - | Accepted: no change |
+ * | CleanupBatches before a time in the past | BatchCleanup of the batches before it, if any | Accepted |
+ * | CleanupBatches before now or later | - | Refused |
+ *
+ * `plan` gives the events; they are logged; only then `apply` changes the state. Recovery is a fold of `apply`.
+ *
+ * Invariants: a block that was added is in exactly one batch or waits, until its batch is cleaned up; a batch, once allocated,
+ * never changes; batch times only grow. Applying an event twice is no change. Every transition costs as much as its event is
+ * long, whatever the state holds. Of each stream the last `repetitionWindow` sequences that were cleaned up stay known, so that
+ * a message on its way for that long is still a repetition. Source: Spark Streaming's `ReceivedBlockTracker`.
+ */
+import type { StreamId } from "../protocol/Ids.ts"
+import type { Time } from "../time/Time.ts"
+import type { BlockId, ReceivedBlockInfo } from "./ReceivedBlock.ts"
+import type { ReceivedBlockTrackerLogEvent } from "./ReceivedBlockTrackerLogEvent.ts"
+
+/** How many sequences of a stream are known beyond their clean-up. */
+export const repetitionWindow = 4096
+
+export type BlocksOfBatch = ReadonlyMap<StreamId, ReadonlyArray<ReceivedBlockInfo>>
+
+/** Blocks of the newest run of a receiver that are cleaned up: what a late repetition is told by. */
+interface CleanedUp {
+  /** Stream, epoch and attempt: the block's identity without its sequence. */
+  readonly run: string
+  highest: number
+  readonly blocks: Map<number, BlockId>
+}
+
+/** Owned by one writer: only `apply` changes it. */
+export interface ReceivedBlockTracker {
+  readonly streams: ReadonlySet<StreamId>
+  /** In order of arrival. */
+  readonly waiting: Map<StreamId, Map<BlockId, ReceivedBlockInfo>>
+  waitingCount: number
+  /** Batch of each block that is allocated and not cleaned up. */
+  readonly allocated: Map<BlockId, Time>
+  /** In order of time. */
+  readonly batches: Map<Time, BlocksOfBatch>
+  readonly cleanedUp: Map<StreamId, CleanedUp>
+  lastBatch: Time | undefined
+}
+
+export type ReceivedBlockTrackerCommand =
+  /** `registered`: the attempt that the stream's receiver is registered with, if any. */
+  | { readonly kind: "AddBlock"; readonly info: ReceivedBlockInfo; readonly registered: number | undefined }
+  | { readonly kind: "AllocateBatch"; readonly time: Time }
+  | { readonly kind: "CleanupBatches"; readonly before: Time; readonly now: Time }
+
+export type Plan =
+  | { readonly kind: "Accepted"; readonly events: ReadonlyArray<ReceivedBlockTrackerLogEvent> }
+  | { readonly kind: "Refused"; readonly reason: string }
+
+export const make = (streams: Iterable<StreamId>): ReceivedBlockTracker => {
+  const known = new Set(streams)
+  return {
+    streams: known,
+    waiting: new Map(Array.from(known, (stream) => [stream, new Map()])),
+    waitingCount: 0,
+    allocated: new Map(),
+    batches: new Map(),
+    cleanedUp: new Map(),
+    lastBatch: undefined
+  }
+}
+
+const accepted = (...events: ReadonlyArray<ReceivedBlockTrackerLogEvent>): Plan => ({ kind: "Accepted", events })
+const refused = (reason: string): Plan => ({ kind: "Refused", reason })
+
+export const plan = (state: ReceivedBlockTracker, command: ReceivedBlockTrackerCommand): Plan => {
+  switch (command.kind) {
+    case "AddBlock":
+      return planAddition(state, command.info, command.registered)
+    case "AllocateBatch":
+      return state.lastBatch !== undefined && command.time <= state.lastBatch
+        ? accepted()
+        : accepted({ kind: "BatchAllocation", time: command.time, blocks: allWaiting(state) })
+    case "CleanupBatches":
+      return planCleanup(state, command.before, command.now)
+  }
+}
+
+const planAddition = (
+  state: ReceivedBlockTracker,
+  info: ReceivedBlockInfo,
+  registered: number | undefined
+): Plan => {
+  if (isKnown(state, info)) return accepted()
+  const where = `block ${info.block} of stream ${info.stream}`
+  if (!state.streams.has(info.stream)) return refused(`${where} was refused: the graph has no such stream`)
+  if (registered !== info.attempt) {
+    return refused(
+      `${where} was refused: it is of receiver attempt ${info.attempt}, registered is ${registered ?? "none"}`
+    )
+  }
+  const cleaned = state.cleanedUp.get(info.stream)
+  if (cleaned?.run === runOf(info) && info.sequence <= cleaned.highest - repetitionWindow) {
+    return refused(`${where} was refused: it is more than ${repetitionWindow} blocks late, so it may be a repetition`)
+  }
+  return accepted({ kind: "BlockAddition", info })
+}
+
+const planCleanup = (state: ReceivedBlockTracker, before: Time, now: Time): Plan => {
+  if (before >= now) {
+    return refused(`batches before ${before} cannot be cleaned up at ${now}: the limit has to lie in the past`)
+  }
+  const times: Array<Time> = []
+  for (const time of state.batches.keys()) {
+    if (time >= before) break
+    times.push(time)
+  }
+  return times.length === 0 ? accepted() : accepted({ kind: "BatchCleanup", times })
+}
+
+const allWaiting = (state: ReceivedBlockTracker): Array<readonly [StreamId, Array<ReceivedBlockInfo>]> =>
+  Array.from(state.waiting, ([stream, blocks]) => [stream, Array.from(blocks.values())] as const)
+
+export const apply = (state: ReceivedBlockTracker, event: ReceivedBlockTrackerLogEvent): void => {
+  switch (event.kind) {
+    case "BlockAddition":
+      return isKnown(state, event.info) ? undefined : addWaiting(state, event.info)
+    case "BatchAllocation":
+      return applyAllocation(state, event.time, event.blocks)
+    case "BatchCleanup":
+      return applyCleanup(state, event.times)
+  }
+}
+
+const addWaiting = (state: ReceivedBlockTracker, info: ReceivedBlockInfo): void => {
+  let blocks = state.waiting.get(info.stream)
+  if (blocks === undefined) state.waiting.set(info.stream, blocks = new Map())
+  blocks.set(info.block, info)
+  state.waitingCount++
+}
+
+const applyAllocation = (
+  state: ReceivedBlockTracker,
+  time: Time,
+  blocks: ReadonlyArray<readonly [StreamId, ReadonlyArray<ReceivedBlockInfo>]>
+): void => {
+  if (state.lastBatch !== undefined && time <= state.lastBatch) return
+  for (const [stream, infos] of blocks) {
+    const waiting = state.waiting.get(stream)
+    for (const info of infos) {
+      if (waiting?.delete(info.block)) state.waitingCount--
+      state.allocated.set(info.block, time)
+    }
+  }
+  state.batches.set(time, new Map(blocks))
+  state.lastBatch = time
+}
+
+const applyCleanup = (state: ReceivedBlockTracker, times: ReadonlyArray<Time>): void => {
+  for (const time of times) {
+    for (const [stream, infos] of state.batches.get(time) ?? []) {
+      for (const info of infos) {
+        state.allocated.delete(info.block)
+        rememberCleanedUp(state, stream, info)
+      }
+    }
+    state.batches.delete(time)
+  }
+}
+
+const rememberCleanedUp = (state: ReceivedBlockTracker, stream: StreamId, info: ReceivedBlockInfo): void => {
+  let cleaned = state.cleanedUp.get(stream)
+  if (cleaned?.run !== runOf(info)) {
+    state.cleanedUp.set(stream, cleaned = { run: runOf(info), highest: info.sequence, blocks: new Map() })
+  }
+  cleaned.highest = Math.max(cleaned.highest, info.sequence)
+  cleaned.blocks.set(info.sequence, info.block)
+  for (const sequence of cleaned.blocks.keys()) {
+    if (cleaned.blocks.size <= repetitionWindow) break
+    cleaned.blocks.delete(sequence)
+  }
+}
+
+const runOf = (info: ReceivedBlockInfo): string => info.block.slice(0, info.block.lastIndexOf("/"))
+
+const isKnown = (state: ReceivedBlockTracker, info: ReceivedBlockInfo): boolean =>
+  state.allocated.has(info.block) || state.waiting.get(info.stream)?.has(info.block) === true ||
+  state.cleanedUp.get(info.stream)?.blocks.get(info.sequence) === info.block
+
+export const hasUnallocated = (state: ReceivedBlockTracker): boolean => state.waitingCount > 0
+
+/** Blocks of a stream that wait for a batch, in order of arrival. */
+export const unallocated = (state: ReceivedBlockTracker, stream: StreamId): ReadonlyArray<ReceivedBlockInfo> =>
+  Array.from(state.waiting.get(stream)?.values() ?? [])
+
+const noBlocks: BlocksOfBatch = new Map()
+
+/** Blocks of a batch by stream; an unknown or cleaned batch has none. */
+export const blocksOf = (state: ReceivedBlockTracker, time: Time): BlocksOfBatch => state.batches.get(time) ?? noBlocks
+
+export const blocksOfStream = (
+  state: ReceivedBlockTracker,
+  time: Time,
+  stream: StreamId
+): ReadonlyArray<ReceivedBlockInfo> => blocksOf(state, time).get(stream) ?? []

@@ -1,0 +1,76 @@
+/**
+ * RateLimiter: a token bucket by supplied time. Who takes tokens is never kept from it: it may go into debt, and is told how
+ * long it has to wait until the debt is paid.
+ *
+ * - The limit is at first the smaller of initial and maximum rate; an update takes effect as the smaller of new and maximum
+ *   rate; an update of zero or less changes nothing. A maximum of zero or less, or none, is no maximum.
+ * - What was not taken is kept for at most `burstSeconds`.
+ * - Invariant: over any span of t seconds at most `limit * (t + burstSeconds)` tokens and one last take are taken, if the taker
+ *   waits when told to.
+ *
+ * Source: Spark Streaming's `RateLimiter`.
+ */
+import type { Millis, Time } from "../time/Time.ts"
+
+export const burstSeconds = 1
+
+/** Owned by one block generator: only `update` and `take` change it. */
+export interface RateLimiter {
+  readonly maxRate: number | undefined
+  /** Records a second; undefined: no limit. */
+  limit: number | undefined
+  /** What may be taken now; below zero it is a debt. */
+  tokens: number
+  /** When `tokens` was right. */
+  at: Time | undefined
+}
+
+const positive = (rate: number | undefined): number | undefined => rate !== undefined && rate > 0 ? rate : undefined
+
+const smaller = (a: number | undefined, b: number | undefined): number | undefined =>
+  a === undefined ? b : b === undefined ? a : Math.min(a, b)
+
+export const make = (rates: {
+  readonly maxRate?: number | undefined
+  readonly initialRate?: number | undefined
+}): RateLimiter => {
+  const maxRate = positive(rates.maxRate)
+  return { maxRate, limit: smaller(positive(rates.initialRate), maxRate), tokens: 0, at: undefined }
+}
+
+/** Sets a new rate; a debt remains a debt of as many records. */
+export const update = (limiter: RateLimiter, rate: number, now: Time): void => {
+  if (!(rate > 0)) return
+  refill(limiter, now)
+  limiter.limit = smaller(rate, limiter.maxRate)
+}
+
+/** Takes tokens and gives the milliseconds to wait before the next take: 0 is go on. */
+export const take = (limiter: RateLimiter, count: number, now: Time): Millis => {
+  if (limiter.limit === undefined) return 0
+  refill(limiter, now)
+  limiter.tokens -= count
+  return owed(limiter)
+}
+
+/** Milliseconds until the debt is paid. */
+export const waitMillis = (limiter: RateLimiter, now: Time): Millis => {
+  if (limiter.limit === undefined) return 0
+  refill(limiter, now)
+  return owed(limiter)
+}
+
+const owed = (limiter: RateLimiter): Millis =>
+  limiter.tokens >= 0 || limiter.limit === undefined ? 0 : Math.ceil((-limiter.tokens / limiter.limit) * 1000)
+
+const refill = (limiter: RateLimiter, now: Time): void => {
+  const { at, limit } = limiter
+  if (at === undefined || limit === undefined) {
+    limiter.at = now
+    return
+  }
+  // A clock that was set back gives nothing, and takes nothing.
+  const earned = (Math.max(0, now - at) / 1000) * limit
+  limiter.tokens = Math.min(limiter.tokens + earned, Math.max(limiter.tokens, limit * burstSeconds))
+  limiter.at = now
+}
