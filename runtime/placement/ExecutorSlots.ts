@@ -1,0 +1,177 @@
+/**
+ * ExecutorSlots: keeps a fixed number of executors alive over some way of launching one: the common part of placements.
+ *
+ * Each slot has one executor at a time:
+ *
+ * | state | event | what happens |
+ * | --- | --- | --- |
+ * | starting | ExecutorReady | peers are introduced, ExecutorJoined, the slot is up; failures at start count from zero again |
+ * | starting | it dies | once more after a back-off that doubles; `startFailuresMax` in a row before the slot was ever up end `start` |
+ * | starting | ExecutorRefused | `start` ends with the difference; a replacement that is refused is told, and its slot stays empty |
+ * | up | it dies | ExecutorLost, peers are told, a new executor with a new id starts |
+ * | any | StopExecutor was sent to it | when it ends, nothing is lost and nothing replaced |
+ *
+ * An executor is dead when its launcher says so, never for silence. What an executor says after its end is dropped; what was
+ * said before is handed over before its loss is told. Closing the scope ends all executors at the same time.
+ */
+import { Cause, Deferred, Effect, Exit, Scope } from "effect"
+import type { ToDriver, ToExecutor } from "../../core/protocol/ExecutorProtocol.ts"
+import type { ExecutorId } from "../../core/protocol/Ids.ts"
+import { type ExecutorInfo, type Executors, PlacementError, type PlacementEvent } from "./Placement.ts"
+
+/** An executor under way. */
+export interface Launched {
+  readonly send: (message: ToExecutor) => void
+  /** Ends when the executor is dead, with the reason. All that it said has been received by then. */
+  readonly died: Effect.Effect<string>
+}
+
+export interface Launcher {
+  /** Launches an executor; when the scope closes it has to end. */
+  readonly launch: (
+    info: ExecutorInfo,
+    receive: (message: ToDriver) => void
+  ) => Effect.Effect<Launched, PlacementError, Scope.Scope>
+  readonly host: string
+  /** Makes ways between a new executor and all others. */
+  readonly joined: (executor: ExecutorId) => void
+  /** Tells the others that it is gone. */
+  readonly lost: (executor: ExecutorId) => void
+}
+
+export interface SlotOptions {
+  readonly size: number
+  /** Deaths at start, one after the other, after which `start` gives up. 3. */
+  readonly startFailuresMax?: number | undefined
+  /** Pause after the first death at start; it doubles with each. 100 ms. */
+  readonly backOffMillis?: number | undefined
+  /** The longest pause. 10 s. */
+  readonly backOffMillisMax?: number | undefined
+  /** After this long without a word from an executor that starts, a warning names it. 10 s. */
+  readonly slowStartMillis?: number | undefined
+}
+
+interface Member {
+  readonly info: ExecutorInfo
+  launched: Launched | undefined
+  /** What came before `launched` was known. */
+  early: Array<ToDriver>
+  joined: boolean
+  stopping: boolean
+  over: boolean
+}
+
+type End = { readonly kind: "died" | "refused"; readonly reason: string }
+
+export const start = Effect.fnUntraced(function* (
+  launcher: Launcher,
+  options: SlotOptions,
+  receive: (event: PlacementEvent) => void
+): Effect.fn.Return<Executors, PlacementError, Scope.Scope> {
+  const { startFailuresMax = 3, backOffMillis = 100, backOffMillisMax = 10_000, slowStartMillis = 10_000 } = options
+  const members = new Map<ExecutorId, Member>()
+  let started = 0
+
+  /** One executor from launch to end. */
+  const live = Effect.fnUntraced(function* (member: Member, up: () => void) {
+    const { executor } = member.info
+    const refused = Deferred.makeUnsafe<End>()
+    const ready = Deferred.makeUnsafe<void>()
+    const hear = (message: ToDriver) => {
+      if (member.over) return
+      if (member.launched === undefined) return void member.early.push(message)
+      if (message.kind === "ExecutorReady" && !member.joined) {
+        member.joined = true
+        launcher.joined(executor)
+        receive({ kind: "ExecutorJoined", info: member.info })
+      }
+      receive({ kind: "FromExecutor", executor, message })
+      // Whoever waits is resumed here and now: so this comes last.
+      if (message.kind === "ExecutorReady") {
+        Deferred.doneUnsafe(ready, Exit.void)
+        up()
+      }
+      if (message.kind === "ExecutorRefused") {
+        Deferred.doneUnsafe(refused, Exit.succeed({ kind: "refused", reason: message.difference }))
+      }
+    }
+    member.launched = yield* launcher.launch(member.info, hear)
+    const early = member.early
+    member.early = []
+    early.forEach(hear)
+    yield* Effect.forkScoped(warnIfSlow(executor, Deferred.await(ready), slowStartMillis))
+    const died = Effect.map(member.launched.died, (reason): End => ({ kind: "died", reason }))
+    return yield* Effect.raceFirst(Deferred.await(refused), died)
+  })
+
+  const bury = (member: Member, reason: string) => {
+    const { executor } = member.info
+    member.over = true
+    members.delete(executor)
+    if (!member.joined) return
+    launcher.lost(executor)
+    if (member.stopping) return
+    receive({ kind: "ExecutorLost", executor, reason })
+  }
+
+  const slot = Effect.fnUntraced(function* (up: Deferred.Deferred<void, PlacementError>) {
+    let failures = 0
+    let wasUp = false
+    while (true) {
+      const info = { executor: `executor-${++started}`, host: launcher.host }
+      const member: Member = { info, launched: undefined, early: [], joined: false, stopping: false, over: false }
+      members.set(info.executor, member)
+      const end = yield* live(member, () => {
+        wasUp = true
+        Deferred.doneUnsafe(up, Exit.void)
+      }).pipe(Effect.scoped, Effect.catchCause(deathOf))
+      bury(member, end.reason)
+      if (member.stopping) return
+      if (end.kind === "refused") return yield* Deferred.fail(up, refusal(end.reason))
+      failures = member.joined ? 0 : failures + 1
+      if (!wasUp && failures >= startFailuresMax) return yield* Deferred.fail(up, noStart(failures, end.reason))
+      if (failures > 0) {
+        yield* Effect.logWarning(`${info.executor} died before it was ready: ${end.reason}`)
+        yield* Effect.sleep(Math.min(backOffMillisMax, backOffMillis * 2 ** (failures - 1)))
+      }
+    }
+  })
+
+  const ups = Array.from({ length: options.size }, () => Deferred.makeUnsafe<void, PlacementError>())
+  yield* Effect.forkScoped(Effect.forEach(ups, slot, { concurrency: "unbounded", discard: true }))
+  yield* Effect.forEach(ups, (up) => Deferred.await(up), { concurrency: "unbounded", discard: true })
+  return {
+    send: (executor, message) => {
+      const member = members.get(executor)
+      if (member === undefined) return
+      if (message.kind === "StopExecutor") member.stopping = true
+      member.launched?.send(message)
+    }
+  }
+})
+
+/** A launch that fails, or dies of a defect, is a death like any other; an interruption is none. */
+const deathOf = (cause: Cause.Cause<PlacementError>): Effect.Effect<End> =>
+  Cause.hasInterruptsOnly(cause)
+    ? Effect.interrupt
+    : Effect.succeed({ kind: "died", reason: Cause.prettyErrors(cause).map((error) => error.message).join("; ") })
+
+/** For finalizers: waits for an end, but no longer than `millis`. */
+export const awaitEnd = (ended: Effect.Effect<unknown>, millis: number): Effect.Effect<boolean> =>
+  Effect.raceFirst(
+    Effect.interruptible(Effect.as(ended, true)),
+    Effect.interruptible(Effect.as(Effect.sleep(millis), false))
+  )
+
+const warnIfSlow = (executor: ExecutorId, ready: Effect.Effect<void>, slowStartMillis: number) =>
+  Effect.logWarning(
+    `${executor} is not ready after ${slowStartMillis} ms: is the program's module still loading, or building its layer?`
+  ).pipe(Effect.delay(slowStartMillis), Effect.raceFirst(ready))
+
+const refusal = (difference: string) =>
+  new PlacementError({ message: `an executor's program differs from the driver's: ${difference}` })
+
+const noStart = (times: number, reason: string) =>
+  new PlacementError({
+    message: `an executor died at its start ${times} times in a row, the last time because: ${reason}`
+  })
