@@ -1,0 +1,106 @@
+/**
+ * ThreadPlacement: `local[n]`: n worker threads, each an executor; the driver's thread stays free.
+ *
+ * A thread imports the program's module itself and builds the same graph (see `executorThread`); records cross its border as
+ * MessagePack, between executors over a direct channel for each pair, which the driver makes when the second of them joins.
+ * A thread is dead when it exits or throws what nobody catches, never for silence: a user's function may hold it for as long as
+ * it likes. It is then replaced (see `ExecutorSlots`). At the end a thread is told to stop, and terminated if it has not exited
+ * in time.
+ */
+import { MessageChannel, Worker } from "node:worker_threads"
+import { Deferred, Effect, Exit, Layer, type Scope } from "effect"
+import { Border } from "../../core/protocol/RecordCodec.ts"
+import type { Handshake, ToDriver } from "../../core/protocol/ExecutorProtocol.ts"
+import type { ExecutorId } from "../../core/protocol/Ids.ts"
+import * as ExecutorSlots from "../../runtime/placement/ExecutorSlots.ts"
+import { type ExecutorInfo, Placement } from "../../runtime/placement/Placement.ts"
+import { messagePack } from "../codec/MessagePack.ts"
+import * as ThreadLink from "./ThreadLink.ts"
+
+export interface ThreadOptions {
+  readonly threads: number
+  /** URL of the program's module. */
+  readonly program: string
+  /** How long a thread may take to end when it is told to, before it is terminated. 2 s. */
+  readonly stopMillis?: number | undefined
+  /** The module that a thread runs. */
+  readonly worker?: URL | undefined
+  /** For the slots: deaths at start, back-off. */
+  readonly slots?: Omit<ExecutorSlots.SlotOptions, "size"> | undefined
+}
+
+const workerUrl = () => new URL("./worker.ts", import.meta.url)
+
+/** Threads have one machine: no executor is nearer to a source than another. */
+const host = "localhost"
+
+export const make = (options: ThreadOptions): Placement["Service"] => ({
+  size: options.threads,
+  start: (handshake, receive) => {
+    const workers = new Map<ExecutorId, Worker>()
+    const launch: ExecutorSlots.Launcher["launch"] = (info, hear) =>
+      launchThread(info, hear, handshake, options, workers)
+    const joined = (executor: ExecutorId) => {
+      for (const [other, worker] of workers) {
+        if (other !== executor) introduce(workers.get(executor)!, executor, worker, other)
+      }
+    }
+    const lost = (executor: ExecutorId) => {
+      for (const worker of workers.values()) tell(worker, { kind: "PeerGone", peer: executor })
+    }
+    return ExecutorSlots.start({ launch, joined, lost, host }, { ...options.slots, size: options.threads }, receive)
+  }
+})
+
+/** Threads, and the codec at their borders. */
+export const layer = (options: ThreadOptions): Layer.Layer<Placement | Border> =>
+  Layer.mergeAll(
+    Layer.succeed(Placement, Placement.of(make(options))),
+    Layer.succeed(Border, Border.coded(messagePack))
+  )
+
+const tell = (worker: Worker, message: ThreadLink.ToThread): void => ThreadLink.post(worker, message)
+
+const introduce = (a: Worker, nameOfA: ExecutorId, b: Worker, nameOfB: ExecutorId): void => {
+  const { port1, port2 } = new MessageChannel()
+  a.postMessage({ kind: "Peer", peer: nameOfB, port: port1 } satisfies ThreadLink.ToThread, [port1])
+  b.postMessage({ kind: "Peer", peer: nameOfA, port: port2 } satisfies ThreadLink.ToThread, [port2])
+}
+
+const launchThread = Effect.fnUntraced(function* (
+  info: ExecutorInfo,
+  hear: (message: ToDriver) => void,
+  handshake: Handshake,
+  { program, stopMillis = 2000, worker: module = workerUrl() }: ThreadOptions,
+  workers: Map<ExecutorId, Worker>
+): Effect.fn.Return<ExecutorSlots.Launched, never, Scope.Scope> {
+  const worker = new Worker(module, { name: info.executor })
+  const exited = Deferred.makeUnsafe<string>()
+  let reason: string | undefined
+  workers.set(info.executor, worker)
+  worker.on("message", (message: ThreadLink.FromThread) => {
+    if (message.kind === "Message") hear(message.message)
+    else reason = message.reason
+  })
+  worker.on("messageerror", (error) => reason ??= `it sent what cannot be read: ${describe(error)}`)
+  worker.on("error", (error) => reason ??= `it threw what nobody caught: ${describe(error)}`)
+  worker.on("exit", (code) => {
+    workers.delete(info.executor)
+    Deferred.doneUnsafe(exited, Exit.succeed(reason ?? `its thread exited with code ${code}`))
+  })
+  yield* Effect.addFinalizer(() =>
+    Effect.gen(function* () {
+      if (!workers.has(info.executor)) return
+      tell(worker, { kind: "Message", message: { kind: "StopExecutor" } })
+      if (yield* ExecutorSlots.awaitEnd(Deferred.await(exited), stopMillis)) return
+      yield* Effect.promise(() => worker.terminate())
+    })
+  )
+  tell(worker, { kind: "Start", ...info, program, handshake })
+  return {
+    send: (message) => tell(worker, { kind: "Message", message }),
+    died: Deferred.await(exited)
+  }
+})
+
+const describe = (error: unknown): string => error instanceof Error ? `${error.name}: ${error.message}` : String(error)
