@@ -10,9 +10,9 @@
  * | Failed | thread | driver | why the thread is about to exit |
  *
  * On the ports between executors only the protocol's own messages travel, bare. Messages are plain objects that the platform
- * clones. Bulk data, which is `ArrayBuffer`s in the protocol, is moved: `post` puts a copy of each into the transfer list, for
- * the sender may keep what it sent (a shuffle's output is asked for again after a failure, a plan goes to every executor),
- * and copying memory costs a tenth of a millisecond per megabyte. Views are never transferred (see the notes on Deno).
+ * clones; bulk data, which is `ArrayBuffer`s in the protocol, goes through the transfer list, and never as views, which Deno
+ * would clone byte by byte. An executor packs what it sends for that one message, so its buffers are moved (`give`); the driver
+ * keeps its plans and sends them to every executor, so its buffers are copied first (`lend`).
  */
 import type { MessagePort } from "node:worker_threads"
 import type { Handshake, ToDriver, ToExecutor, ToPeer } from "../../core/protocol/ExecutorProtocol.ts"
@@ -43,10 +43,28 @@ export interface Port {
   readonly postMessage: (message: unknown, transfer: ReadonlyArray<ArrayBuffer>) => void
 }
 
-/** Sends a message of plain data with its bulk data moved. */
-export const post = (port: Port, message: unknown): void => {
+/** Sends a message of plain data; its buffers are gone from this thread. */
+export const give = (port: Port, message: unknown): void => {
+  const moved: Array<ArrayBuffer> = []
+  findBulk(message, moved)
+  port.postMessage(message, moved)
+}
+
+/** Sends a message of plain data; its buffers stay as they are, copies are moved. */
+export const lend = (port: Port, message: unknown): void => {
   const moved: Array<ArrayBuffer> = []
   port.postMessage(copyBulk(message, moved), moved)
+}
+
+const findBulk = (value: unknown, found: Array<ArrayBuffer>): void => {
+  if (typeof value !== "object" || value === null) return
+  if (value instanceof ArrayBuffer) {
+    if (!found.includes(value)) found.push(value)
+  } else if (Array.isArray(value)) {
+    for (const item of value) findBulk(item, found)
+  } else if (Object.getPrototypeOf(value) === Object.prototype) {
+    for (const item of Object.values(value)) findBulk(item, found)
+  }
 }
 
 /** The same message with a copy of each ArrayBuffer, all of them in `copies`; without bulk data, the message itself. */
@@ -118,7 +136,7 @@ export const make = (
     toDriver: (message) => toDriver({ kind: "Message", message }),
     toPeer: (peer, message) => {
       const port = peers.get(peer)
-      if (port !== undefined) post(port, message)
+      if (port !== undefined) give(port, message)
       else queueMicrotask(() => incoming({ kind: "PeerLost", peer }))
     },
     onMessage: (handle) => {

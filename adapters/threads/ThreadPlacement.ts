@@ -59,7 +59,7 @@ export const layer = (options: ThreadOptions): Layer.Layer<Placement | Border> =
     Layer.succeed(Border, Border.coded(messagePack))
   )
 
-const tell = (worker: Worker, message: ThreadLink.ToThread): void => ThreadLink.post(worker, message)
+const tell = (worker: Worker, message: ThreadLink.ToThread): void => ThreadLink.lend(worker, message)
 
 const introduce = (a: Worker, nameOfA: ExecutorId, b: Worker, nameOfB: ExecutorId): void => {
   const { port1, port2 } = new MessageChannel()

@@ -7,7 +7,7 @@
  * thread as the platform does it; the driver's side hears of both.
  */
 import { parentPort } from "node:worker_threads"
-import { Cause, ConfigProvider, Effect, Exit, Fiber, type Scope } from "effect"
+import { Cause, ConfigProvider, Effect, Exit, type Scope } from "effect"
 import * as DStreamGraph from "../../core/dstream/DStreamGraph.ts"
 import { type AnyStreamingApp, withBatchDuration } from "../../core/dstream/StreamingApp.ts"
 import type { Handshake } from "../../core/protocol/ExecutorProtocol.ts"
@@ -26,7 +26,7 @@ export type RunExecutor = (options: {
 export const runThread = (runExecutor: RunExecutor): void => {
   const port = parentPort
   if (port === null) throw new Error("this module runs executors in worker threads; start it by ThreadPlacement")
-  const toDriver = (message: ThreadLink.FromThread) => ThreadLink.post(port, message)
+  const toDriver = (message: ThreadLink.FromThread) => ThreadLink.give(port, message)
   let hear: ((message: ThreadLink.ToThread) => void) | undefined
   port.on("message", (message: ThreadLink.ToThread) => {
     if (message.kind !== "Start") return hear?.(message)

@@ -31,14 +31,15 @@ runThread(({ app, handshake, link }) =>
       deaf: () => link.onMessage(() => {}),
       ask: (peer) => link.toPeer(peer, { kind: "FetchBlock", request: 7, block: "b" })
     }
-    const bytes = new Uint8Array([1, 2, 3]).buffer
     link.onMessage((incoming) => {
       if (incoming.kind === "PeerLost") return report(`lost ${incoming.peer}`)
       if (incoming.kind === "FromPeer") {
         const { message, peer } = incoming
         if (message.kind !== "Fetched") {
+          const bytes = new Uint8Array([1, 2, 3]).buffer
           const found = { kind: "bytes", bytes } as const
-          return link.toPeer(peer, { kind: "Fetched", request: message.request, found, missing: undefined })
+          link.toPeer(peer, { kind: "Fetched", request: message.request, found, missing: undefined })
+          return report(`keeps ${bytes.byteLength} bytes`)
         }
         const found = message.found as { readonly bytes: ArrayBuffer }
         report(`${peer} gave ${Object.prototype.toString.call(found.bytes)} ${new Uint8Array(found.bytes)}`)
