@@ -45,7 +45,9 @@ export const delays = (submission: Time, start: Time | undefined, end: Time | un
   return {
     schedulingDelay,
     processingDelay,
-    totalDelay: schedulingDelay === undefined || processingDelay === undefined ? undefined : schedulingDelay + processingDelay
+    totalDelay: schedulingDelay === undefined || processingDelay === undefined
+      ? undefined
+      : schedulingDelay + processingDelay
   }
 }
 

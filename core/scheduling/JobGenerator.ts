@@ -49,8 +49,10 @@ export interface JobGeneratorSettings {
 }
 
 /** Under `replay` batches keep their own records through a long lag; the others exist to keep lag short. */
-export const openBatchesMaxDefault = (missedTicks: JobGeneratorSettings["missedTicks"], concurrentJobs: number): number =>
-  missedTicks === "replay" ? 1000 : concurrentJobs + 1
+export const openBatchesMaxDefault = (
+  missedTicks: JobGeneratorSettings["missedTicks"],
+  concurrentJobs: number
+): number => missedTicks === "replay" ? 1000 : concurrentJobs + 1
 
 export type JobGeneratorEvent<E> =
   | {
@@ -138,33 +140,36 @@ export const initial = <E>(): JobGeneratorState<E> => ({
   failure: undefined
 })
 
-export const step = (settings: JobGeneratorSettings) =>
-<E>(state: JobGeneratorState<E>, event: JobGeneratorEvent<E>): Step<E> => {
-  if (state.phase === "Stopped") return [state, []]
-  if (event.kind === "StopRequested") return stopRequested(state, event.graceful)
-  if (event.kind === "Started") {
-    if (state.phase !== "Initialized") throw new Error(`job generation is ${state.phase}: it is started once`)
-    return next(settings, started(settings, state, event))
+export const step =
+  (settings: JobGeneratorSettings) => <E>(state: JobGeneratorState<E>, event: JobGeneratorEvent<E>): Step<E> => {
+    if (state.phase === "Stopped") return [state, []]
+    if (event.kind === "StopRequested") return stopRequested(state, event.graceful)
+    if (event.kind === "Started") {
+      if (state.phase !== "Initialized") throw new Error(`job generation is ${state.phase}: it is started once`)
+      return next(settings, started(settings, state, event))
+    }
+    if (state.phase === "Initialized") throw new Error(`${event.kind} came before job generation was started`)
+    switch (event.kind) {
+      case "TimerTicked":
+        return next(settings, ticked(settings, state, event.time))
+      case "BatchGenerated":
+        return next(settings, generated(settings, state, event))
+      case "GenerationFailed":
+        return generationFailed(settings, state, event)
+      case "BatchCompleted":
+        return next(settings, completed(settings, state, event))
+      case "CheckpointCompleted":
+        return next(settings, [
+          { ...state, checkpoints: state.checkpoints - 1 },
+          event.clearCheckpointDataLater && event.written ? [{ kind: "ClearCheckpointData", time: event.time }] : []
+        ])
+      case "ReceiversStopped":
+        return next(settings, [{
+          ...state,
+          drain: { ...state.drain, receiversStopped: true, unallocated: event.unallocated }
+        }, []])
+    }
   }
-  if (state.phase === "Initialized") throw new Error(`${event.kind} came before job generation was started`)
-  switch (event.kind) {
-    case "TimerTicked":
-      return next(settings, ticked(settings, state, event.time))
-    case "BatchGenerated":
-      return next(settings, generated(settings, state, event))
-    case "GenerationFailed":
-      return generationFailed(settings, state, event)
-    case "BatchCompleted":
-      return next(settings, completed(settings, state, event))
-    case "CheckpointCompleted":
-      return next(settings, [
-        { ...state, checkpoints: state.checkpoints - 1 },
-        event.clearCheckpointDataLater && event.written ? [{ kind: "ClearCheckpointData", time: event.time }] : []
-      ])
-    case "ReceiversStopped":
-      return next(settings, [{ ...state, drain: { ...state.drain, receiversStopped: true, unallocated: event.unallocated } }, []])
-  }
-}
 
 const started = <E>(
   { batchMillis }: JobGeneratorSettings,
@@ -172,7 +177,9 @@ const started = <E>(
   { zeroTime, after = zeroTime, again = [] }: JobGeneratorEvent<E> & { kind: "Started" }
 ): Step<E> => {
   if (again.some((time, index) => time <= (again[index - 1] ?? zeroTime) || time > after)) {
-    throw new Error(`batches to generate again (${again.join(", ")}) have to grow from zero time ${zeroTime} up to ${after}`)
+    throw new Error(
+      `batches to generate again (${again.join(", ")}) have to grow from zero time ${zeroTime} up to ${after}`
+    )
   }
   const cleared = (again[0] ?? after + batchMillis) - batchMillis
   return [

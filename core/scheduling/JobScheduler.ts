@@ -82,22 +82,25 @@ export const initial = <E>(): JobSchedulerState<E> => ({
 /** Batches that a recovery would run (again). */
 export const pendingTimes = <E>(state: JobSchedulerState<E>): ReadonlyArray<Time> => state.sets.map((set) => set.time)
 
-export const step = (settings: JobSchedulerSettings) =>
-<E>(state: JobSchedulerState<E>, event: JobSchedulerEvent<E>): Step<E> => {
-  if (state.phase === "Stopped") return [state, []]
-  switch (event.kind) {
-    case "JobSetSubmitted":
-      return startJobs(settings, submitted(state, event), event.now)
-    case "JobEnded":
-      return jobEnded(settings, state, event)
-    case "Drain":
-      return [{ ...state, phase: state.phase === "Running" ? "Draining" : state.phase }, []]
-    case "Stop":
-      return stopped(state)
+export const step =
+  (settings: JobSchedulerSettings) => <E>(state: JobSchedulerState<E>, event: JobSchedulerEvent<E>): Step<E> => {
+    if (state.phase === "Stopped") return [state, []]
+    switch (event.kind) {
+      case "JobSetSubmitted":
+        return startJobs(settings, submitted(state, event), event.now)
+      case "JobEnded":
+        return jobEnded(settings, state, event)
+      case "Drain":
+        return [{ ...state, phase: state.phase === "Running" ? "Draining" : state.phase }, []]
+      case "Stop":
+        return stopped(state)
+    }
   }
-}
 
-const post = (event: StreamingEvent): { readonly kind: "Post"; readonly event: StreamingEvent } => ({ kind: "Post", event })
+const post = (event: StreamingEvent): { readonly kind: "Post"; readonly event: StreamingEvent } => ({
+  kind: "Post",
+  event
+})
 
 const submitted = <E>(
   state: JobSchedulerState<E>,
@@ -105,7 +108,9 @@ const submitted = <E>(
 ): Step<E> => {
   if (jobs.length === 0) throw new Error(`the batch of ${time} ms was submitted without jobs: it needs no job set`)
   if (state.lastSubmitted !== undefined && time <= state.lastSubmitted) {
-    throw new Error(`the batch of ${time} ms was submitted after that of ${state.lastSubmitted} ms: batch times only grow`)
+    throw new Error(
+      `the batch of ${time} ms was submitted after that of ${state.lastSubmitted} ms: batch times only grow`
+    )
   }
   const set = JobSet.make(time, jobs, inputs, now)
   return [
@@ -159,7 +164,9 @@ const batchEnded = <E>(
 
 const stopped = <E>(state: JobSchedulerState<E>): Step<E> => [
   { ...state, phase: "Stopped", waiting: [], running: [] },
-  [...(state.failure === undefined ? [] : [{ kind: "Fail" as const, cause: state.failure.cause }]), { kind: "CancelJobs" }]
+  [...(state.failure === undefined ? [] : [{ kind: "Fail" as const, cause: state.failure.cause }]), {
+    kind: "CancelJobs"
+  }]
 ]
 
 /** Starts jobs while there is room; when a batch has failed, only what is left of it. */

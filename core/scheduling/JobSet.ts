@@ -53,7 +53,8 @@ export const hasStarted = (set: JobSet): boolean => set.operations.some(({ start
 
 export const hasCompleted = (set: JobSet): boolean => set.operations.every(({ endTime }) => endTime !== undefined)
 
-export const hasFailed = (set: JobSet): boolean => set.operations.some(({ failureReason }) => failureReason !== undefined)
+export const hasFailed = (set: JobSet): boolean =>
+  set.operations.some(({ failureReason }) => failureReason !== undefined)
 
 export const toBatchInfo = (set: JobSet): BatchInfo => {
   const starts = set.operations.flatMap(({ startTime }) => startTime === undefined ? [] : [startTime])

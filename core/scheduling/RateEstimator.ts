@@ -90,6 +90,6 @@ export const byName = (
   name: string,
   settings: PIDSettings
 ): Result.Result<RateEstimator, InvalidRateEstimator> =>
-  name === "pid"
-    ? pid(settings)
-    : Result.fail(new InvalidRateEstimator({ message: `there is no rate estimator "${name}": take "pid", or give your own` }))
+  name === "pid" ? pid(settings) : Result.fail(
+    new InvalidRateEstimator({ message: `there is no rate estimator "${name}": take "pid", or give your own` })
+  )

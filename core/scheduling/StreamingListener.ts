@@ -52,7 +52,13 @@ export type StreamingEvent =
   /** A receiver may now store so many records a second. */
   | { readonly kind: "RateUpdated"; readonly stream: StreamId; readonly rate: number }
   /** Blocks of a batch were lost and are read as empty. */
-  | { readonly kind: "BlocksLost"; readonly stream: StreamId; readonly time: Time; readonly blocks: number; readonly reason: string }
+  | {
+    readonly kind: "BlocksLost"
+    readonly stream: StreamId
+    readonly time: Time
+    readonly blocks: number
+    readonly reason: string
+  }
   | {
     readonly kind: "TaskRetried"
     readonly stage: RddId

@@ -30,11 +30,11 @@ export const make = <State, Event, Command>(
   machine: Machine<State, Event, Command>,
   fail: Fail<never>
 ): Effect.Effect<EventLoop<State, Event>, never, Scope.Scope> =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const queue = yield* Queue.unbounded<Event>()
     let state = machine.initial
     let closed = false
-    const handle = Effect.fnUntraced(function*(event: Event) {
+    const handle = Effect.fnUntraced(function* (event: Event) {
       const [next, commands] = machine.step(state, event)
       state = next
       for (const command of commands) {
@@ -42,7 +42,7 @@ export const make = <State, Event, Command>(
         if (effect !== undefined) yield* effect
       }
     })
-    const run = Effect.gen(function*() {
+    const run = Effect.gen(function* () {
       while (true) {
         for (const event of yield* Queue.takeAll(queue)) yield* handle(event)
       }

@@ -68,7 +68,7 @@ export interface JobGenerator {
 }
 
 export const make = <E>(options: JobGeneratorOptions<E>): Effect.Effect<JobGenerator, never, Scope.Scope> =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     type Failure = E | InputInfoError
     const { settings, scheduler } = options
     const stopped = yield* Deferred.make<void>()
@@ -82,7 +82,7 @@ export const make = <E>(options: JobGeneratorOptions<E>): Effect.Effect<JobGener
     const infos = new InputInfoTracker()
 
     const generate = (time: Time) =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const inputs = yield* options.allocate(time)
         for (const info of inputs) yield* Effect.fromResult(infos.report(time, info))
         const jobs = yield* options.generateJobs(time)
@@ -97,8 +97,10 @@ export const make = <E>(options: JobGeneratorOptions<E>): Effect.Effect<JobGener
       if (options.checkpointing === undefined) return completed(true)
       fork(Effect.map(options.checkpointing.checkpoint(time, clearCheckpointDataLater), completed))
     }
-    const stopReceivers = Effect.map(options.receivers.stopGracefully, () =>
-      loop.post({ kind: "ReceiversStopped", unallocated: options.receivers.hasUnallocated() }))
+    const stopReceivers = Effect.map(
+      options.receivers.stopGracefully,
+      () => loop.post({ kind: "ReceiversStopped", unallocated: options.receivers.hasUnallocated() })
+    )
 
     const perform = (command: Machine.JobGeneratorCommand<Failure>): Effect.Effect<void> | void => {
       switch (command.kind) {

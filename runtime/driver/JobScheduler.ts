@@ -36,7 +36,7 @@ export interface JobScheduler {
 }
 
 export const make = <E>(options: JobSchedulerOptions<E>): Effect.Effect<JobScheduler, never, Scope.Scope> =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const clock = yield* Clock.Clock
     const now = () => clock.currentTimeMillisUnsafe()
     const stopped = yield* Deferred.make<void>()

@@ -37,7 +37,7 @@ export interface ListenerBus {
 }
 
 export const make = (fail: Fail<never>): Effect.Effect<ListenerBus, never, Scope.Scope> =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const fork = yield* Supervisor.make(fail)
     const engine = new Set<(event: StreamingEvent) => void>()
     const users = new Set<Subscription>()
@@ -61,7 +61,7 @@ export const make = (fail: Fail<never>): Effect.Effect<ListenerBus, never, Scope
       for (let next = outbox.shift(); next !== undefined; next = outbox.shift()) tell(next)
       posting = false
     }
-    const addListener = Effect.fnUntraced(function*(listener: StreamingListener, options: ListenerOptions = {}) {
+    const addListener = Effect.fnUntraced(function* (listener: StreamingListener, options: ListenerOptions = {}) {
       const name = options.name ?? `listener-${++named}`
       const user = yield* subscribe(listener, name, options.eventsMax ?? listenerEventsMaxDefault, post)
       users.add(user)
@@ -91,7 +91,7 @@ interface Subscription {
   readonly idle: Effect.Effect<void>
 }
 
-const subscribe = Effect.fnUntraced(function*(
+const subscribe = Effect.fnUntraced(function* (
   listener: StreamingListener,
   name: string,
   eventsMax: number,
@@ -136,9 +136,12 @@ const subscribe = Effect.fnUntraced(function*(
     Effect.suspend(() => {
       if (reported) return Effect.void
       reported = true
-      return Effect.logWarning(`the streaming listener ${name} failed and goes on; its further failures are not told`, cause)
+      return Effect.logWarning(
+        `the streaming listener ${name} failed and goes on; its further failures are not told`,
+        cause
+      )
     })
-  const run = Effect.gen(function*() {
+  const run = Effect.gen(function* () {
     while (true) {
       const event = yield* Queue.take(queue)
       yield* Effect.catchCause(call(event), report)

@@ -27,11 +27,11 @@ export const make = (
   callback: (first: Time, last: Time) => void,
   fail: Fail<never>
 ): Effect.Effect<RecurringTimer, never, Scope.Scope> =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const clock = yield* Clock.Clock
     const fork = yield* Supervisor.make(fail)
     let running: Supervised | undefined
-    const run = Effect.fnUntraced(function*(first: Time) {
+    const run = Effect.fnUntraced(function* (first: Time) {
       let next = first
       while (true) {
         const now = clock.currentTimeMillisUnsafe()

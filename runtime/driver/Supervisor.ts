@@ -17,7 +17,7 @@ export interface Supervised {
 export type Fork<E> = (effect: Effect.Effect<unknown, E>) => Supervised
 
 export const make = <E = never>(fail: Fail<E>): Effect.Effect<Fork<E>, never, Scope.Scope> =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const run = yield* FiberSet.makeRuntime<never, unknown, E>()
     let closed = false
     yield* Effect.addFinalizer(() => Effect.sync(() => closed = true))

@@ -74,10 +74,12 @@ test("input counts are kept per batch and stream, in the order of reports", () =
 test("a second report and an impossible count are refused and change nothing", () => {
   const tracker = new InputInfoTracker()
   tracker.report(5, { stream: "a", records: 1 })
-  const tags = [{ stream: "a", records: 2 }, { stream: "b", records: -1 }, { stream: "b", records: Number.NaN }].map((info) => {
-    const result = tracker.report(5, info)
-    return Result.isFailure(result) ? result.failure._tag : "accepted"
-  })
+  const tags = [{ stream: "a", records: 2 }, { stream: "b", records: -1 }, { stream: "b", records: Number.NaN }].map(
+    (info) => {
+      const result = tracker.report(5, info)
+      return Result.isFailure(result) ? result.failure._tag : "accepted"
+    }
+  )
   assert.deepEqual(tags, ["InputInfoReportedTwice", "InvalidInputInfo", "InvalidInputInfo"])
   assert.deepEqual(tracker.get(5), [{ stream: "a", records: 1 }])
 })

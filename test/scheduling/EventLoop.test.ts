@@ -21,13 +21,16 @@ const counting = (perform: (command: number) => Effect.Effect<void> | void) => (
 })
 
 it("events are stepped in the order in which they were posted, also those posted by commands", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { fail, causes } = failures()
     const performed: Array<number> = []
-    const loop: EventLoop.EventLoop<number, number> = yield* EventLoop.make<number, number, number>(counting((sum) => {
-      performed.push(sum)
-      if (sum < 3) loop.post(10)
-    }), fail)
+    const loop: EventLoop.EventLoop<number, number> = yield* EventLoop.make<number, number, number>(
+      counting((sum) => {
+        performed.push(sum)
+        if (sum < 3) loop.post(10)
+      }),
+      fail
+    )
     loop.post(1)
     loop.post(1)
     loop.post(1)
@@ -38,16 +41,19 @@ it("events are stepped in the order in which they were posted, also those posted
   }))
 
 it("a command that is an Effect is awaited before the next event", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { fail } = failures()
     const performed: Array<string> = []
-    const loop = yield* EventLoop.make(counting((sum) =>
-      Effect.gen(function*() {
-        performed.push(`begin ${sum}`)
-        yield* Effect.sleep("1 second")
-        performed.push(`end ${sum}`)
-      })
-    ), fail)
+    const loop = yield* EventLoop.make(
+      counting((sum) =>
+        Effect.gen(function* () {
+          performed.push(`begin ${sum}`)
+          yield* Effect.sleep("1 second")
+          performed.push(`end ${sum}`)
+        })
+      ),
+      fail
+    )
     loop.post(1)
     loop.post(1)
     yield* TestClock.adjust("3 seconds")
@@ -55,7 +61,7 @@ it("a command that is an Effect is awaited before the next event", () =>
   }))
 
 it("a step or a command that throws ends the context with its cause", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { fail, causes } = failures()
     const step = yield* EventLoop.make(counting(() => {}), fail)
     step.post(-1)
@@ -66,7 +72,7 @@ it("a step or a command that throws ends the context with its cause", () =>
   }))
 
 it("when its scope closes a loop ends silently, and ignores what is posted", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { fail, causes } = failures()
     const scope = yield* Scope.make()
     const loop = yield* EventLoop.make(counting(() => Effect.never), fail).pipe(Scope.provide(scope))
@@ -79,7 +85,7 @@ it("when its scope closes a loop ends silently, and ignores what is posted", () 
   }))
 
 it("no supervised fiber dies silently: not by failure, nor by an interruption that nobody asked for", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { fail, causes } = failures()
     const fork = yield* Supervisor.make<string>(fail)
     fork(Effect.fail("gone"))

@@ -22,7 +22,7 @@ interface Options {
 }
 
 /** A driver without executors: what happens is a list of time and name. */
-const driver = Effect.fnUntraced(function*(options: Options = {}) {
+const driver = Effect.fnUntraced(function* (options: Options = {}) {
   const clock = yield* Clock.Clock
   const log: Array<string> = []
   const events: Array<StreamingEvent> = []
@@ -48,7 +48,8 @@ const driver = Effect.fnUntraced(function*(options: Options = {}) {
     },
     scheduler,
     allocate: () => Effect.succeed([{ stream: "in", records: options.records ?? 1 }]),
-    generateJobs: (time) => Effect.sync(() => (options.outputs?.(time) ?? ["out"]).map((output) => Job.make(time, output))),
+    generateJobs: (time) =>
+      Effect.sync(() => (options.outputs?.(time) ?? ["out"]).map((output) => Job.make(time, output))),
     clearMetadata: (time) => Effect.sync(() => note(`clear ${time}`)),
     checkpointing: options.checkpointing,
     receivers: {
@@ -62,18 +63,20 @@ const driver = Effect.fnUntraced(function*(options: Options = {}) {
 })
 
 it("every tick becomes a batch at its time, and is cleared when it is done", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     yield* TestClock.setTime(500)
     const { generator, log, events } = yield* driver()
     generator.start({ zeroTime: 0 })
     yield* TestClock.adjust(2000)
     assert.deepEqual(log, ["1000 run 1000/out", "1000 clear 1000", "2000 run 2000/out", "2000 clear 2000"])
-    const told = events.filter((event) => event.kind === "BatchCompleted").map(({ batch }) => [batch.time, batch.records])
+    const told = events.filter((event) => event.kind === "BatchCompleted").map((
+      { batch }
+    ) => [batch.time, batch.records])
     assert.deepEqual(told, [[1000, 1], [2000, 1]])
   }))
 
 it("slow jobs queue in order, two at a time, and their batches are cleared in order of time", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { generator, log } = yield* driver({
       concurrentJobs: 2,
       runJob: (job) => Effect.sleep(job.time === 1000 ? 5000 : 100)
@@ -85,7 +88,7 @@ it("slow jobs queue in order, two at a time, and their batches are cleared in or
   }))
 
 it("a batch without anything to do is not submitted, and is cleared at once", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { generator, log, events } = yield* driver({ outputs: (time) => time % 2000 === 0 ? ["out"] : [] })
     generator.start({ zeroTime: 0 })
     yield* TestClock.adjust(2000)
@@ -94,7 +97,7 @@ it("a batch without anything to do is not submitted, and is cleared at once", ()
   }))
 
 it("a failed job ends the context with its very error", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { generator, causes, scheduler } = yield* driver({ runJob: () => Effect.fail("disk full") })
     generator.start({ zeroTime: 0 })
     yield* TestClock.adjust(1000)
@@ -103,7 +106,7 @@ it("a failed job ends the context with its very error", () =>
   }))
 
 it("a job that throws, and one that interrupts itself, are failed jobs too", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { generator, events } = yield* driver({
       onBatchFailure: "skip",
       outputs: () => ["throws", "interrupts"],
@@ -122,7 +125,7 @@ it("a job that throws, and one that interrupts itself, are failed jobs too", () 
   }))
 
 it("an input that reports an impossible count fails the generation of its batch, by name", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { generator, causes, events } = yield* driver({ records: -1 })
     generator.start({ zeroTime: 0 })
     yield* TestClock.adjust(1000)
@@ -131,7 +134,7 @@ it("an input that reports an impossible count fails the generation of its batch,
   }))
 
 it("a program that throws while its jobs are made ends the context with what it threw", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { generator, causes } = yield* driver({
       outputs: () => {
         throw new Error("error in transform")
@@ -143,7 +146,7 @@ it("a program that throws while its jobs are made ends the context with what it 
   }))
 
 it("a graceful stop waits for the receivers, batches until nothing is unallocated, and for failed batches too", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     let left = 3
     const { generator, scheduler, log, causes } = yield* driver({
       outputs: () => {
@@ -157,10 +160,17 @@ it("a graceful stop waits for the receivers, batches until nothing is unallocate
     generator.start({ zeroTime: 0 })
     const stop = yield* Effect.forkScoped(generator.stop({ graceful: true }))
     yield* TestClock.adjust(6999)
-    assert.deepEqual([stop.pollUnsafe(), generator.phase(), generator.openTimes()], [undefined, "Draining", [2000, 3000]])
+    assert.deepEqual([stop.pollUnsafe(), generator.phase(), generator.openTimes()], [undefined, "Draining", [
+      2000,
+      3000
+    ]])
     yield* TestClock.adjust(1)
     yield* Fiber.join(stop)
-    assert.deepEqual(log.filter((line) => line.includes("run")), ["1000 run 1000/out", "3000 run 2000/out", "5000 run 3000/out"])
+    assert.deepEqual(log.filter((line) => line.includes("run")), [
+      "1000 run 1000/out",
+      "3000 run 2000/out",
+      "5000 run 3000/out"
+    ])
     assert.deepEqual(causes, [])
     yield* scheduler.stop
     assert.deepEqual(causes, [Cause.fail("no")])
@@ -169,7 +179,7 @@ it("a graceful stop waits for the receivers, batches until nothing is unallocate
   }))
 
 it("a stop at once interrupts the jobs that run, and waits for their ends", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const ends: Array<string> = []
     const { generator, scheduler, causes } = yield* driver({
       runJob: (job) => Effect.onInterrupt(Effect.never, () => Effect.sync(() => void ends.push(job.id)))
@@ -183,7 +193,7 @@ it("a stop at once interrupts the jobs that run, and waits for their ends", () =
   }))
 
 it("the data of a checkpoint is cleared when the checkpoint after the batch is durable, and a drain waits for it", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const written: Array<string> = []
     const { generator } = yield* driver({
       checkpointing: {
@@ -203,7 +213,7 @@ it("the data of a checkpoint is cleared when the checkpoint after the batch is d
   }))
 
 it("ticks missed while the process slept are replayed or coalesced, and counted", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     for (const missedTicks of ["replay", "coalesce"] as const) {
       const { generator, events } = yield* driver({ missedTicks })
       const zeroTime = (yield* Clock.currentTimeMillis) - 10_000
@@ -211,7 +221,9 @@ it("ticks missed while the process slept are replayed or coalesced, and counted"
       yield* TestClock.adjust(1000)
       yield* generator.stop({ graceful: false })
       const missed = events.flatMap((event) => event.kind === "TicksMissed" ? [event.count] : [])
-      const batches = events.filter((event) => event.kind === "BatchCompleted").map(({ batch }) => batch.time - zeroTime)
+      const batches = events.filter((event) => event.kind === "BatchCompleted").map(({ batch }) =>
+        batch.time - zeroTime
+      )
       assert.deepEqual(missed, [9])
       assert.equal(batches.length, missedTicks === "replay" ? 11 : 2)
       assert.deepEqual(batches, batches.toSorted((a, b) => a - b))
@@ -219,7 +231,7 @@ it("ticks missed while the process slept are replayed or coalesced, and counted"
   }))
 
 it("when the scope closes everything ends, nothing fails, and nobody waits for ever", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const scope = yield* Scope.make()
     const { generator, causes, log } = yield* driver({ runJob: () => Effect.never }).pipe(Scope.provide(scope))
     generator.start({ zeroTime: 0 })

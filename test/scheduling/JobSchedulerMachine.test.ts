@@ -157,29 +157,31 @@ const invariants = (driver: Driver, submitted: ReadonlyArray<string>) => {
 
 test("whatever ends in whatever order, the limit and the order of starts hold, and a drain runs everything", () => {
   const policy = fc.constantFrom("stop" as const, "skip" as const)
-  fc.assert(fc.property(fc.integer({ min: 1, max: 4 }), policy, fc.array(action, { maxLength: 60 }), (jobs, onFailure, run) => {
-    const driver = new Driver(jobs, onFailure)
-    const submitted: Array<string> = []
-    let time = 0
-    for (const step of run) {
-      driver.now++
-      if (driver.state.phase === "Stopped") break
-      if (step.do === "drain") driver.send({ kind: "Drain" })
-      if (step.do === "submit") {
-        driver.submit(++time, step.outputs)
-        for (let index = 0; index < step.outputs; index++) submitted.push(`${time}/out-${index}`)
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 4 }), policy, fc.array(action, { maxLength: 60 }), (jobs, onFailure, run) => {
+      const driver = new Driver(jobs, onFailure)
+      const submitted: Array<string> = []
+      let time = 0
+      for (const step of run) {
+        driver.now++
+        if (driver.state.phase === "Stopped") break
+        if (step.do === "drain") driver.send({ kind: "Drain" })
+        if (step.do === "submit") {
+          driver.submit(++time, step.outputs)
+          for (let index = 0; index < step.outputs; index++) submitted.push(`${time}/out-${index}`)
+        }
+        if (step.do === "end" && driver.running.length > 0) {
+          driver.end(step.which % driver.running.length, step.fails ? "no" : undefined)
+        }
+        invariants(driver, submitted)
       }
-      if (step.do === "end" && driver.running.length > 0) {
-        driver.end(step.which % driver.running.length, step.fails ? "no" : undefined)
-      }
+      driver.send({ kind: "Drain" })
+      while (driver.running.length > 0 && driver.state.phase !== "Stopped") driver.end(0)
       invariants(driver, submitted)
-    }
-    driver.send({ kind: "Drain" })
-    while (driver.running.length > 0 && driver.state.phase !== "Stopped") driver.end(0)
-    invariants(driver, submitted)
-    const ended = driver.of("BatchEnded")
-    if (driver.of("Fail").length === 0) assert.equal(ended.length, time, "every batch ended")
-    else assert.equal(onFailure, "stop")
-    if (onFailure === "skip") assert.deepEqual(JobScheduler.pendingTimes(driver.state), [])
-  }))
+      const ended = driver.of("BatchEnded")
+      if (driver.of("Fail").length === 0) assert.equal(ended.length, time, "every batch ended")
+      else assert.equal(onFailure, "stop")
+      if (onFailure === "skip") assert.deepEqual(JobScheduler.pendingTimes(driver.state), [])
+    })
+  )
 })

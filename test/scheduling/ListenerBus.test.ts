@@ -10,7 +10,7 @@ const timeOf = (event: StreamingEvent) => event.kind === "StreamingStarted" ? ev
 const noFailure = (cause: Cause.Cause<unknown>) => assert.fail(Cause.pretty(cause))
 
 it("the engine's listeners have seen an event when post returns, users' soon after, all in one order", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const bus = yield* ListenerBus.make(noFailure)
     const engine: Array<unknown> = []
     const user: Array<unknown> = []
@@ -23,7 +23,7 @@ it("the engine's listeners have seen an event when post returns, users' soon aft
   }))
 
 it("an event that a listener posts comes after the one it answers, for everybody", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const bus = yield* ListenerBus.make(noFailure)
     const first: Array<unknown> = []
     const second: Array<unknown> = []
@@ -38,7 +38,7 @@ it("an event that a listener posts comes after the one it answers, for everybody
   }))
 
 it("a slow listener loses what does not fit in its queue, everybody is told how much, and nobody waits", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const bus = yield* ListenerBus.make(noFailure)
     const dropped: Array<number> = []
     const seen: Array<unknown> = []
@@ -65,11 +65,11 @@ it("a slow listener loses what does not fit in its queue, everybody is told how 
   }))
 
 it("a listener that throws or fails is reported once and goes on", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const warnings: Array<unknown> = []
     const logger = Logger.make(({ message }) => void warnings.push(message))
     const seen: Array<unknown> = []
-    yield* Effect.gen(function*() {
+    yield* Effect.gen(function* () {
       const bus = yield* ListenerBus.make(noFailure)
       yield* bus.addListener((event) => {
         seen.push(timeOf(event))
@@ -85,7 +85,7 @@ it("a listener that throws or fails is reported once and goes on", () =>
   }))
 
 it("an engine's listener that throws ends the context, and the others are still told", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const causes: Array<Cause.Cause<never>> = []
     const seen: Array<unknown> = []
     const bus = yield* ListenerBus.make((cause) => void causes.push(cause))
@@ -99,7 +99,7 @@ it("an engine's listener that throws ends the context, and the others are still 
   }))
 
 it("a listener that was removed is told no more, and holds no flush", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const bus = yield* ListenerBus.make(noFailure)
     const seen: Array<unknown> = []
     const user = yield* bus.addListener((event) =>

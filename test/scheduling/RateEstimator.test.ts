@@ -6,9 +6,21 @@ import type { BatchInfo } from "../../core/scheduling/BatchInfo.ts"
 import { RateController } from "../../core/scheduling/RateController.ts"
 import { byName, pid, pidDefaults, type PIDSettings, type RateEstimator } from "../../core/scheduling/RateEstimator.ts"
 
-type Update = readonly [time: number, records: number, processing: number, scheduling: number, expected: number | undefined]
+type Update = readonly [
+  time: number,
+  records: number,
+  processing: number,
+  scheduling: number,
+  expected: number | undefined
+]
 
-const settings = (batchMillis: number, proportional: number, integral: number, derivative: number, minRate: number) => ({
+const settings = (
+  batchMillis: number,
+  proportional: number,
+  integral: number,
+  derivative: number,
+  minRate: number
+) => ({
   batchMillis,
   proportional,
   integral,
@@ -32,7 +44,13 @@ const plain = settings(20, 1, 0, 0, 10)
 const vectors: ReadonlyArray<readonly [name: string, PIDSettings, ReadonlyArray<Update>]> = [
   ["the first measure gives no rate", plain, [[0, 10, 10, 0, undefined]]],
   ["the second gives the processing rate", plain, [[0, 10, 10, 0, undefined], [10, 10, 10, 0, 1000]]],
-  ["one that is not later gives none", plain, [[0, 10, 10, 0, undefined], [10, 10, 10, 0, 1000], [10, 10, 10, 0, undefined]]],
+  ["one that is not later gives none", plain, [[0, 10, 10, 0, undefined], [10, 10, 10, 0, 1000], [
+    10,
+    10,
+    10,
+    0,
+    undefined
+  ]]],
   ["one without processing time gives none", plain, [
     [0, 10, 10, 0, undefined],
     [10, 10, 0, 0, undefined],

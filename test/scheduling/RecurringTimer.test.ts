@@ -51,14 +51,14 @@ test("intervals shift, print and cover windows as Spark's do", () => {
   assert.deepEqual(Interval.timesUntil(1000, 1000, 100), [])
 })
 
-const recorder = Effect.fnUntraced(function*(period: number) {
+const recorder = Effect.fnUntraced(function* (period: number) {
   const calls: Array<readonly [first: number, last: number]> = []
   const timer = yield* RecurringTimer.make(period, (first, last) => void calls.push([first, last]), noFailure)
   return { timer, calls }
 })
 
 it("calls come at multiples of the period, with the time they were due, until it stops", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     yield* TestClock.setTime(350)
     const { timer, calls } = yield* recorder(100)
     timer.start()
@@ -72,7 +72,7 @@ it("calls come at multiples of the period, with the time they were due, until it
   }))
 
 it("a timer that starts at the time that it is calls at once", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { timer, calls } = yield* recorder(100)
     timer.start(0)
     yield* TestClock.adjust(300)
@@ -102,7 +102,7 @@ const scripted = (times: ReadonlyArray<number>) => {
 }
 
 const script = (times: ReadonlyArray<number>, period: number, first: number) =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { clock, sleeps } = scripted(times)
     const { timer, calls } = yield* Effect.provideService(recorder(period), Clock.Clock, clock)
     timer.start(first)
@@ -111,25 +111,25 @@ const script = (times: ReadonlyArray<number>, period: number, first: number) =>
   })
 
 it("a sleep that ends early is followed by another", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { calls } = yield* script([0, 99, 99, 100, 199, 201], 100, 100)
     assert.deepEqual(calls, [[100, 100], [200, 200]])
   }))
 
 it("a clock that jumps forward gives one call with all ticks that are due", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { calls } = yield* script([0, 100, 86_400_050, 86_400_100], 100, 100)
     assert.deepEqual(calls, [[100, 100], [200, 86_400_000], [86_400_100, 86_400_100]])
   }))
 
 it("a clock that is set back gives no tick twice", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { calls } = yield* script([1000, 1100, 500, 900, 1150, 1200], 100, 1100)
     assert.deepEqual(calls, [[1100, 1100], [1200, 1200]])
   }))
 
 it("under a long period the clock is looked at every few seconds", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const hour = 3_600_000
     const { calls, sleeps } = yield* script([0, 10_000, hour + 5], hour, hour)
     assert.deepEqual(sleeps.slice(0, 2), [RecurringTimer.sleepMillisMax, RecurringTimer.sleepMillisMax])
@@ -137,7 +137,7 @@ it("under a long period the clock is looked at every few seconds", () =>
   }))
 
 it("a callback that throws ends the context with its cause", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const causes: Array<Cause.Cause<never>> = []
     const timer = yield* RecurringTimer.make(100, () => {
       throw new Error("broken")
