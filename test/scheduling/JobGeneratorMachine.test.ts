@@ -183,6 +183,26 @@ test("a graceful stop generates until nothing is unallocated, then stops the tim
   ])
 })
 
+test("a generation that fails during a drain ends it early, and is told at the end under either policy", () => {
+  for (const onBatchFailure of ["stop", "skip"] as const) {
+    const { shape } = run(settings("replay", onBatchFailure), [
+      (config, world) => send(config, world, { kind: "StopRequested", graceful: true }),
+      (config, world) => receiversStopped(config, world, true),
+      (config, world) => tick(config, world, 2),
+      (config, world) => generate(config, world, "failed", true),
+      (config, world) => world.checkpoints.length > 0 ? checkpointed(config, world, 0) : [world, []]
+    ])
+    assert.deepEqual(shape.filter((name) => !/Checkpoint|Clear|Missed/.test(name)), [
+      "StopReceivers",
+      "GenerateJobs 10",
+      "ReportFailed 10",
+      "StopTimer",
+      "Fail",
+      "Stopped"
+    ])
+  }
+})
+
 test("a stop at once cuts a graceful one short, and a stop before the start is no error", () => {
   const stop = (graceful: boolean) => (config: Config, from: World) =>
     send(config, from, { kind: "StopRequested", graceful })
