@@ -75,7 +75,7 @@ export interface RunTasks {
 
 /** The end of a task. */
 export type TaskResult =
-  | { readonly kind: "Done"; readonly value: Payload | undefined; readonly records: number; readonly bytes: number }
+  | { readonly kind: "Done"; readonly value: Payload | undefined; readonly records: number; readonly bytes: number; readonly ignoredBlock?: BlockId | undefined }
   | { readonly kind: "FetchFailed"; readonly shuffle: RddId; readonly mapPartition: PartitionIndex; readonly executor: ExecutorId; readonly reason: string }
   | { readonly kind: "BlockLost"; readonly block: BlockId; readonly reason: string }
   | { readonly kind: "Failed"; readonly operator: StreamId; readonly partition: PartitionIndex; readonly message: string; readonly stack: string | undefined }
@@ -112,4 +112,12 @@ export type ToDriver =
 export type ToPeer =
   | { readonly kind: "FetchShuffle"; readonly request: number; readonly shuffle: RddId; readonly mapPartitions: ReadonlyArray<PartitionIndex>; readonly reducePartition: PartitionIndex }
   | { readonly kind: "FetchBlock"; readonly request: number; readonly block: BlockId }
-  | { readonly kind: "Fetched"; readonly request: number; readonly found: Payload | undefined; readonly missing: PartitionIndex | undefined }
+  | {
+    readonly kind: "Fetched"
+    readonly request: number
+    readonly found: Payload | undefined
+    /** Of a shuffle: a map output that is not there. */
+    readonly missing: PartitionIndex | undefined
+    /** It is there, but cannot leave the executor: the program's error. */
+    readonly failure?: string | undefined
+  }

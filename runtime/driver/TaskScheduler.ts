@@ -1,0 +1,170 @@
+/**
+ * TaskScheduler: runs jobs over RDDs on the executors: the driver's hands around `core/scheduling/TaskScheduler`.
+ *
+ * Owner of the machine's state. `executorEvent` is to be called with every placement event, in order; it works at once, in the
+ * caller's stack, for a small batch has no time for a queue. Commands are performed in order; what a performed command causes
+ * (a job that ends resumes its fiber, which may submit the next) is performed after it, never within.
+ *
+ * An executor is sent each batch plan once, with the first tasks after it; a new one is sent the whole log. Plans are in order of
+ * time. Interrupting `runJob` cancels the job: what runs of it ends unheard, and its shuffles stay for those who share them.
+ */
+import { Effect } from "effect"
+import type { BlockId } from "../../core/blocks/ReceivedBlock.ts"
+import { JobFailed } from "../../core/dstream/Batch.ts"
+import type { BatchPlan, Payload } from "../../core/dstream/BatchPlan.ts"
+import type { SealedRDD } from "../../core/dstream/Derivation.ts"
+import type { Action } from "../../core/protocol/ExecutorProtocol.ts"
+import type { ExecutorId, PartitionIndex } from "../../core/protocol/Ids.ts"
+import { jobGraph } from "../../core/scheduling/JobGraph.ts"
+import * as Machine from "../../core/scheduling/TaskScheduler.ts"
+import type { Time } from "../../core/time/Time.ts"
+import type { Executors, PlacementEvent } from "../placement/Placement.ts"
+
+export interface TaskSchedulerOptions {
+  readonly send: Executors["send"]
+  /** The plans that executors need, oldest first. */
+  readonly planLog: { readonly plans: () => ReadonlyArray<BatchPlan> }
+  /** Digest of an RDD's lineage, as this process derives it. */
+  readonly digest: (rdd: SealedRDD) => string
+  /** The executors that hold a block, as far as is known. */
+  readonly blockLocations: (block: BlockId) => ReadonlyArray<ExecutorId>
+  readonly settings: {
+    readonly maxTaskFailures: number
+    readonly maxStageRepairs: number
+    /** Tasks that an executor runs at once. 1. */
+    readonly taskSlots?: number | undefined
+  }
+  /** A lost block was read as empty, by setting. */
+  readonly onBlockIgnored?: ((block: BlockId) => void) | undefined
+}
+
+export interface JobRequest {
+  readonly rdd: SealedRDD
+  readonly action: Action
+  /** The partitions that are wanted, in the order of their values; all, if not given. */
+  readonly partitions?: ReadonlyArray<PartitionIndex> | undefined
+  /** For errors: the batch and the output that the job belongs to. */
+  readonly time: Time
+  readonly output: string
+}
+
+export interface TaskScheduler {
+  /** The values of an action, one per partition. */
+  readonly runJob: (request: JobRequest) => Effect.Effect<ReadonlyArray<Payload | undefined>, JobFailed>
+  readonly executorEvent: (event: PlacementEvent) => void
+  /** No task will need what batches before `time` made: forgotten here and by every executor. */
+  readonly forgetBefore: (time: Time, blocks: ReadonlyArray<BlockId>) => void
+  readonly counts: () => { readonly jobs: number; readonly shuffles: number; readonly executors: number }
+}
+
+interface RunningJob {
+  readonly request: JobRequest
+  readonly resume: (effect: Effect.Effect<ReadonlyArray<Payload | undefined>, JobFailed>) => void
+}
+
+export const make = (options: TaskSchedulerOptions): TaskScheduler => new Driver(options)
+
+class Driver implements TaskScheduler {
+  private readonly options: TaskSchedulerOptions
+  private readonly state: Machine.State
+  private readonly jobs = new Map<Machine.JobId, RunningJob>()
+  /** By executor: the time of the last plan that it was sent. */
+  private readonly sentUpTo = new Map<ExecutorId, Time>()
+  private readonly commands: Array<Machine.Command> = []
+  private performing = false
+  private nextJob = 0
+
+  constructor(options: TaskSchedulerOptions) {
+    this.options = options
+    const { maxStageRepairs, maxTaskFailures, taskSlots } = options.settings
+    this.state = Machine.make({ maxStageRepairs, maxTaskFailures, taskSlots: taskSlots ?? 1 })
+  }
+
+  runJob(request: JobRequest): Effect.Effect<ReadonlyArray<Payload | undefined>, JobFailed> {
+    return Effect.callback((resume) => {
+      const job = this.nextJob++
+      const graph = jobGraph(request.rdd, request.partitions, {
+        digest: this.options.digest,
+        locations: this.options.blockLocations,
+        isKnown: (shuffle) => Machine.isKnown(this.state, shuffle)
+      })
+      this.jobs.set(job, { request, resume })
+      this.dispatch({ kind: "JobSubmitted", job, graph, action: request.action })
+      return Effect.sync(() => {
+        if (this.jobs.delete(job)) this.dispatch({ kind: "JobCancelled", job })
+      })
+    })
+  }
+
+  executorEvent(event: PlacementEvent): void {
+    if (event.kind === "ExecutorLost") {
+      this.sentUpTo.delete(event.executor)
+      this.dispatch({ kind: "ExecutorLost", executor: event.executor, reason: event.reason })
+    } else if (event.kind === "FromExecutor") {
+      const { executor, message } = event
+      if (message.kind === "ExecutorReady") this.addExecutor(executor)
+      else if (message.kind === "TaskEnded") {
+        const { attempt, result, task } = message
+        if (result.kind === "Done" && result.ignoredBlock !== undefined) this.options.onBlockIgnored?.(result.ignoredBlock)
+        this.dispatch({ kind: "TaskEnded", executor, task, attempt, result })
+      }
+    }
+  }
+
+  private addExecutor(executor: ExecutorId): void {
+    if (this.sentUpTo.has(executor)) return
+    this.sentUpTo.set(executor, -Infinity)
+    this.dispatch({ kind: "ExecutorAdded", executor })
+  }
+
+  forgetBefore(time: Time, blocks: ReadonlyArray<BlockId>): void {
+    this.dispatch({ kind: "Forgotten", before: time })
+    for (const executor of this.sentUpTo.keys()) this.options.send(executor, { kind: "Forget", before: time, blocks })
+  }
+
+  counts(): { readonly jobs: number; readonly shuffles: number; readonly executors: number } {
+    const { executors, jobs, shuffles } = this.state
+    return { jobs: jobs.size, shuffles: shuffles.size, executors: executors.size }
+  }
+
+  private dispatch(event: Machine.Event): void {
+    this.commands.push(...Machine.step(this.state, event))
+    if (this.performing) return
+    this.performing = true
+    try {
+      for (let command = this.commands.shift(); command !== undefined; command = this.commands.shift()) this.perform(command)
+    } finally {
+      this.performing = false
+    }
+  }
+
+  private perform(command: Machine.Command): void {
+    if (command.kind === "LaunchTasks") {
+      const { executor, work } = command
+      // lost meanwhile: the machine knows, and has placed these tasks elsewhere
+      if (!this.sentUpTo.has(executor)) return
+      return this.options.send(executor, { kind: "RunTasks", ...work, plans: this.plansFor(executor) })
+    }
+    const running = this.jobs.get(command.job)
+    if (running === undefined) return
+    this.jobs.delete(command.job)
+    if (command.kind === "JobSucceeded") {
+      running.resume(Effect.succeed(command.ends.map(({ value }) => value)))
+    } else {
+      const { message, operator, partition, stack } = command.failure
+      const { output, time } = running.request
+      running.resume(Effect.fail(new JobFailed({ time, output, operator, partition, message, ...(stack === undefined ? {} : { stack }) })))
+    }
+  }
+
+  /** The plans that an executor was not sent. The log is in order of time: what is new is at its end. */
+  private plansFor(executor: ExecutorId): ReadonlyArray<BatchPlan> {
+    const sent = this.sentUpTo.get(executor)!
+    const plans = this.options.planLog.plans()
+    let first = plans.length
+    while (first > 0 && plans[first - 1]!.time > sent) first--
+    if (first === plans.length) return []
+    this.sentUpTo.set(executor, plans.at(-1)!.time)
+    return plans.slice(first)
+  }
+}

@@ -1,0 +1,182 @@
+/**
+ * BlockReader: the records of one partition of an input, as the batch plan says what it is.
+ *
+ * | partition | where its records are |
+ * | --- | --- |
+ * | block | with this executor's block manager; else with the executors that the task's hints name, one after the other; else it is lost |
+ * | source | with the input's own reader, which is built when it is first needed, once per executor, in the executor's scope |
+ * | inline | in the plan |
+ *
+ * Bytes of a block are decoded part by part, so that a long block gives way. A lost block ends the read with BlockLost, or, where
+ * the settings say so, it is read as empty and reported. An error of the reader or the decoder is the input's error.
+ */
+import { Context, Effect, Scope } from "effect"
+import { type BlockContents, recordsOfPart } from "../../core/blocks/BlockContents.ts"
+import type { BlockId } from "../../core/blocks/ReceivedBlock.ts"
+import type { PartitionSpec } from "../../core/dstream/BatchPlan.ts"
+import { type ChunkReader, chunkOf, type InputDefinition, type InputReader } from "../../core/dstream/InputDStream.ts"
+import type { Places } from "../../core/protocol/ExecutorProtocol.ts"
+import type { ExecutorId, StreamId } from "../../core/protocol/Ids.ts"
+import { Border } from "../../core/protocol/RecordCodec.ts"
+import type { ChainSource } from "../../core/rdd/Stage.ts"
+import type { Peers } from "./Peers.ts"
+import { failed, faultOf, type TaskFault } from "./TaskFault.ts"
+
+/** The blocks that this executor holds, in memory or on disk. */
+export interface LocalBlocks {
+  readonly get: (block: BlockId) => Effect.Effect<BlockContents | undefined, unknown>
+  /** Drops blocks that no task will need again; unknown ones are no matter. */
+  readonly remove: (blocks: ReadonlyArray<BlockId>) => void
+}
+
+type AnyInput = InputDefinition<any, any, any>
+type InputSource = Extract<ChainSource, { readonly kind: "input" }>
+
+export interface BlockReaderOptions {
+  readonly executor: ExecutorId
+  readonly peers: Peers
+  readonly blocks: LocalBlocks
+  readonly inputs: (stream: StreamId) => AnyInput | undefined
+  /** What the app's layer provides. */
+  readonly context: Context.Context<any>
+  readonly onBlockLost: "fail" | "ignore"
+}
+
+export interface BlockReader {
+  /** `ignored` is told of a lost block that is read as empty. */
+  readonly read: (
+    source: InputSource,
+    places: Places["blocks"],
+    ignored: (block: BlockId) => void
+  ) => Effect.Effect<ChunkReader<unknown, TaskFault>, TaskFault>
+}
+
+export const make = Effect.fnUntraced(
+  function*(options: BlockReaderOptions): Effect.fn.Return<BlockReader, never, Border | Scope.Scope> {
+    const border = yield* Border
+    const readerOf = yield* makeReaders(options)
+    return {
+      read: (source, places, ignored) => {
+        const { partition, spec, stream } = source
+        switch (spec.kind) {
+          case "block":
+            return readBlock(options, border, source, spec.block, places, ignored)
+          case "inline":
+            return Effect.try({
+              try: () => chunkOf(border.unpack(spec.data) as ReadonlyArray<unknown>),
+              catch: (error) => failed({ operator: stream, partition }, error)
+            })
+          case "source":
+            return readSource(options, source, spec, readerOf)
+        }
+      }
+    }
+  }
+)
+
+type ReaderOf = (stream: StreamId) => Effect.Effect<InputReader<unknown, unknown>, unknown>
+
+/** The reader of each direct input, built once; one that could not be built is tried again by the next task. */
+const makeReaders = Effect.fnUntraced(
+  function*({ context, inputs }: BlockReaderOptions): Effect.fn.Return<ReaderOf, never, Scope.Scope> {
+    const scope = yield* Effect.scope
+    const around = Context.add(context, Scope.Scope, scope) as Context.Context<any>
+    const readers = new Map<StreamId, Effect.Effect<InputReader<unknown, unknown>, unknown>>()
+    return (stream) =>
+      Effect.suspend(() => {
+        const known = readers.get(stream)
+        if (known !== undefined) return known
+        const input = inputs(stream)
+        if (input?.kind !== "direct") {
+          return Effect.fail(new Error(`"${stream}" is no input of this program that is read by a reader of its own`))
+        }
+        const build = input.reader.pipe(
+          Effect.provideContext(around),
+          Effect.tapCause(() => Effect.sync(() => readers.delete(stream)))
+        )
+        return Effect.flatMap(Effect.cached(build), (reader) => {
+          if (!readers.has(stream)) readers.set(stream, reader)
+          return readers.get(stream)!
+        })
+      })
+  }
+)
+
+const readSource = (
+  { context }: BlockReaderOptions,
+  { partition, stream, time }: InputSource,
+  { value }: Extract<PartitionSpec, { readonly kind: "source" }>,
+  readerOf: ReaderOf
+): Effect.Effect<ChunkReader<unknown, TaskFault>, TaskFault> => {
+  const asFault = <A>(effect: Effect.Effect<A, unknown>): Effect.Effect<A, TaskFault> =>
+    Effect.catchCause(effect, (cause) => Effect.fail(faultOf({ operator: stream, partition }, cause)))
+  return readerOf(stream).pipe(
+    Effect.flatMap((reader) => reader.read({ value, time, partition })),
+    Effect.provideContext(context),
+    asFault,
+    Effect.map((reader) => ({ next: asFault(Effect.provideContext(reader.next, context)) }))
+  )
+}
+
+const readBlock = (
+  options: BlockReaderOptions,
+  border: Border["Service"],
+  { partition, stream }: InputSource,
+  block: BlockId,
+  places: Places["blocks"],
+  ignored: (block: BlockId) => void
+): Effect.Effect<ChunkReader<unknown, TaskFault>, TaskFault> => {
+  const input = options.inputs(stream)
+  const decode = input?.kind === "receiver" ? input.decode : undefined
+  const holders = places.find(([id]) => id === block)?.[1].filter((executor) => executor !== options.executor) ?? []
+  return findBlock(options, border, block, holders).pipe(
+    Effect.map((contents) => partsOf(contents, decode, { operator: stream, partition })),
+    Effect.catch((fault) => {
+      if (options.onBlockLost === "fail") return Effect.fail(fault)
+      ignored(block)
+      return Effect.succeed(chunkOf([]))
+    })
+  )
+}
+
+const findBlock = Effect.fnUntraced(function*(
+  { blocks, peers }: BlockReaderOptions,
+  border: Border["Service"],
+  block: BlockId,
+  holders: ReadonlyArray<ExecutorId>
+): Effect.fn.Return<BlockContents, TaskFault> {
+  const reasons: Array<string> = []
+  const note = (where: string, error: unknown) => void reasons.push(`${where}: ${String(error)}`)
+  const here = yield* blocks.get(block).pipe(
+    Effect.catch((error) => Effect.sync(() => note("this executor", error)))
+  )
+  if (here !== undefined) return here
+  for (const holder of holders) {
+    const answer = yield* peers.fetch(holder, { kind: "FetchBlock", block }).pipe(
+      Effect.catch(() => Effect.sync(() => note(holder, "it is gone")))
+    )
+    if (answer?.found !== undefined) return border.unpack(answer.found) as BlockContents
+    if (answer !== undefined) note(holder, answer.failure ?? "it does not hold this block")
+  }
+  const reason = reasons.length > 0 ? reasons.join("; ") : "no executor is known to hold it"
+  return yield* Effect.fail({ kind: "BlockLost", block, reason } as const)
+})
+
+/** A chunk per part of the block, decoded when it is its turn. */
+const partsOf = (
+  { parts }: BlockContents,
+  decode: ((bytes: Uint8Array) => ReadonlyArray<unknown>) | undefined,
+  place: { readonly operator: StreamId; readonly partition: number }
+): ChunkReader<unknown, TaskFault> => {
+  let at = 0
+  return {
+    next: Effect.suspend(() => {
+      const part = parts[at++]
+      if (part === undefined) return Effect.undefined
+      return part.kind === "records" ? Effect.succeed(part.records) : Effect.try({
+        try: () => recordsOfPart(part, decode),
+        catch: (error) => failed(place, error)
+      })
+    })
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * Executor: the main loop of an executor. Source: Spark's `CoarseGrainedExecutorBackend` and `Executor`.
+ *
+ * | message | what happens |
+ * | --- | --- |
+ * | RunTasks | its plans join the log, its tasks wait for one of `taskSlots` workers; an attempt that came before: no change |
+ * | StartReceiver, StopReceiver, UpdateRate, ReceiverAnswer | to the receivers' supervisor |
+ * | Forget | plans, shuffles and blocks are dropped |
+ * | StopExecutor | `run` ends, at once; what runs is interrupted when its scope closes |
+ * | FetchShuffle, FetchBlock, Fetched, PeerLost | see `Peers`; also while tasks run, for they give way |
+ *
+ * Each message is handled at once and in order; only tasks wait, in a queue that the scheduler bounds (`2 * taskSlots`). Each
+ * attempt is told one TaskEnded. No failure of a task ends the executor; a defect of the executor itself ends `run`, and the
+ * placement puts a new one in its place.
+ */
+import { Clock, type Context, Deferred, Effect, Exit, Queue, type Scope } from "effect"
+import type { BlockId } from "../../core/blocks/ReceivedBlock.ts"
+import type { Derivation } from "../../core/dstream/Derivation.ts"
+import type { InputDefinition } from "../../core/dstream/InputDStream.ts"
+import type { ReceiverAnswer, RunTasks, TaskDescription, ToExecutor } from "../../core/protocol/ExecutorProtocol.ts"
+import type { StreamId } from "../../core/protocol/Ids.ts"
+import { Border } from "../../core/protocol/RecordCodec.ts"
+import * as BlockReader from "./BlockReader.ts"
+import type { ExecutorLink, Incoming } from "./ExecutorLink.ts"
+import * as Peers from "./Peers.ts"
+import * as ShuffleStore from "./ShuffleStore.ts"
+import * as TaskRunner from "./TaskRunner.ts"
+
+/** The supervisor of this executor's receivers; its calls return at once. */
+export interface Receivers {
+  readonly start: (stream: StreamId, attempt: number, rateLimit: number | undefined) => void
+  readonly stop: (stream: StreamId, attempt: number, message: string) => void
+  readonly updateRate: (stream: StreamId, rate: number) => void
+  readonly answer: (request: number, answer: ReceiverAnswer) => void
+}
+
+export interface ExecutorSettings {
+  readonly codeGeneration: boolean
+  readonly onBlockLost: "fail" | "ignore"
+  /** Tasks at once. 1. */
+  readonly taskSlots?: number | undefined
+  /** Records in map outputs. 100 million. */
+  readonly shuffleRecordsMax?: number | undefined
+}
+
+export interface ExecutorOptions {
+  readonly link: ExecutorLink
+  readonly derivation: Derivation
+  readonly inputs: (stream: StreamId) => InputDefinition<any, any, any> | undefined
+  readonly outputs: (output: string) => TaskRunner.PartitionFunction | undefined
+  readonly blocks: BlockReader.LocalBlocks
+  readonly receivers: Receivers
+  /** What the app's layer provides, built in this executor. */
+  readonly context: Context.Context<any>
+  readonly settings: ExecutorSettings
+}
+
+/** Attempts that are remembered, so that a message that comes twice is no second run. */
+const attemptsRememberedMax = 1024
+
+interface Waiting {
+  readonly work: RunTasks
+  readonly task: TaskDescription
+}
+
+/** Runs until StopExecutor. The scope is the executor's: readers, receivers' fibers and answers to peers live in it. */
+export const run = Effect.fnUntraced(
+  function*(options: ExecutorOptions): Effect.fn.Return<void, never, Border | Scope.Scope> {
+    const { link, settings } = options
+    const store = ShuffleStore.make(settings.shuffleRecordsMax)
+    const peers = yield* Peers.make(link, { shuffles: store, blocks: options.blocks })
+    const { onBlockLost } = settings
+    const { executor } = link
+    const reader = yield* BlockReader.make({ ...options, executor, peers, onBlockLost })
+    const { codeGeneration } = settings
+    const runner = TaskRunner.make({ ...options, executor, store, peers, reader, border: yield* Border, codeGeneration })
+    const queue = yield* Queue.unbounded<Waiting>()
+    const stopped = Deferred.makeUnsafe<void>()
+    const obey = orders(options, store, queue, () => Deferred.doneUnsafe(stopped, Exit.void))
+    link.onMessage((incoming: Incoming) => {
+      if (incoming.kind === "FromDriver") obey(incoming.message)
+      else if (incoming.kind === "FromPeer") peers.receive(incoming.peer, incoming.message)
+      else peers.lost(incoming.peer)
+    })
+    link.toDriver({ kind: "ExecutorReady" })
+    const slots = Array.from({ length: settings.taskSlots ?? 1 }, () => worker(queue, runner, link))
+    const workers = Effect.forEach(slots, (slot) => slot, { concurrency: "unbounded", discard: true })
+    yield* Effect.raceFirst(Deferred.await(stopped), workers)
+  }
+)
+
+/** What each of the driver's messages does. */
+const orders = (
+  { blocks, derivation, receivers }: ExecutorOptions,
+  store: ShuffleStore.ShuffleStore,
+  queue: Queue.Queue<Waiting>,
+  stop: () => void
+): (message: ToExecutor) => void => {
+  const isNew = firstTimeOnly()
+  const forget = (before: number, gone: ReadonlyArray<BlockId>) => {
+    derivation.forgetBefore(before)
+    store.forgetBefore(before)
+    blocks.remove(gone)
+  }
+  return (message) => {
+    switch (message.kind) {
+      case "RunTasks":
+        message.plans.forEach((plan) => derivation.addPlan(plan))
+        for (const task of message.tasks) {
+          if (isNew(`${task.task}/${task.attempt}`)) Queue.offerUnsafe(queue, { work: message, task })
+        }
+        return
+      case "StartReceiver":
+        return receivers.start(message.stream, message.attempt, message.rateLimit)
+      case "StopReceiver":
+        return receivers.stop(message.stream, message.attempt, message.message)
+      case "UpdateRate":
+        return receivers.updateRate(message.stream, message.rate)
+      case "ReceiverAnswer":
+        return receivers.answer(message.request, message.answer)
+      case "Forget":
+        return forget(message.before, message.blocks)
+      case "StopExecutor":
+        return stop()
+    }
+  }
+}
+
+/** Whether a name comes for the first time, as far as the last names go. */
+const firstTimeOnly = () => {
+  const names = new Set<string>()
+  return (name: string): boolean => {
+    if (names.has(name)) return false
+    names.add(name)
+    if (names.size > attemptsRememberedMax) names.delete(names.values().next().value!)
+    return true
+  }
+}
+
+const worker = (queue: Queue.Queue<Waiting>, runner: TaskRunner.TaskRunner, link: ExecutorLink): Effect.Effect<never> =>
+  Effect.gen(function*() {
+    const clock = yield* Clock.Clock
+    while (true) {
+      const { task, work } = yield* Queue.take(queue)
+      const started = clock.currentTimeMillisUnsafe()
+      const result = yield* runner.run(work, task)
+      const millis = clock.currentTimeMillisUnsafe() - started
+      link.toDriver({ kind: "TaskEnded", stage: work.stage, task: task.task, attempt: task.attempt, result, millis })
+    }
+  })
