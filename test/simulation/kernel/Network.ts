@@ -23,10 +23,10 @@ export interface Link<M> {
   /** Nothing is sent by a dead node or over a link that was cut. */
   readonly send: (message: M) => void
   /**
-   * Nothing more is sent. Of what is on its way a beginning still arrives; `last` runs on the receiver's node after it.
-   * A second cut is no change.
+   * Nothing more is sent. Of what is on its way a beginning still arrives; `last` runs on the receiver's node after it, and
+   * not before `noticeMillis`. A second cut is no change.
    */
-  readonly cut: (last?: () => void) => void
+  readonly cut: (last?: () => void, noticeMillis?: number) => void
 }
 
 interface Parcel {
@@ -65,8 +65,8 @@ export class Network {
       this.world.record(to.name, "Received", { from: from.name, message: parcel.message }, message)
       deliver(message)
     }
-    const ship = (parcel: Parcel) => {
-      arrival = Math.max(arrival, this.world.now + this.faults.delayMillis())
+    const ship = (parcel: Parcel, leastMillis = 0) => {
+      arrival = Math.max(arrival, this.world.now + Math.max(leastMillis, this.faults.delayMillis()))
       parcels.push(parcel)
       to.after(arrival - this.world.now, arrive)
     }
@@ -79,13 +79,13 @@ export class Network {
         ship(parcel)
         if (this.faults.duplicate()) ship(parcel)
       },
-      cut: (last) => {
+      cut: (last, noticeMillis) => {
         if (isCut) return
         isCut = true
         const kept = this.chance.below(parcels.length + 1)
         this.world.record(from.name, "LinkCut", { to: to.name, lost: parcels.length - kept })
         parcels.length = kept
-        ship({ bytes: undefined, message: -1, last })
+        ship({ bytes: undefined, message: -1, last }, noticeMillis)
       }
     }
   }

@@ -64,6 +64,8 @@ export class World {
   private readonly ready: Array<Ready> = []
   private readonly timers = new TimerQueue()
   private readonly choice: Chance
+  private alarms: Array<{ readonly at: number; readonly act: () => void }> = []
+  private nextAlarm = Infinity
 
   constructor(options: WorldOptions) {
     this.seed = options.seed
@@ -100,6 +102,12 @@ export class World {
   /** Makes a task ready after some time; the answer cancels it. */
   after(millis: number, node: Node | undefined, run: () => void): () => void {
     return this.timers.add(this.now + Math.max(0, millis), () => this.enqueue(node, run))
+  }
+
+  /** Calls `act` between two steps, after so many more. */
+  afterSteps(count: number, act: () => void): void {
+    this.alarms.push({ at: this.steps + count, act })
+    this.nextAlarm = Math.min(this.nextAlarm, this.steps + count)
   }
 
   /** Runs until `until` says so, or until nothing more can happen. */
@@ -141,6 +149,8 @@ export class World {
   }
 
   private step(): void {
+    if (this.steps >= this.nextAlarm) this.ringAlarms()
+    if (this.ready.length === 0) return
     const index = this.choice.below(this.ready.length)
     const task = this.ready[index]!
     const last = this.ready.pop()!
@@ -158,6 +168,13 @@ export class World {
     } finally {
       this.stepping = false
     }
+  }
+
+  private ringAlarms(): void {
+    const due = this.alarms.filter(({ at }) => at <= this.steps)
+    this.alarms = this.alarms.filter(({ at }) => at > this.steps)
+    this.nextAlarm = this.alarms.reduce((next, { at }) => Math.min(next, at), Infinity)
+    for (const { act } of due) act()
   }
 
   private advance(at: number): void {

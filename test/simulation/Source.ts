@@ -1,0 +1,214 @@
+/**
+ * Source: a server outside the system that has lines to give, and the receiver that reads from it.
+ *
+ * A source makes lines as time passes, keeps those that nobody has taken, and gives them to its newest connection. It knows what
+ * became of each line: given on a connection, then taken by a `store` (which is what the engine answers for), or lost on the
+ * way because the connection or its node was gone. Lines are unique: a name, a number, and a few words.
+ *
+ * The receiver is written as a user's would be, over Effects of its own node only. Its form of `store` is one of the four.
+ */
+import { Effect, type Scope } from "effect"
+import type { StreamId } from "../../core/protocol/Ids.ts"
+import { type Receiver, type StorageLevel, type Store, StoreError } from "../../core/receiving/Receiver.ts"
+import type { Chance } from "./kernel/Chance.ts"
+import type { Node } from "./kernel/Node.ts"
+import type { World } from "./kernel/World.ts"
+
+export type StoreForm = "single" | "array" | "iterator" | "bytes"
+
+export const storeForms: ReadonlyArray<StoreForm> = ["single", "array", "iterator", "bytes"]
+
+export interface SourceOptions {
+  readonly world: World
+  readonly name: StreamId
+  /** Lines that come at once, at most. */
+  readonly burst: number
+  /** Milliseconds between bursts, at most. */
+  readonly gapMillis: number
+  /** Which attempt of the stream's receiver a node runs now. */
+  readonly attemptAt: (node: Node) => number
+}
+
+/** Lines that one run of a receiver gave to `store`, in order. */
+export interface Taken {
+  readonly stream: StreamId
+  readonly attempt: number
+  readonly executor: string
+  readonly lines: Array<string>
+  /** Of the forms that make a block of their own: the lines of each call, until it is known which block they are. */
+  readonly calls: Array<ReadonlyArray<string>>
+}
+
+export interface Connection {
+  /** Waits for lines; undefined: the source has closed the connection. */
+  readonly take: Effect.Effect<ReadonlyArray<string> | undefined, SourceFailure>
+  readonly taken: Taken
+}
+
+export class SourceFailure extends Error {}
+
+const words = ["ant", "bee", "cat", "dog", "eel", "fox", "gnu", "hen"]
+
+interface Open {
+  readonly node: Node
+  readonly push: (event: Arrival) => void
+}
+
+type Arrival = ReadonlyArray<string> | "closed" | "failed"
+
+export class Source {
+  readonly name: StreamId
+  readonly taken: Array<Taken> = []
+  made = 0
+  private readonly options: SourceOptions
+  private readonly chance: Chance
+  private readonly open: Array<Open> = []
+  private backlog: Array<string> = []
+
+  constructor(options: SourceOptions) {
+    this.options = options
+    this.name = options.name
+    this.chance = options.world.chance.split(`source ${options.name}`)
+    this.makeLines()
+  }
+
+  private makeLines(): void {
+    for (let i = this.chance.below(this.options.burst + 1); i > 0; i--) {
+      const text = Array.from({ length: this.chance.below(4) }, () => this.chance.pick(words)).join(" ")
+      this.backlog.push(`${this.name}#${this.made++} ${text}`.trim())
+    }
+    this.give()
+    this.options.world.after(this.chance.between(1, this.options.gapMillis), undefined, () => this.makeLines())
+  }
+
+  private give(): void {
+    const newest = this.open.at(-1)
+    if (newest === undefined || this.backlog.length === 0) return
+    const lines = this.backlog
+    this.backlog = []
+    newest.node.after(this.chance.below(8) / 4, () => newest.push(lines))
+  }
+
+  /** Breaks the newest connection; false if there is none. */
+  break(how: "receiverFailure" | "sourceClosed"): boolean {
+    const newest = this.open.at(-1)
+    if (newest === undefined || newest.node.state === "Dead") return false
+    newest.node.after(0, () => newest.push(how === "sourceClosed" ? "closed" : "failed"))
+    return true
+  }
+
+  /** A connection from a node, for as long as the scope. */
+  connect(node: Node): Effect.Effect<Connection, never, Scope.Scope> {
+    return Effect.map(
+      Effect.acquireRelease(Effect.sync(() => this.accept(node)), ({ open }) => Effect.sync(() => this.close(open))),
+      ({ connection }) => connection
+    )
+  }
+
+  private close(open: Open): void {
+    const index = this.open.indexOf(open)
+    if (index >= 0) this.open.splice(index, 1)
+    this.give()
+  }
+
+  private accept(node: Node): { readonly open: Open; readonly connection: Connection } {
+    const arrived: Array<Arrival> = []
+    let wake: (() => void) | undefined
+    const open: Open = {
+      node,
+      push: (arrival) => {
+        arrived.push(arrival)
+        wake?.()
+      }
+    }
+    // A node that died closed nothing: its connections are found dead when the next one comes.
+    for (const other of this.open.filter((it) => it.node.state === "Dead")) this.close(other)
+    this.open.push(open)
+    this.give()
+    const taken = this.takenBy(node)
+    const next = Effect.callback<Arrival>((resume) => {
+      const hand = () => {
+        const first = arrived.shift()
+        if (first === undefined) return
+        wake = undefined
+        resume(Effect.succeed(first))
+      }
+      wake = hand
+      hand()
+    })
+    const take = Effect.flatMap(next, (arrival) => {
+      if (arrival === "failed") return Effect.fail(new SourceFailure(`source "${this.name}" broke the connection`))
+      return Effect.succeed(arrival === "closed" ? undefined : arrival)
+    })
+    return { open, connection: { take, taken } }
+  }
+
+  private takenBy(node: Node): Taken {
+    const attempt = this.options.attemptAt(node)
+    const known = this.taken.find((it) => it.attempt === attempt && it.executor === node.name)
+    if (known !== undefined) return known
+    const taken: Taken = { stream: this.name, attempt, executor: node.name, lines: [], calls: [] }
+    this.taken.push(taken)
+    return taken
+  }
+}
+
+export interface SimulatedReceiverOptions {
+  readonly form: StoreForm
+  readonly storageLevel: StorageLevel
+}
+
+/** A receiver of a source's lines, as it runs on a node. */
+export const receiverOf = (
+  source: Source,
+  node: Node,
+  options: SimulatedReceiverOptions
+): Receiver<string, SourceFailure> => ({
+  name: `receiver of ${source.name}`,
+  storageLevel: options.storageLevel,
+  preferredHost: undefined,
+  onStop: Effect.void,
+  onStart: (store) =>
+    Effect.gen(function* () {
+      const connection = yield* source.connect(node)
+      while (true) {
+        const lines = yield* connection.take
+        if (lines === undefined) return store.restart(`source "${source.name}" closed the connection`, undefined, 50)
+        yield* options.form === "single"
+          ? storeSingly(store, connection.taken, lines)
+          : storeTogether(store, connection.taken, lines, options.form)
+      }
+    })
+})
+
+const storeSingly = (store: Store<string>, taken: Taken, lines: ReadonlyArray<string>): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    for (const line of lines) {
+      const goOn = store.single(line)
+      taken.lines.push(line)
+      if (!goOn) yield* store.ready
+    }
+  })
+
+/** One block of their own; what the engine refuses is gone, as the contract says. */
+const storeTogether = (
+  store: Store<string>,
+  taken: Taken,
+  lines: ReadonlyArray<string>,
+  form: Exclude<StoreForm, "single">
+): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    taken.calls.push(lines)
+    switch (form) {
+      case "array":
+        return store.array(lines)
+      case "iterator":
+        return store.iterator(lines[Symbol.iterator]())
+      case "bytes":
+        return store.bytes(encodeLines(lines), lines.length)
+    }
+  }).pipe(Effect.catch((error: StoreError) => Effect.logWarning(error.message)))
+
+const encodeLines = (lines: ReadonlyArray<string>): Uint8Array => new TextEncoder().encode(lines.join("\n"))
+
+export const decodeLines = (bytes: Uint8Array): ReadonlyArray<string> => new TextDecoder().decode(bytes).split("\n")

@@ -1,0 +1,169 @@
+/**
+ * The invariants themselves: a lawful history breaks none, and for each there is a planted bug, a change of that history, that
+ * only it catches. An invariant without a planted bug fails the suite.
+ */
+import * as assert from "node:assert/strict"
+import { test } from "node:test"
+import { makeChecker } from "./invariants/Invariant.ts"
+import { invariants } from "./invariants/mod.ts"
+import type { Observation, Of } from "./invariants/Observation.ts"
+
+type History = ReadonlyArray<Observation>
+
+const facts = { batchMillis: 1000, concurrentJobs: 1 }
+
+const answered = (block: string, attempt: number, executor: string, accepted = true): Observation => ({
+  kind: "BlockAnswered",
+  block,
+  stream: "lines",
+  attempt,
+  executor,
+  accepted
+})
+
+const batch = (time: number, blocks: ReadonlyArray<string>, executor: string): History => {
+  const stage = `counts@${time}:0`
+  const plans = [time]
+  return [
+    { kind: "BatchAllocated", time, blocks },
+    { kind: "BatchSubmitted", time, outputs: ["out"] },
+    { kind: "JobStarted", time, output: "out" },
+    { kind: "TaskSent", executor, stage, partition: 0, task: time, attempt: 0, batch: time, plans },
+    { kind: "TaskSent", executor, stage, partition: 0, task: time, attempt: 1, batch: time, plans },
+    { kind: "JobEnded", time, output: "out", failed: false },
+    { kind: "BatchCompleted", time }
+  ]
+}
+
+/** Two executors, one of which is lost; a receiver of two attempts; three batches. */
+const lawful: History = [
+  { kind: "ExecutorJoined", executor: "e1" },
+  { kind: "ExecutorJoined", executor: "e2" },
+  { kind: "ReceiverOrdered", stream: "lines", attempt: 1, executor: "e1" },
+  { kind: "ReceiverAnswered", stream: "lines", attempt: 1, executor: "e1", accepted: true },
+  answered("a1", 1, "e1"),
+  answered("a2", 1, "e1"),
+  answered("a2", 1, "e1"),
+  ...batch(1000, ["a1", "a2"], "e1"),
+  { kind: "ExecutorLost", executor: "e1" },
+  { kind: "ReceiverOrdered", stream: "lines", attempt: 2, executor: "e2" },
+  { kind: "ReceiverAnswered", stream: "lines", attempt: 2, executor: "e2", accepted: true },
+  answered("a3", 1, "e1", false),
+  answered("b1", 2, "e2"),
+  ...batch(2000, ["b1"], "e2"),
+  { kind: "ExecutorForgot", executor: "e2", before: 2000, blocks: ["a1", "a2"] },
+  { kind: "ExecutorHolds", executor: "e2", blocks: ["b1"], batches: [2000] },
+  answered("b2", 2, "e2"),
+  ...batch(3000, ["b2"], "e2"),
+  { kind: "Drained" }
+]
+
+const is =
+  <K extends Observation["kind"]>(kind: K, which: (it: Of<K>) => boolean = () => true) =>
+  (it: Observation): it is Of<K> => it.kind === kind && which(it as Of<K>)
+
+/** Puts other observations in the place of the first that matches. */
+const replace = <K extends Observation["kind"]>(
+  kind: K,
+  which: (it: Of<K>) => boolean,
+  by: (it: Of<K>) => ReadonlyArray<Observation>
+): History => {
+  const index = lawful.findIndex(is(kind, which))
+  assert.ok(index >= 0, `the history has no such ${kind}`)
+  return [...lawful.slice(0, index), ...by(lawful[index] as Of<K>), ...lawful.slice(index + 1)]
+}
+
+const at = (time: number) => (it: { readonly time: number }) => it.time === time
+
+/** The bug that each invariant is there for, as it would show. */
+const planted: Record<string, History> = {
+  "batch times grow by one interval": [...lawful.slice(0, -1), ...batch(5000, [], "e2"), { kind: "Drained" }],
+  "a batch is submitted once": replace("BatchSubmitted", at(2000), (it) => [it, it]),
+  "a task is sent only for a batch whose allocation is logged": replace("TaskSent", (it) => it.batch === 2000, (it) => [
+    { ...it, task: 9, batch: 9000, plans: [9000] }
+  ]),
+  "no more jobs run at once than concurrentJobs allows": replace("JobStarted", at(2000), (it) => [
+    it,
+    { ...it, output: "other" },
+    { kind: "JobEnded", time: 2000, output: "other", failed: false }
+  ]),
+  "jobs start in order of their batches": replace("JobStarted", at(3000), (it) => [
+    { ...it, time: 1500 },
+    { kind: "JobEnded", time: 1500, output: "out", failed: false },
+    it
+  ]),
+  "each job starts once and ends once": replace("JobEnded", at(2000), (it) => [it, it]),
+  "a batch is completed when all its jobs have ended, and not before": replace("BatchSubmitted", at(2000), (it) => [
+    { ...it, outputs: ["out", "never started"] }
+  ]),
+  "after a graceful stop every submitted batch is completed, once": replace("BatchCompleted", at(2000), () => []),
+  "every stored block is in exactly one batch, or unallocated": replace("BatchAllocated", at(3000), (it) => [
+    { ...it, blocks: ["b2", "b1"] }
+  ]),
+  "a batch has only blocks that were answered with Accepted, now or in the end": replace(
+    "BatchAllocated",
+    at(3000),
+    (it) => [
+      { ...it, blocks: ["b2", "a3"] }
+    ]
+  ),
+  "after a graceful stop no stored block is unallocated": replace("BatchAllocated", at(3000), (it) => [
+    { ...it, blocks: [] }
+  ]),
+  "what an executor was told to forget is gone from its memory": replace("ExecutorHolds", () => true, (it) => [
+    { ...it, batches: [1000, 2000] }
+  ]),
+  "no task and no receiver is sent to a lost executor": replace("TaskSent", (it) => it.batch === 3000, (it) => [
+    { ...it, executor: "e1" }
+  ]),
+  "an executor joins once, is lost at most once, and never returns": replace(
+    "ExecutorLost",
+    () => true,
+    (it) => [it, it]
+  ),
+  "an attempt of a task is sent once": replace("TaskSent", (it) => it.attempt === 1, (it) => [{ ...it, attempt: 0 }]),
+  "an executor knows the plan of the batch whose task it is sent": replace(
+    "TaskSent",
+    (it) => it.batch === 3000,
+    (it) => [
+      { ...it, plans: [2000] }
+    ]
+  ),
+  "each order to start a receiver is a new attempt": replace(
+    "ReceiverOrdered",
+    (it) => it.attempt === 2,
+    (it) => [it, it]
+  ),
+  "only the newest attempt of a receiver is registered, where it was ordered": replace(
+    "ReceiverAnswered",
+    (it) => it.attempt === 2,
+    (it) => [{ ...it, executor: "e1" }]
+  ),
+  "a new block is accepted only of the registered attempt": replace(
+    "BlockAnswered",
+    (it) => it.block === "b2",
+    (it) => [
+      { ...it, attempt: 1 }
+    ]
+  ),
+  "the answer to a repeated block is the first answer": replace("BlockAnswered", (it) => it.block === "b1", (it) => [
+    it,
+    { ...it, accepted: true, block: "a3" }
+  ])
+}
+
+const broken = (history: History): ReadonlyArray<string> => {
+  const checker = makeChecker(invariants, facts)
+  history.forEach((observation, index) => checker.observe({ at: index, observation }))
+  return checker.violations.map(({ invariant }) => invariant)
+}
+
+test("a lawful history breaks no invariant", () => assert.deepEqual(broken(lawful), []))
+
+test("names of invariants are unique, and each has a planted bug", () => {
+  assert.deepEqual(invariants.map(({ name }) => name).sort(), Object.keys(planted).sort())
+})
+
+for (const [name, history] of Object.entries(planted)) {
+  test(`a planted bug is caught only by: ${name}`, () => assert.deepEqual(broken(history), [name]))
+}

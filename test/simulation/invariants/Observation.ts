@@ -1,0 +1,80 @@
+/**
+ * Observation: what the invariants see of a run, as plain data in the order in which it happened.
+ *
+ * Each is something that some party of the system did or was told, taken from messages, from the tracker's log, from listener
+ * events and from the simulation's own acts: never a guess about what a part thinks. `at` is the virtual time.
+ */
+import type { BlockId } from "../../../core/blocks/ReceivedBlock.ts"
+import type { ExecutorId, RddId, StreamId } from "../../../core/protocol/Ids.ts"
+import type { Time } from "../../../core/time/Time.ts"
+
+export type Observation =
+  /** The driver orders a receiver to start. */
+  | {
+    readonly kind: "ReceiverOrdered"
+    readonly stream: StreamId
+    readonly attempt: number
+    readonly executor: ExecutorId
+  }
+  /** The driver answers a RegisterReceiver. */
+  | {
+    readonly kind: "ReceiverAnswered"
+    readonly stream: StreamId
+    readonly attempt: number
+    readonly executor: ExecutorId
+    readonly accepted: boolean
+  }
+  /** The driver answers an AddBlock. */
+  | {
+    readonly kind: "BlockAnswered"
+    readonly block: BlockId
+    readonly stream: StreamId
+    readonly attempt: number
+    readonly executor: ExecutorId
+    readonly accepted: boolean
+  }
+  /** The driver logs which blocks a batch is made of. */
+  | { readonly kind: "BatchAllocated"; readonly time: Time; readonly blocks: ReadonlyArray<BlockId> }
+  | { readonly kind: "BatchSubmitted"; readonly time: Time; readonly outputs: ReadonlyArray<string> }
+  | { readonly kind: "BatchCompleted"; readonly time: Time }
+  | { readonly kind: "JobStarted"; readonly time: Time; readonly output: string }
+  | { readonly kind: "JobEnded"; readonly time: Time; readonly output: string; readonly failed: boolean }
+  /** The driver sends a task. */
+  | {
+    readonly kind: "TaskSent"
+    readonly executor: ExecutorId
+    readonly stage: RddId
+    readonly partition: number
+    readonly task: number
+    readonly attempt: number
+    readonly batch: Time
+    /** The batches whose plans come with the task or came before it, as far as the executor was not told to forget them. */
+    readonly plans: ReadonlyArray<Time>
+  }
+  /** The driver is told that an executor is there. */
+  | { readonly kind: "ExecutorJoined"; readonly executor: ExecutorId }
+  /** The driver is told that an executor is gone. */
+  | { readonly kind: "ExecutorLost"; readonly executor: ExecutorId }
+  /** An executor has been told to forget, and has done what it does about it. */
+  | {
+    readonly kind: "ExecutorForgot"
+    readonly executor: ExecutorId
+    readonly before: Time
+    readonly blocks: ReadonlyArray<BlockId>
+  }
+  /** What an executor holds, when it has nothing to do. */
+  | {
+    readonly kind: "ExecutorHolds"
+    readonly executor: ExecutorId
+    readonly blocks: ReadonlyArray<BlockId>
+    readonly batches: ReadonlyArray<Time>
+  }
+  /** The run has ended gracefully: nothing more will come. */
+  | { readonly kind: "Drained" }
+
+export interface Observed {
+  readonly at: number
+  readonly observation: Observation
+}
+
+export type Of<K extends Observation["kind"]> = Extract<Observation, { readonly kind: K }>

@@ -1,0 +1,120 @@
+/**
+ * Invariants of batches and their jobs.
+ */
+import type { Time } from "../../../core/time/Time.ts"
+import type { Invariant } from "./Invariant.ts"
+
+export const timesGrow: Invariant = {
+  name: "batch times grow by one interval",
+  start: ({ batchMillis }) => {
+    let last: Time | undefined
+    return (event) => {
+      if (event.kind !== "BatchAllocated") return undefined
+      const expected = last === undefined ? event.time : last + batchMillis
+      const before = last
+      last = event.time
+      return event.time === expected ? undefined : `batch ${event.time} follows batch ${before}, not ${expected}`
+    }
+  }
+}
+
+export const submittedOnce: Invariant = {
+  name: "a batch is submitted once",
+  start: () => {
+    const submitted = new Set<Time>()
+    return (event) => {
+      if (event.kind !== "BatchSubmitted") return undefined
+      if (submitted.has(event.time)) return `batch ${event.time} was submitted twice`
+      submitted.add(event.time)
+      return undefined
+    }
+  }
+}
+
+export const plannedFirst: Invariant = {
+  name: "a task is sent only for a batch whose allocation is logged",
+  start: () => {
+    let last = -Infinity
+    return (event) => {
+      if (event.kind === "BatchAllocated") last = Math.max(last, event.time)
+      return event.kind === "TaskSent" && event.batch > last
+        ? `task ${event.task} of ${event.stage} was sent, and batch ${event.batch} is not allocated`
+        : undefined
+    }
+  }
+}
+
+const jobKey = (event: { readonly time: Time; readonly output: string }): string => `${event.time} ${event.output}`
+
+export const concurrentJobs: Invariant = {
+  name: "no more jobs run at once than concurrentJobs allows",
+  start: (facts) => {
+    const running = new Set<string>()
+    return (event) => {
+      if (event.kind === "JobEnded") running.delete(jobKey(event))
+      if (event.kind !== "JobStarted") return undefined
+      running.add(jobKey(event))
+      return running.size > facts.concurrentJobs ? `${running.size} jobs run: ${[...running].join(", ")}` : undefined
+    }
+  }
+}
+
+export const jobsInOrder: Invariant = {
+  name: "jobs start in order of their batches",
+  start: () => {
+    let last = -Infinity
+    return (event) => {
+      if (event.kind !== "JobStarted") return undefined
+      const before = last
+      last = Math.max(last, event.time)
+      return event.time < before ? `a job of batch ${event.time} started after one of batch ${before}` : undefined
+    }
+  }
+}
+
+export const jobsEndOnce: Invariant = {
+  name: "each job starts once and ends once",
+  start: () => {
+    const states = new Map<string, "running" | "ended">()
+    return (event) => {
+      if (event.kind !== "JobStarted" && event.kind !== "JobEnded") return undefined
+      const key = jobKey(event)
+      const expected = event.kind === "JobStarted" ? undefined : "running"
+      const state = states.get(key)
+      states.set(key, event.kind === "JobStarted" ? "running" : "ended")
+      return state === expected ? undefined : `${event.kind} of job ${key}, which is ${state ?? "not started"}`
+    }
+  }
+}
+
+export const completedAfterJobs: Invariant = {
+  name: "a batch is completed when all its jobs have ended, and not before",
+  start: () => {
+    const open = new Map<Time, Set<string>>()
+    return (event) => {
+      if (event.kind === "BatchSubmitted" && !open.has(event.time)) open.set(event.time, new Set(event.outputs))
+      if (event.kind === "JobEnded") open.get(event.time)?.delete(event.output)
+      if (event.kind !== "BatchCompleted") return undefined
+      const left = open.get(event.time)
+      return left === undefined || left.size > 0
+        ? `batch ${event.time} is completed without ${left === undefined ? "being submitted" : [...left].join(", ")}`
+        : undefined
+    }
+  }
+}
+
+export const submittedEnds: Invariant = {
+  name: "after a graceful stop every submitted batch is completed, once",
+  start: () => {
+    const completions = new Map<Time, number>()
+    return (event) => {
+      if (event.kind === "BatchSubmitted" && !completions.has(event.time)) completions.set(event.time, 0)
+      if (event.kind === "BatchCompleted") completions.set(event.time, (completions.get(event.time) ?? 0) + 1)
+      const twice = event.kind === "BatchCompleted" && completions.get(event.time)! > 1
+      if (twice) return `batch ${event.time} is completed twice`
+      if (event.kind !== "Drained") return undefined
+      const left = [...completions].filter(([, count]) => count === 0).map(([time]) => time)
+      return left.length === 0 ? undefined : `batches ${left.join(", ")} never ended`
+    }
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * Invariants of received blocks: what becomes of a block that the driver has accepted.
+ */
+import type { BlockId } from "../../../core/blocks/ReceivedBlock.ts"
+import type { Time } from "../../../core/time/Time.ts"
+import type { Invariant } from "./Invariant.ts"
+
+export const blockInOneBatch: Invariant = {
+  name: "every stored block is in exactly one batch, or unallocated",
+  start: () => {
+    const batchOf = new Map<BlockId, Time | undefined>()
+    return (event) => {
+      if (event.kind === "BlockAnswered" && event.accepted && !batchOf.has(event.block)) {
+        batchOf.set(event.block, undefined)
+      }
+      if (event.kind !== "BatchAllocated") return undefined
+      for (const block of event.blocks) {
+        const batch = batchOf.get(block)
+        if (batch !== undefined && batch !== event.time) {
+          return `block ${block} is in batch ${batch} and in batch ${event.time}`
+        }
+        batchOf.set(block, event.time)
+      }
+      return new Set(event.blocks).size < event.blocks.length ? `batch ${event.time} names a block twice` : undefined
+    }
+  }
+}
+
+export const onlyStoredBlocks: Invariant = {
+  name: "a batch has only blocks that were answered with Accepted, now or in the end",
+  start: () => {
+    // A block counts from its log record on; the answer goes out a little later.
+    const refused = new Set<BlockId>()
+    const allocated = new Set<BlockId>()
+    return (event) => {
+      if (event.kind === "BatchAllocated") {
+        for (const block of event.blocks) {
+          if (refused.has(block)) return `block ${block} was refused, and is in batch ${event.time}`
+          allocated.add(block)
+        }
+      }
+      if (event.kind !== "BlockAnswered" || event.accepted) return undefined
+      if (allocated.has(event.block)) return `block ${event.block} is in a batch, and was refused`
+      refused.add(event.block)
+      return undefined
+    }
+  }
+}
+
+export const nothingLeftBehind: Invariant = {
+  name: "after a graceful stop no stored block is unallocated",
+  start: () => {
+    const waiting = new Set<BlockId>()
+    const answered = new Set<BlockId>()
+    const allocated = new Set<BlockId>()
+    return (event) => {
+      if (event.kind === "BlockAnswered" && !answered.has(event.block)) {
+        answered.add(event.block)
+        if (event.accepted && !allocated.has(event.block)) waiting.add(event.block)
+      }
+      if (event.kind === "BatchAllocated") {
+        for (const block of event.blocks) {
+          waiting.delete(block)
+          allocated.add(block)
+        }
+      }
+      return event.kind === "Drained" && waiting.size > 0
+        ? `${waiting.size} stored blocks are in no batch: ${[...waiting].slice(0, 5).join(", ")}`
+        : undefined
+    }
+  }
+}
+
+export const forgottenIsGone: Invariant = {
+  name: "what an executor was told to forget is gone from its memory",
+  start: () => {
+    const blocksForgotten = new Map<string, Set<BlockId>>()
+    const batchesForgotten = new Map<string, Time>()
+    return (event) => {
+      if (event.kind === "ExecutorForgot") {
+        const known = blocksForgotten.get(event.executor) ?? new Set()
+        for (const block of event.blocks) known.add(block)
+        blocksForgotten.set(event.executor, known)
+        batchesForgotten.set(event.executor, Math.max(event.before, batchesForgotten.get(event.executor) ?? 0))
+      }
+      if (event.kind !== "ExecutorHolds") return undefined
+      const block = event.blocks.find((held) => blocksForgotten.get(event.executor)?.has(held) === true)
+      if (block !== undefined) return `executor ${event.executor} still holds block ${block}`
+      const before = batchesForgotten.get(event.executor) ?? 0
+      const batch = event.batches.find((held) => held < before)
+      return batch === undefined
+        ? undefined
+        : `executor ${event.executor} still holds the plan or shuffles of batch ${batch}`
+    }
+  }
+}

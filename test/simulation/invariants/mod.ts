@@ -1,0 +1,12 @@
+/**
+ * All invariants of a run.
+ */
+import * as batches from "./batches.ts"
+import * as blocks from "./blocks.ts"
+import type { Invariant } from "./Invariant.ts"
+import * as receivers from "./receivers.ts"
+import * as tasks from "./tasks.ts"
+
+export const invariants: ReadonlyArray<Invariant> = [batches, blocks, receivers, tasks].flatMap((room) =>
+  Object.values(room)
+)
