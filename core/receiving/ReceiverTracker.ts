@@ -5,7 +5,7 @@
  * | --- | --- | --- | --- |
  * | StartAllReceivers | driver | - | phase Started; every receiver is placed by the policy and launched |
  * | RestartReceiver | its own timer | - | launches the next attempt: where the last was, if that executor is there, else re-placed |
- * | CleanupOldBlocks | driver | - | passed on to the ReceivedBlockTracker |
+ * | CleanupOldBlocks | driver | - | the executors that hold these blocks are told to forget them |
  * | UpdateReceiverRateLimit | driver | - | kept for later launches, and sent to the running attempt |
  * | ReportError | supervisor | - | listeners are told, if it is of the current attempt |
  * | RegisterReceiver | supervisor | Accepted, Refused | Active; refused: other attempt, outside the plan, not Started |
@@ -25,7 +25,7 @@
  * its maximum, and as at first once an attempt lived for `receiverLivedMillis`. An executor's loss is no fault of a receiver:
  * the first one costs no pause. The state has one owner and is changed in place. Source: Spark Streaming's `ReceiverTracker`.
  */
-import { blockId, type ReceivedBlockInfo } from "../blocks/ReceivedBlock.ts"
+import { type BlockId, blockId, type ReceivedBlockInfo } from "../blocks/ReceivedBlock.ts"
 import type { ReceiverAnswer, ReceiverMessage, ToExecutor } from "../protocol/ExecutorProtocol.ts"
 import type { ExecutorId, StreamId } from "../protocol/Ids.ts"
 import type { StreamingEvent } from "../scheduling/StreamingListener.ts"
@@ -50,7 +50,7 @@ export type ReceiverTrackerEvent =
   & (
     | { readonly kind: "StartAllReceivers" }
     | { readonly kind: "RestartReceiver"; readonly stream: StreamId; readonly attempt: number }
-    | { readonly kind: "CleanupOldBlocks"; readonly before: Time }
+    | { readonly kind: "CleanupOldBlocks"; readonly blocks: ReadonlyArray<ReceivedBlockInfo> }
     | { readonly kind: "UpdateReceiverRateLimit"; readonly stream: StreamId; readonly rate: number }
     | { readonly kind: "StopAllReceivers" }
     | { readonly kind: "ExecutorJoined"; readonly executor: ReceiverExecutor }
@@ -72,7 +72,6 @@ export type ReceiverTrackerCommand =
     readonly request: number
     readonly info: ReceivedBlockInfo
   }
-  | { readonly kind: "CleanupBatches"; readonly before: Time }
   /** RestartReceiver of this attempt after the delay. */
   | { readonly kind: "ScheduleRestart"; readonly stream: StreamId; readonly attempt: number; readonly delay: Millis }
   | { readonly kind: "Post"; readonly event: StreamingEvent }
@@ -105,7 +104,7 @@ export const step = (self: ReceiverTracker, event: ReceiverTrackerEvent): Readon
       restart(self, event.stream, event.attempt, out)
       break
     case "CleanupOldBlocks":
-      out.push({ kind: "CleanupBatches", before: event.before })
+      forgetBlocks(self, event.blocks, out)
       break
     case "UpdateReceiverRateLimit":
       updateRate(self, event.stream, event.rate, out)
@@ -240,6 +239,22 @@ const endIfAllStopped = (self: ReceiverTracker, out: Commands): void => {
   if (self.phase !== "Stopping" || Array.from(self.receivers.values()).some(({ launched }) => launched)) return
   self.phase = "Stopped"
   out.push({ kind: "AllReceiversStopped" })
+}
+
+const forgetBlocks = (self: ReceiverTracker, blocks: ReadonlyArray<ReceivedBlockInfo>, out: Commands): void => {
+  const byExecutor = new Map<ExecutorId, Array<BlockId>>()
+  for (const { block, locations } of blocks) {
+    for (const executor of locations) {
+      const there = byExecutor.get(executor)
+      if (there === undefined) byExecutor.set(executor, [block])
+      else there.push(block)
+    }
+  }
+  for (const [executor, gone] of byExecutor) {
+    if (!self.executors.has(executor)) continue
+    // Only blocks: what else is forgotten before which time is said by who owns the plans.
+    out.push({ kind: "Send", executor, message: { kind: "Forget", before: 0, blocks: gone } })
+  }
 }
 
 const updateRate = (self: ReceiverTracker, stream: StreamId, rate: number, out: Commands): void => {
