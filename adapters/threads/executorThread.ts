@@ -1,14 +1,13 @@
 /**
- * The life of an executor in a worker thread: Start comes, the program's module is loaded and its graph built, code and graph
- * are compared with the driver's, the executor runs until it is told to stop, the thread exits.
+ * The life of an executor in a worker thread: Start comes, the program's module is loaded, its code is compared with the driver's,
+ * the executor runs (and compares the graph) until it is told to stop, the thread exits.
  *
- * A program that differs is answered with ExecutorRefused and the difference. A program that cannot be loaded, or an executor
+ * Code that differs is answered with ExecutorRefused and the difference. A program that cannot be loaded, or an executor
  * that fails, is told by Failed, and the thread exits with 1. An error that nobody catches (a user's timer, a promise) ends the
  * thread as the platform does it; the driver's side hears of both.
  */
 import { parentPort } from "node:worker_threads"
 import { Cause, ConfigProvider, Effect, Exit, type Scope } from "effect"
-import * as DStreamGraph from "../../core/dstream/DStreamGraph.ts"
 import { type AnyStreamingApp, withBatchDuration } from "../../core/dstream/StreamingApp.ts"
 import type { Handshake } from "../../core/protocol/ExecutorProtocol.ts"
 import type { ExecutorLink } from "../../runtime/executor/ExecutorLink.ts"
@@ -44,10 +43,10 @@ const executor = Effect.fnUntraced(function* (start: ThreadLink.Start, link: Exe
   const { handshake, program } = start
   const loaded = yield* load(program, handshake.config)
   const app = withBatchDuration(loaded.app, handshake.batchMillis)
-  const difference = loaded.codeFingerprint === handshake.codeFingerprint
-    ? graphDifference(handshake.manifest, DStreamGraph.make(app).manifest)
-    : `the code of ${program} has changed since the driver loaded it; start the program anew`
-  if (difference !== undefined) return link.toDriver({ kind: "ExecutorRefused", difference })
+  if (loaded.codeFingerprint !== handshake.codeFingerprint) {
+    const difference = `the code of ${program} has changed since the driver loaded it; start the program anew`
+    return link.toDriver({ kind: "ExecutorRefused", difference })
+  }
   yield* Effect.scoped(runExecutor({ app, handshake, link })).pipe(
     Effect.provideService(ConfigProvider.ConfigProvider, configProvider(handshake.config))
   )
@@ -55,23 +54,3 @@ const executor = Effect.fnUntraced(function* (start: ThreadLink.Start, link: Exe
 
 const reasonOf = (cause: Cause.Cause<unknown>): string =>
   Cause.prettyErrors(cause).map((error) => error.message).join("; ") || "it was interrupted"
-
-/** Where two graphs differ first, as a sentence; undefined: nowhere. */
-export const graphDifference = (
-  driver: DStreamGraph.Manifest,
-  executor: DStreamGraph.Manifest
-): string | undefined => {
-  const steps = <A>(items: ReadonlyArray<A>) => items.map((item) => JSON.stringify(item))
-  const compare = (what: string, ours: ReadonlyArray<string>, theirs: ReadonlyArray<string>) => {
-    const at = Array.from({ length: Math.max(ours.length, theirs.length) }, (_, i) => i).find((i) =>
-      ours[i] !== theirs[i]
-    )
-    return at === undefined
-      ? undefined
-      : `${what} ${at} is ${theirs[at] ?? "missing"} on the executor, and ${ours[at] ?? "missing"} on the driver; ` +
-        "build the graph from Config alone, without chance, time or the environment of one thread"
-  }
-  return compare("the app", steps([driver.app, driver.batchMillis]), steps([executor.app, executor.batchMillis])) ??
-    compare("operator", steps(driver.operators), steps(executor.operators)) ??
-    compare("output", steps(driver.outputs), steps(executor.outputs))
-}

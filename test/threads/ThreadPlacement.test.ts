@@ -118,12 +118,18 @@ it.live("a thread that is held for three seconds is not dead, and answers in ord
     assert.deepEqual(yield* hear(2), ["executor-1: after", "executor-1: let go"])
   }))
 
-it.live("a thread whose code or graph differs is refused with the difference", () =>
+it.live("a thread whose code differs is refused with the difference", () =>
   Effect.gen(function* () {
-    const code = yield* Effect.flip(started(1, { codeFingerprint: "another" }))
-    assert.match(code.message, /the code of .*counts\.ts has changed since the driver loaded it/)
-    const graph = yield* Effect.flip(started(1, { config: { NAME: "other" } }))
-    assert.match(graph.message, /the app 0 is "other" on the executor, and "threads" on the driver/)
+    const error = yield* Effect.flip(started(1, { codeFingerprint: "another" }))
+    assert.equal(error._tag, "PlacementError")
+    assert.match(error.message, /the code of .*counts\.ts has changed since the driver loaded it/)
+  }))
+
+it.live("a thread whose graph differs is refused with the difference", () =>
+  Effect.gen(function* () {
+    const handshake = { ...(yield* handshakeOf({ NAME: "threads" })), config: { NAME: "other" } }
+    const error = yield* Effect.flip(ThreadPlacement.make({ threads: 1, program }).start(handshake, () => {}))
+    assert.match(error.message, /differs from the driver's: .*other/)
   }))
 
 it.live("start fails with the reason when threads die at start again and again", () =>

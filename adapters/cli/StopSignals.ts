@@ -1,0 +1,38 @@
+/**
+ * StopSignals: how people and supervisors ask a running program to end.
+ *
+ * The first SIGINT or SIGTERM asks for a graceful stop, the second for one at once, the third ends the process. A reader of our
+ * output that goes away (`dstreams run ... | head`) counts as a graceful stop that nobody can be told of.
+ */
+import { Effect, Queue, type Scope } from "effect"
+
+export type StopRequest = "graceful" | "at once"
+
+/** Requests in order; the handlers are removed when the scope closes. */
+export const make = Effect.gen(function* (): Effect.fn.Return<Queue.Dequeue<StopRequest>, never, Scope.Scope> {
+  const requests = yield* Queue.unbounded<StopRequest>()
+  let signals = 0
+  const onSignal = () => {
+    signals++
+    if (signals > 2) process.exit(1)
+    Queue.offerUnsafe(requests, signals === 1 ? "graceful" : "at once")
+  }
+  const onOutputError = (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error
+    if (signals++ === 0) Queue.offerUnsafe(requests, "graceful")
+  }
+  yield* Effect.acquireRelease(
+    Effect.sync(() => {
+      process.on("SIGINT", onSignal)
+      process.on("SIGTERM", onSignal)
+      process.stdout.on("error", onOutputError)
+    }),
+    () =>
+      Effect.sync(() => {
+        process.off("SIGINT", onSignal)
+        process.off("SIGTERM", onSignal)
+        process.stdout.off("error", onOutputError)
+      })
+  )
+  return requests
+})

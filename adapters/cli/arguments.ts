@@ -1,0 +1,212 @@
+/**
+ * The arguments of the `dstreams` command, from texts to a typed command.
+ *
+ * Everything wrong with them is a `UsageError` with a sentence; the command then ends with exit code 2. Options of the program
+ * (`--host`, `--port`, `--config NAME=VALUE`) become `config`, from which its Config is answered before the environment is.
+ */
+import { parseArgs, type ParseArgsOptionDescriptor } from "node:util"
+import { Data, Duration, Effect, Option } from "effect"
+
+/** The command was not written as it has to be. */
+export class UsageError extends Data.TaggedError("UsageError")<{ readonly message: string }> {}
+
+export type Master = { readonly kind: "local" } | { readonly kind: "threads"; readonly threads: number | "all" }
+
+export interface RunCommand {
+  readonly kind: "run"
+  readonly program: string
+  readonly master: Master
+  readonly config: Readonly<Record<string, string>>
+  readonly batches: number | undefined
+  readonly batchMillis: number | undefined
+  /** undefined: on a terminal. */
+  readonly status: boolean | undefined
+  readonly demo: boolean
+  readonly debug: boolean
+}
+
+export type Command =
+  | RunCommand
+  | {
+    readonly kind: "check"
+    readonly program: string
+    readonly config: Readonly<Record<string, string>>
+    readonly debug: boolean
+  }
+  | { readonly kind: "help"; readonly topic: "run" | "check" | undefined }
+  | { readonly kind: "version" }
+
+/** Most worker threads that `local[n]` takes. */
+export const threadsMax = 256
+
+const programOptions = {
+  host: { type: "string" },
+  port: { type: "string" },
+  config: { type: "string", multiple: true },
+  debug: { type: "boolean" },
+  help: { type: "boolean", short: "h" }
+} satisfies Record<string, ParseArgsOptionDescriptor>
+
+const runOptions = {
+  ...programOptions,
+  master: { type: "string" },
+  batches: { type: "string" },
+  "batch-duration": { type: "string" },
+  status: { type: "boolean" },
+  "no-status": { type: "boolean" },
+  demo: { type: "boolean" }
+} satisfies Record<string, ParseArgsOptionDescriptor>
+
+export const parse = (args: ReadonlyArray<string>): Effect.Effect<Command, UsageError> =>
+  Effect.try({
+    try: () => command(args),
+    catch: (error) => error instanceof UsageError ? error : new UsageError({ message: String(error) })
+  })
+
+const wrong = (message: string): never => {
+  throw new UsageError({ message })
+}
+
+const command = (args: ReadonlyArray<string>): Command => {
+  const [name, ...rest] = args
+  switch (name) {
+    case "run":
+      return run(rest)
+    case "check":
+      return check(rest)
+    case undefined:
+      return wrong(`There is no command. Write "dstreams run PROGRAM" or "dstreams --help".`)
+    case "help":
+    case "--help":
+    case "-h":
+      return { kind: "help", topic: rest[0] === "run" || rest[0] === "check" ? rest[0] : undefined }
+    case "--version":
+    case "-v":
+      return { kind: "version" }
+    default:
+      return wrong(`There is no command ${name}. The commands are run and check; see "dstreams --help".`)
+  }
+}
+
+const run = (args: ReadonlyArray<string>): Command => {
+  const read = options("run", args, runOptions)
+  if (read.flag("help")) return { kind: "help", topic: "run" }
+  const config = configOf(read)
+  const noServer = read.text("host") === undefined && read.text("port") === undefined
+  if (read.flag("status") && read.flag("no-status")) wrong("--status and --no-status are given both: leave one out.")
+  return {
+    kind: "run",
+    program: read.program(),
+    master: masterOf(read.text("master") ?? "local"),
+    config,
+    batches: optional(read.text("batches"), (text) => wholeNumber("--batches", text, 1, Number.MAX_SAFE_INTEGER)),
+    batchMillis: optional(read.text("batch-duration"), batchMillisOf),
+    status: read.flag("no-status") ? false : read.flag("status") ? true : undefined,
+    demo: read.flag("demo") && noServer,
+    debug: read.flag("debug")
+  }
+}
+
+const check = (args: ReadonlyArray<string>): Command => {
+  const read = options("check", args, programOptions)
+  if (read.flag("help")) return { kind: "help", topic: "check" }
+  return { kind: "check", program: read.program(), config: configOf(read), debug: read.flag("debug") }
+}
+
+interface Options {
+  readonly flag: (name: string) => boolean
+  readonly text: (name: string) => string | undefined
+  readonly texts: (name: string) => ReadonlyArray<string>
+  readonly program: () => string
+}
+
+/** Reads options with `parseArgs`, which is left lenient, so that the sentences about mistakes are ours. */
+const options = (
+  name: string,
+  args: ReadonlyArray<string>,
+  known: Record<string, ParseArgsOptionDescriptor>
+): Options => {
+  const { tokens } = parseArgs({ args: [...args], options: known, strict: false, allowPositionals: true, tokens: true })
+  const texts = new Map<string, Array<string>>()
+  const flags = new Set<string>()
+  const positionals: Array<string> = []
+  for (const token of tokens) {
+    if (token.kind === "positional") positionals.push(token.value)
+    if (token.kind !== "option") continue
+    const option = Object.hasOwn(known, token.name) ? known[token.name] : undefined
+    if (option === undefined) return wrong(`There is no option ${token.rawName}; see "dstreams ${name} --help".`)
+    if (option.type === "boolean") {
+      if (token.value !== undefined) wrong(`${token.rawName} takes no value, and was given "${token.value}".`)
+      flags.add(token.name)
+    } else {
+      if (token.value === undefined || token.value === "") return wrong(`${token.rawName} needs a value after it.`)
+      const values = texts.get(token.name) ?? []
+      if (values.length > 0 && option.multiple !== true) wrong(`${token.rawName} is given twice: leave one out.`)
+      texts.set(token.name, [...values, token.value])
+    }
+  }
+  return {
+    flag: (flag) => flags.has(flag),
+    text: (option) => texts.get(option)?.[0],
+    texts: (option) => texts.get(option) ?? [],
+    program: () => {
+      if (positionals.length === 0) {
+        wrong(`"dstreams ${name}" needs a PROGRAM: the path of a module that exports an app.`)
+      }
+      if (positionals.length > 1) {
+        wrong(`"dstreams ${name}" takes one PROGRAM, and was given ${positionals.join(" and ")}.`)
+      }
+      return positionals[0]!
+    }
+  }
+}
+
+const optional = <A>(text: string | undefined, read: (text: string) => A): A | undefined =>
+  text === undefined ? undefined : read(text)
+
+const wholeNumber = (option: string, text: string, min: number, max: number): number => {
+  const value = /^[0-9]+$/.test(text) ? Number(text) : NaN
+  return value >= min && value <= max
+    ? value
+    : wrong(`${option} has to be a whole number from ${min} to ${max}, and is "${text}".`)
+}
+
+const batchMillisOf = (text: string): number => {
+  const millis = Option.match(Duration.fromInput(text as Duration.Input), {
+    onNone: () => NaN,
+    onSome: Duration.toMillis
+  })
+  return Number.isInteger(millis) && millis >= 1 ? millis : wrong(
+    `--batch-duration has to be a duration of whole milliseconds such as "100 millis" or "2 seconds", and is "${text}".`
+  )
+}
+
+const masterOf = (text: string): Master => {
+  if (text === "local") return { kind: "local" }
+  if (text === "local[*]") return { kind: "threads", threads: "all" }
+  const threads = /^local\[([0-9]+)\]$/.exec(text)?.[1]
+  if (threads === undefined) {
+    return wrong(
+      `--master has to be local (in this process), local[n] (n worker threads) or local[*] (one for each processor), ` +
+        `and is "${text}".`
+    )
+  }
+  return { kind: "threads", threads: wholeNumber("the n of --master local[n]", threads, 1, threadsMax) }
+}
+
+const configOf = (read: Options): Record<string, string> => {
+  const config: Record<string, string> = {}
+  for (const pair of read.texts("config")) {
+    const at = pair.indexOf("=")
+    const name = pair.slice(0, at)
+    if (at < 1 || !/^[A-Za-z_][\w.]*$/.test(name) || name === "__proto__") {
+      wrong(`--config has to be NAME=VALUE, and is "${pair}".`)
+    }
+    config[name] = pair.slice(at + 1)
+  }
+  const host = read.text("host")
+  const port = read.text("port")
+  if (host !== undefined) config["HOST"] = host
+  if (port !== undefined) config["PORT"] = String(wholeNumber("--port", port, 1, 65_535))
+  return config
+}

@@ -1,0 +1,44 @@
+/**
+ * What `dstreams --help` says. A test holds that every option is named here.
+ */
+
+const commands = `dstreams: micro-batch stream processing
+
+  dstreams run PROGRAM      runs a stream program until it is stopped
+  dstreams check PROGRAM    builds its graph and tells every mistake, without running it
+  dstreams --help           this text; "dstreams run --help" says more about a command
+  dstreams --version
+
+PROGRAM is the path of a module whose default export is a StreamingApp, or an Effect that builds one from Config.`
+
+const programOptions = `Options of the program, from which its Config is answered before the environment is:
+  --host H                  HOST
+  --port P                  PORT
+  --config NAME=VALUE       any other; may be given more than once`
+
+const run = `dstreams run PROGRAM [options]
+
+  --master local            executors in this process (the default)
+  --master local[n]         n worker threads, each an executor; local[*]: one for each processor
+  --batches N               ends after N completed batches, with exit code 0
+  --batch-duration D        in place of the program's own, such as "100 millis"
+  --status, --no-status     a line about each batch on stderr; by default on a terminal
+  --demo                    without --host and --port: starts a server of lines on loopback and gives the program its
+                            HOST and PORT
+  --debug                   stack traces with errors
+
+${programOptions}
+
+Control-C (SIGINT) or SIGTERM: what has been received is worked off, then the program ends; a second one ends it at once.
+Exit codes: 0 done, 1 a batch or the program failed, 2 wrong usage.`
+
+const check = `dstreams check PROGRAM [options]
+
+  --debug                   stack traces with errors
+
+${programOptions}
+
+Exit codes: 0 the program can run, 1 it cannot, 2 wrong usage.`
+
+export const helpOf = (topic: "run" | "check" | undefined): string =>
+  topic === undefined ? commands : { run, check }[topic]

@@ -1,0 +1,50 @@
+#!/usr/bin/env node
+/**
+ * The `dstreams` command. Exit codes: 0 done, 1 a batch or the program failed, 2 wrong usage.
+ *
+ * Only the standard output of the program itself, help and version go to stdout; all that the command has to say goes to stderr.
+ * The parts of a command are loaded when it is called for, so that help and mistakes are told at once.
+ */
+import { Effect, Logger } from "effect"
+import manifest from "../../package.json" with { type: "json" }
+import { type Command, parse } from "./arguments.ts"
+import { helpOf } from "./help.ts"
+import { say } from "./messages.ts"
+
+const perform = (command: Command): Effect.Effect<number> => {
+  switch (command.kind) {
+    case "run":
+      return Effect.flatMap(Effect.promise(() => import("./runProgram.ts")), ({ runProgram }) => runProgram(command))
+    case "check":
+      return Effect.flatMap(
+        Effect.promise(() => import("./checkProgram.ts")),
+        ({ checkProgram }) => checkProgram(command)
+      )
+    case "help":
+      return print(helpOf(command.topic))
+    case "version":
+      return print(manifest.version)
+  }
+}
+
+const print = (text: string): Effect.Effect<number> =>
+  Effect.sync(() => {
+    process.stdout.write(`${text}\n`)
+    return 0
+  })
+
+const command = parse(process.argv.slice(2)).pipe(
+  Effect.flatMap(perform),
+  Effect.catchTag("UsageError", (error) =>
+    Effect.sync(() => {
+      say(error.message)
+      return 2
+    })),
+  Effect.provideService(Logger.LogToStderr, true)
+)
+
+// A program that only waits for a socket would let the platform think that there is nothing left to do.
+const alive = setInterval(() => {}, 2 ** 30)
+const code = await Effect.runPromise(command)
+clearInterval(alive)
+process.exit(code)

@@ -1,0 +1,98 @@
+/**
+ * `dstreams run`: where program, placement, listeners, signals and the demo's server are put together.
+ *
+ * The program is loaded by the driver first, so that a mistake in it is told once and by name; then executors load it. Signals
+ * are heard from the start on. The result is the exit code.
+ */
+import { availableParallelism } from "node:os"
+import { ConfigProvider, Effect, Exit, Layer, Queue, type Scope } from "effect"
+import { type AnyStreamingApp, withBatchDuration } from "../../core/dstream/StreamingApp.ts"
+import { Border } from "../../core/protocol/RecordCodec.ts"
+import type { StopReport } from "../../runtime/driver/Engine.ts"
+import * as StreamingContext from "../../runtime/driver/StreamingContext.ts"
+import { runExecutor } from "../../runtime/executor/bootstrap.ts"
+import * as LocalPlacement from "../../runtime/placement/LocalPlacement.ts"
+import { Placement } from "../../runtime/placement/Placement.ts"
+import { configProvider, load, urlOf } from "../threads/ProgramModule.ts"
+import * as ThreadPlacement from "../threads/ThreadPlacement.ts"
+import type { Master, RunCommand } from "./arguments.ts"
+import * as LineServer from "./LineServer.ts"
+import { failureOf, say, sayNotice, sayStatus } from "./messages.ts"
+import * as StopSignals from "./StopSignals.ts"
+
+export const runProgram = (command: RunCommand): Effect.Effect<number> =>
+  Effect.scoped(run(command)).pipe(
+    Effect.exit,
+    Effect.map((exit) => {
+      if (Exit.isSuccess(exit)) return exit.value
+      say(failureOf(exit.cause, command.debug))
+      return 1
+    })
+  )
+
+const run = Effect.fnUntraced(function* (command: RunCommand) {
+  const requests = yield* StopSignals.make
+  const config = { ...(command.demo ? yield* demoConfig : {}), ...command.config }
+  const url = urlOf(command.program)
+  const program = yield* load(url, config)
+  const app = command.batchMillis === undefined ? program.app : withBatchDuration(program.app, command.batchMillis)
+  const status = command.status ?? process.stderr.isTTY === true
+  return yield* live(app, requests, {
+    batches: command.batches,
+    codeFingerprint: program.codeFingerprint,
+    config,
+    listeners: status ? [sayNotice, sayStatus] : [sayNotice]
+  }).pipe(
+    Effect.provide(placementOf(command.master, app, url)),
+    Effect.provideService(ConfigProvider.ConfigProvider, configProvider(config))
+  )
+})
+
+const demoConfig = Effect.map(LineServer.make(), ({ host, port }) => ({ HOST: host, PORT: String(port) }))
+
+const placementOf = (master: Master, app: AnyStreamingApp, program: string): Layer.Layer<Placement | Border> => {
+  if (master.kind === "threads") {
+    const threads = master.threads === "all" ? availableParallelism() : master.threads
+    return ThreadPlacement.layer({ threads, program })
+  }
+  const local = LocalPlacement.make({ runExecutor: (started) => runExecutor({ app, ...started }) })
+  return Layer.mergeAll(Layer.succeed(Placement, Placement.of(local)), Layer.succeed(Border, Border.local))
+}
+
+/** From start to end; 0 if nothing was left undone. */
+const live = Effect.fnUntraced(function* (
+  app: AnyStreamingApp,
+  requests: Queue.Dequeue<StopSignals.StopRequest>,
+  options: StreamingContext.RunOptions
+) {
+  const context = yield* StreamingContext.make(app, options)
+  let left: string | undefined
+  yield* Effect.forkScoped(obey(requests, context, (report) => left = leftOf(report)))
+  yield* context.start
+  yield* context.awaitTermination
+  if (left === undefined) return 0
+  say(left)
+  return 1
+})
+
+const obey = (
+  requests: Queue.Dequeue<StopSignals.StopRequest>,
+  context: StreamingContext.StreamingContext<unknown>,
+  report: (report: StopReport) => void
+): Effect.Effect<never, never, Scope.Scope> =>
+  Effect.forever(Effect.gen(function* () {
+    const graceful = (yield* Queue.take(requests)) === "graceful"
+    say(
+      graceful
+        ? "stopping: what has been received is worked off first; the same signal once more stops at once"
+        : "stopping at once"
+    )
+    yield* Effect.forkScoped(Effect.map(context.stop({ graceful }), report))
+  }))
+
+const leftOf = (report: StopReport): string | undefined => {
+  if (report.openBatches.length === 0 && !report.unallocatedBlocks) return undefined
+  const batches = report.openBatches.length === 0 ? [] : [`the batches ${report.openBatches.join(", ")}`]
+  const blocks = report.unallocatedBlocks ? ["received blocks that no batch had taken"] : []
+  return `The program ended before its work was done; left are ${[...batches, ...blocks].join(" and ")}.`
+}

@@ -1,0 +1,99 @@
+/**
+ * The arguments of the command: every option, every mistake with its sentence, and help that names all of them.
+ */
+import * as assert from "node:assert/strict"
+import { Effect } from "effect"
+import { parse, type RunCommand } from "../../adapters/cli/arguments.ts"
+import { helpOf } from "../../adapters/cli/help.ts"
+import { it } from "../kit.ts"
+
+const plain: RunCommand = {
+  kind: "run",
+  program: "p.ts",
+  master: { kind: "local" },
+  config: {},
+  batches: undefined,
+  batchMillis: undefined,
+  status: undefined,
+  demo: false,
+  debug: false
+}
+
+const understood: ReadonlyArray<readonly [args: string, command: Partial<RunCommand>]> = [
+  ["run p.ts", {}],
+  ["run p.ts --master local", {}],
+  ["run p.ts --master local[2]", { master: { kind: "threads", threads: 2 } }],
+  ["run --master=local[*] p.ts", { master: { kind: "threads", threads: "all" } }],
+  ["run p.ts --host example.org --port 9999", { config: { HOST: "example.org", PORT: "9999" } }],
+  ["run p.ts --config A=b=c --config D=", { config: { A: "b=c", D: "" } }],
+  ["run p.ts --batches 5 --status", { batches: 5, status: true }],
+  ["run p.ts --no-status --debug", { status: false, debug: true }],
+  ["run p.ts --demo", { demo: true }],
+  ["run p.ts --demo --port 9999", { demo: false, config: { PORT: "9999" } }],
+  ["run p.ts --batch-duration 100_millis", { batchMillis: 100 }],
+  ["run p.ts --batch-duration 2_seconds", { batchMillis: 2000 }]
+]
+
+it("every option is understood", () =>
+  Effect.forEach(
+    understood,
+    ([args, command]) =>
+      Effect.map(parse(words(args)), (parsed) => assert.deepEqual(parsed, { ...plain, ...command }, args))
+  ))
+
+it("check, help and version are understood", () =>
+  Effect.gen(function* () {
+    const check = { kind: "check", program: "p.ts", config: { HOST: "h" }, debug: false }
+    assert.deepEqual(yield* parse(["check", "p.ts", "--host", "h"]), check)
+    assert.deepEqual(yield* parse(["--help"]), { kind: "help", topic: undefined })
+    assert.deepEqual(yield* parse(["run", "--help"]), { kind: "help", topic: "run" })
+    assert.deepEqual(yield* parse(["check", "-h"]), { kind: "help", topic: "check" })
+    assert.deepEqual(yield* parse(["--version"]), { kind: "version" })
+  }))
+
+const mistakes: ReadonlyArray<readonly [args: string, message: RegExp]> = [
+  ["", /There is no command\. Write "dstreams run PROGRAM"/],
+  ["walk p.ts", /There is no command walk/],
+  ["run", /needs a PROGRAM/],
+  ["run a.ts b.ts", /takes one PROGRAM, and was given a\.ts and b\.ts/],
+  ["run p.ts --fast", /There is no option --fast; see "dstreams run --help"/],
+  ["run p.ts -x", /There is no option -x/],
+  ["run p.ts --toString", /There is no option --toString/],
+  ["check p.ts --batches 3", /There is no option --batches; see "dstreams check --help"/],
+  ["run p.ts --batches", /--batches needs a value/],
+  ["run p.ts --batches 0", /--batches has to be a whole number from 1/],
+  ["run p.ts --batches 1.5", /--batches has to be .* is "1\.5"/],
+  ["run p.ts --batches 2 --batches 3", /--batches is given twice/],
+  ["run p.ts --port 99999", /--port has to be a whole number from 1 to 65535, and is "99999"/],
+  ["run p.ts --port http", /--port has to be/],
+  ["run p.ts --master spark://x", /--master has to be local .* and is "spark:\/\/x"/],
+  ["run p.ts --master local[0]", /the n of --master local\[n\] has to be a whole number from 1 to 256/],
+  ["run p.ts --batch-duration soon", /--batch-duration has to be a duration .* is "soon"/],
+  ["run p.ts --batch-duration 0_millis", /--batch-duration has to be/],
+  ["run p.ts --config A", /--config has to be NAME=VALUE, and is "A"/],
+  ["run p.ts --config __proto__=x", /--config has to be NAME=VALUE/],
+  ["run p.ts --status --no-status", /leave one out/],
+  ["run p.ts --demo=yes", /--demo takes no value, and was given "yes"/]
+]
+
+it("every mistake is a usage error with a sentence", () =>
+  Effect.forEach(mistakes, ([args, message]) =>
+    Effect.map(Effect.flip(parse(words(args))), (error) => {
+      assert.equal(error._tag, "UsageError")
+      assert.match(error.message, message, args)
+    })))
+
+it("help names every option", () =>
+  Effect.sync(() => {
+    for (const option of "master batches batch-duration status no-status demo debug host port config".split(" ")) {
+      assert.ok(helpOf("run").includes(`--${option}`), option)
+    }
+    for (const option of "debug host port config".split(" ")) assert.ok(helpOf("check").includes(`--${option}`), option)
+  }))
+
+/** Words of a command line; `_` is a space within a word. */
+function words(line: string): ReadonlyArray<string> {
+  return line.split(" ").filter((word) => word !== "").map((word) =>
+    word.startsWith("__") || word.includes("=") ? word : word.replaceAll("_", " ")
+  )
+}
