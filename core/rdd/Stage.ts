@@ -1,11 +1,13 @@
 /**
- * Stage: how lineage is cut into work. A stage is what can be done to a partition without moving records between partitions.
+ * Stage: how lineage is cut into work. A stage is what can be done to a partition without moving records between
+ * partitions.
  *
- * - The records of a partition come from one source: a part of an input, a list of the program, or a reduce partition of a
- *   shuffle. `chainOf` finds it and the narrow operations from there on; a union only says which parent a partition is of.
- * - Every shuffled RDD ends a stage: its map tasks compute the partitions of its parent, and their outputs are its source.
- *   So a stage's id is the id of its RDD, whichever job asks: results under the id of the RDD itself, map outputs under that of
- *   the shuffled RDD. A chain reads at most one shuffle, hence so does a task.
+ * - The records of a partition come from one source: a part of an input, a list of the program, or a reduce partition
+ *   of a shuffle. `chainOf` finds it and the narrow operations from there on; a union only says which parent a
+ *   partition is of.
+ * - Every shuffled RDD ends a stage: its map tasks compute the partitions of its parent, and their outputs are its
+ *   source. So a stage's id is the id of its RDD, whichever job asks: results under the id of the RDD itself, map
+ *   outputs under that of the shuffled RDD. A chain reads at most one shuffle, hence so does a task.
  * - All RDDs are sealed; they are told apart by id.
  *
  * Called by the driver to submit a job and by executors to run its tasks: a function of the lineage alone.
@@ -77,7 +79,13 @@ const sourceOf = (rdd: SealedRDD, partition: PartitionIndex): ChainSource => {
   const { lineage, identity } = rdd
   switch (lineage.kind) {
     case "input":
-      return { kind: "input", stream: lineage.stream, time: identity.time, partition, spec: lineage.partitions[partition]! }
+      return {
+        kind: "input",
+        stream: lineage.stream,
+        time: identity.time,
+        partition,
+        spec: lineage.partitions[partition]!
+      }
     case "literal":
       return { kind: "literal", operator: identity.operator, partition, records: lineage.partitions[partition]! }
     case "shuffled":

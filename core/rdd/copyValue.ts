@@ -1,8 +1,10 @@
 /**
- * copyValue: a copy of a combined value, so that a merge may change its first argument while what others may still read stays.
+ * copyValue: a copy of a combined value, so that a merge may change its first argument while what others may still
+ * read stays.
  *
- * Arrays, plain objects, Maps, Sets and typed arrays are copied, however deep; everything else (primitives, functions, instances of
- * classes) is handed on as it is: a combiner over instances has to merge without changing them.
+ * Arrays, plain objects, Maps, Sets and typed arrays are copied, however deep; everything else (primitives,
+ * functions, instances of classes) is handed on as it is: a combiner over instances has to merge without changing
+ * them.
  */
 
 export const copyValue = (value: unknown): unknown => {

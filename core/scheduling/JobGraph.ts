@@ -1,6 +1,6 @@
 /**
- * JobGraph: the stages of one job as the task scheduler sees them, in plain data: which partitions, which shuffle each reads,
- * where it would best run.
+ * JobGraph: the stages of one job as the task scheduler sees them, in plain data: which partitions, which shuffle
+ * each reads, where it would best run.
  *
  * A stage is known by the id of its RDD, so that a shuffle that the scheduler knows already is not described again.
  */
@@ -60,7 +60,12 @@ export const jobGraph = (
     if (around.isKnown(id)) return
     const chains = chainsOf(mapSide(shuffle))
     visit(chains)
-    shuffles.push({ stage: id, operator, digest: around.digest(shuffle), tasks: chains.map((chain, i) => taskSpec(chain, i, around)) })
+    shuffles.push({
+      stage: id,
+      operator,
+      digest: around.digest(shuffle),
+      tasks: chains.map((chain, i) => taskSpec(chain, i, around))
+    })
   }
   const all = chainsOf(rdd)
   const wanted = partitions ?? all.map((_, partition) => partition)

@@ -4,12 +4,14 @@
  * Jobs in order of submission. Of a job's tasks that are ready, each goes
  * 1. to an executor that it prefers and that has a free slot; else
  * 2. to any executor with a free slot; else
- * 3. to one that it prefers and that has fewer than `2 * taskSlots` tasks, so that the next is there when one ends; else it waits.
- * A task prefers the executors that hold its block. Without a block it prefers one by the number of its partition, which is
- * the same in every batch, so that what an executor keeps of a source is found again. A task that failed tries the next one.
- * The tasks of a stage for one executor go in one message.
+ * 3. to one that it prefers and that has fewer than `2 * taskSlots` tasks, so that the next is there when one ends;
+ *    else it waits.
+ *
+ * A task prefers the executors that hold its block. Without a block it prefers one by the number of its partition,
+ * which is the same in every batch, so that what an executor keeps of a source is found again. A task that failed
+ * tries the next one. The tasks of a stage for one executor go in one message.
  */
-import type { ExecutorId, RddId } from "../protocol/Ids.ts"
+import type { ExecutorId } from "../protocol/Ids.ts"
 import type { TaskSpec } from "./JobGraph.ts"
 import type { Command } from "./TaskScheduler.ts"
 import { dropJob, type Executor, type Job, type StageRun, type State, type Task } from "./TaskSchedulerState.ts"
@@ -44,7 +46,8 @@ export const launchTasks = (state: State, commands: Array<Command>): void => {
 const failForgotten = (state: State, job: Job, { spec, stage }: Task, commands: Array<Command>): void => {
   dropJob(state, job.id)
   const { operator } = stage.spec
-  const message = `partition ${spec.partition} of operator "${operator}" reads shuffle ${spec.reads}, which was forgotten: ` +
+  const message =
+    `partition ${spec.partition} of operator "${operator}" reads shuffle ${spec.reads}, which was forgotten: ` +
     "its batch is older than the remember durations of the graph reach; remember it for longer"
   const failure = { kind: "Forgotten", operator, partition: spec.partition, message, stack: undefined } as const
   commands.push({ kind: "JobFailed", job: job.id, failure })
@@ -54,18 +57,27 @@ type Place = (task: Task, executor: Executor) => void
 
 const placeJob = (state: State, job: Job, executors: ReadonlyArray<Executor>, place: Place): void => {
   const { taskSlots } = state.settings
-  const hasRoom = (tasks: number) => (executor: Executor) => executor.outstanding.size < tasks
-  /** Places the tasks for which there is an executor, and gives back the others. */
-  const round = (tasks: ReadonlyArray<Task>, choose: (task: Task) => Executor | undefined): ReadonlyArray<Task> =>
-    tasks.filter((task) => {
-      const executor = choose(task)
-      if (executor !== undefined) place(task, executor)
-      return executor === undefined
+  /** Places tasks while there is room, and gives back the others. */
+  const round = (
+    tasks: ReadonlyArray<Task>,
+    limit: number,
+    candidates: (task: Task) => ReadonlyArray<Executor>
+  ): ReadonlyArray<Task> => {
+    const hasRoom = (executor: Executor) => executor.outstanding.size < limit
+    let room = executors.some(hasRoom)
+    return tasks.filter((task) => {
+      const executor = room ? candidates(task).find(hasRoom) : undefined
+      if (executor === undefined) return true
+      place(task, executor)
+      room = executors.some(hasRoom)
+      return false
     })
+  }
+  const preferred = (task: Task) => preferredBy(task, executors)
   let left = readyTasks(state, job)
-  left = round(left, (task) => preferredBy(task, executors).find(hasRoom(taskSlots)))
-  left = round(left, () => executors.find(hasRoom(taskSlots)))
-  round(left, (task) => preferredBy(task, executors).find(hasRoom(2 * taskSlots)))
+  left = round(left, taskSlots, preferred)
+  left = round(left, taskSlots, () => executors)
+  round(left, 2 * taskSlots, preferred)
 }
 
 /** The waiting tasks of a job, and of the shuffles that they wait for, that can run now. */
@@ -106,13 +118,16 @@ const strandedTask = (state: State, job: Job): Task | undefined => {
   return undefined
 }
 
-const preferredBy = (task: Task, executors: ReadonlyArray<Executor>): ReadonlyArray<Executor> => {
-  if (executors.length === 0) return []
-  const tried = task.failures + task.repairs
-  const holders = executors.filter((executor) => task.spec.block?.executors.includes(executor.id))
+const preferredBy = (
+  { failures, repairs, spec }: Task,
+  executors: ReadonlyArray<Executor>
+): ReadonlyArray<Executor> => {
+  const { affinity, block } = spec
+  const tried = failures + repairs
+  const holders = block === undefined ? [] : executors.filter((executor) => block.executors.includes(executor.id))
   if (holders.length > 0 && tried === 0) return holders
   const candidates = holders.length > 0 ? holders : executors
-  return [candidates[(task.spec.affinity + tried) % candidates.length]!]
+  return [candidates[(affinity + tried) % candidates.length]!]
 }
 
 const start = (task: Task, executor: Executor): void => {

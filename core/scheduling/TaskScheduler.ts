@@ -1,7 +1,7 @@
 /**
  * TaskScheduler: which task runs where and when, and what is done about losses. Source: Spark's `DAGScheduler` and
- * `TaskSchedulerImpl`. The state changes in place: it has one owner (`runtime/driver/TaskScheduler.ts`), and `step` is its only
- * door. Deterministic: Maps and arrays in the order of events.
+ * `TaskSchedulerImpl`. The state changes in place: it has one owner (`runtime/driver/TaskScheduler.ts`), and `step`
+ * is its only door. Deterministic: Maps and arrays in the order of events.
  *
  * | event | effect | commands |
  * | --- | --- | --- |
@@ -14,18 +14,21 @@
  * | TaskEnded Failed | the task waits again | LaunchTasks, JobFailed over its own limit |
  * | JobCancelled | its waiting tasks are dropped; those that run end unheard | LaunchTasks, for others |
  * | Forgotten | shuffles of batches before that time are dropped, save those that an unfinished job needs | - |
-| any | a waiting task reads a shuffle that was forgotten: its job cannot end well | JobFailed |
+ * any | a waiting task reads a shuffle that was forgotten: its job cannot end well | JobFailed |
  *
  * Invariants:
- * - A shuffle is known by its RDD's id and shared by all jobs, now and later: a map task runs only while its output is missing
- *   and wanted, and never twice at once. A lost output is computed again when a waiting task wants it, not before.
- * - An end counts only while that attempt is outstanding at that executor: late, repeated and unknown ones change nothing.
- * - An executor has at most `2 * taskSlots` tasks, beyond `taskSlots` only such as prefer it; none idles while a task could run.
+ * - A shuffle is known by its RDD's id and shared by all jobs, now and later: a map task runs only while its output
+ *   is missing and wanted, and never twice at once. A lost output is computed again when a waiting task wants it, not
+ *   before.
+ * - An end counts only while that attempt is outstanding at that executor: late, repeated and unknown ones change
+ *   nothing.
+ * - An executor has at most `2 * taskSlots` tasks, beyond `taskSlots` only such as prefer it; none idles while a task
+ *   could run.
  * - Only executors that were added and not lost are given tasks. Jobs are served in order of submission.
  * - A job ends once, with each partition's value once, or with the cause of the task that went over its limit.
  *
- * Faults: executors lost at any time, ends lost with them, ends told twice, wrong places, user errors. Losses of data count
- * once per stage and loss, so that many readers of one lost executor spend one repair.
+ * Faults: executors lost at any time, ends lost with them, ends told twice, wrong places, user errors. Losses of data
+ * count once per stage and loss, so that many readers of one lost executor spend one repair.
  */
 import type { Action, RunTasks, TaskResult } from "../protocol/ExecutorProtocol.ts"
 import type { ExecutorId, RddId } from "../protocol/Ids.ts"
@@ -86,7 +89,9 @@ const apply = (state: State, event: Event, commands: Array<Command>): void => {
     case "JobCancelled":
       return dropJob(state, event.job)
     case "ExecutorAdded":
-      if (!state.executors.has(event.executor)) state.executors.set(event.executor, { id: event.executor, outstanding: new Map() })
+      if (!state.executors.has(event.executor)) {
+        state.executors.set(event.executor, { id: event.executor, outstanding: new Map() })
+      }
       return
     case "ExecutorLost":
       return loseExecutor(state, event.executor, event.reason, commands)
@@ -100,7 +105,9 @@ const apply = (state: State, event: Event, commands: Array<Command>): void => {
 const submit = (state: State, event: Extract<Event, { kind: "JobSubmitted" }>, commands: Array<Command>): void => {
   if (state.jobs.has(event.job)) throw new Error(`job ${event.job} was submitted before`)
   for (const spec of event.graph.shuffles) {
-    if (!state.shuffles.has(spec.stage)) state.shuffles.set(spec.stage, newStage(state, spec, { kind: "map" }, undefined))
+    if (!state.shuffles.has(spec.stage)) {
+      state.shuffles.set(spec.stage, newStage(state, spec, { kind: "map" }, undefined))
+    }
   }
   if (event.graph.result.tasks.length === 0) {
     commands.push({ kind: "JobSucceeded", job: event.job, ends: [] })
@@ -130,7 +137,8 @@ const endTask = (state: State, event: Extract<Event, { kind: "TaskEnded" }>, com
       return repair(state, task, `block ${result.block} is lost: ${result.reason}`, false, commands)
     case "FetchFailed": {
       const lost = dropOutputs(state.shuffles.get(result.shuffle), result.executor)
-      const what = `output ${result.mapPartition} of shuffle ${result.shuffle} could not be fetched from ${result.executor}`
+      const what =
+        `output ${result.mapPartition} of shuffle ${result.shuffle} could not be fetched from ${result.executor}`
       return repair(state, task, `${what}: ${result.reason}`, lost, commands)
     }
   }
@@ -166,7 +174,13 @@ const repair = (state: State, task: Task, reason: string, incident: boolean, com
   const { operator, stage } = task.stage.spec
   const message = `stage ${stage} of operator "${operator}" lost data more than ${limit} times ` +
     `(maxStageRepairs); the last time in partition ${task.spec.partition}: ${reason}`
-  failStage(state, task.stage, { kind: "LostTooOften", operator, partition: task.spec.partition, message, stack: undefined }, commands)
+  failStage(state, task.stage, {
+    kind: "LostTooOften",
+    operator,
+    partition: task.spec.partition,
+    message,
+    stack: undefined
+  }, commands)
 }
 
 const failedTooOften = (task: Task, result: Extract<TaskResult, { kind: "Failed" }>): JobFailure => ({
@@ -178,7 +192,7 @@ const failedTooOften = (task: Task, result: Extract<TaskResult, { kind: "Failed"
   stack: result.stack
 })
 
-/** Fails the job of a result stage, or every job that waits for a shuffle; what comes later may try the shuffle again. */
+/** Fails the job of a result stage, or every job that waits for a shuffle; later jobs may try the shuffle again. */
 const failStage = (state: State, stage: StageRun, failure: JobFailure, commands: Array<Command>): void => {
   const failed: Array<Job> = []
   for (const job of state.jobs.values()) {

@@ -1,5 +1,6 @@
 /**
- * TaskSchedulerState: what the `TaskScheduler` knows of jobs, stages, tasks and executors. Changed by `TaskScheduler.step` alone.
+ * TaskSchedulerState: what the `TaskScheduler` knows of jobs, stages, tasks and executors. Changed by
+ * `TaskScheduler.step` alone.
  *
  * A task is waiting (listed in its stage's `waiting`), running (`runsAt`, and outstanding at that executor) or done.
  */
@@ -105,7 +106,17 @@ export const newStage = (state: State, spec: StageSpec, work: RunTasks["work"], 
   }
   spec.tasks.forEach((taskSpec, index) => {
     const id = state.nextTask++
-    const task: Task = { id, stage, index, spec: taskSpec, attempts: 0, runsAt: undefined, done: false, failures: 0, repairs: 0 }
+    const task: Task = {
+      id,
+      stage,
+      index,
+      spec: taskSpec,
+      attempts: 0,
+      runsAt: undefined,
+      done: false,
+      failures: 0,
+      repairs: 0
+    }
     if (taskSpec.reads !== undefined) reads.add(taskSpec.reads)
     state.tasks.set(id, task)
     tasks.push(task)

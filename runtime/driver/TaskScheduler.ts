@@ -1,12 +1,14 @@
 /**
  * TaskScheduler: runs jobs over RDDs on the executors: the driver's hands around `core/scheduling/TaskScheduler`.
  *
- * Owner of the machine's state. `executorEvent` is to be called with every placement event, in order; it works at once, in the
- * caller's stack, for a small batch has no time for a queue. Commands are performed in order; what a performed command causes
- * (a job that ends resumes its fiber, which may submit the next) is performed after it, never within.
+ * Owner of the machine's state. `executorEvent` is to be called with every placement event, in order; it works at
+ * once, in the caller's stack, for a small batch has no time for a queue. Commands are performed in order; what a
+ * performed command causes (a job that ends resumes its fiber, which may submit the next) is performed after it,
+ * never within.
  *
- * An executor is sent each batch plan once, with the first tasks after it; a new one is sent the whole log. Plans are in order of
- * time. Interrupting `runJob` cancels the job: what runs of it ends unheard, and its shuffles stay for those who share them.
+ * An executor is sent each batch plan once, with the first tasks after it; a new one is sent the whole log. Plans are
+ * in order of time. Interrupting `runJob` cancels the job: what runs of it ends unheard, and its shuffles stay for
+ * those who share them.
  */
 import { Effect } from "effect"
 import type { BlockId } from "../../core/blocks/ReceivedBlock.ts"
@@ -105,7 +107,9 @@ class Driver implements TaskScheduler {
       if (message.kind === "ExecutorReady") this.addExecutor(executor)
       else if (message.kind === "TaskEnded") {
         const { attempt, result, task } = message
-        if (result.kind === "Done" && result.ignoredBlock !== undefined) this.options.onBlockIgnored?.(result.ignoredBlock)
+        if (result.kind === "Done" && result.ignoredBlock !== undefined) {
+          this.options.onBlockIgnored?.(result.ignoredBlock)
+        }
         this.dispatch({ kind: "TaskEnded", executor, task, attempt, result })
       }
     }
@@ -132,7 +136,9 @@ class Driver implements TaskScheduler {
     if (this.performing) return
     this.performing = true
     try {
-      for (let command = this.commands.shift(); command !== undefined; command = this.commands.shift()) this.perform(command)
+      for (let command = this.commands.shift(); command !== undefined; command = this.commands.shift()) {
+        this.perform(command)
+      }
     } finally {
       this.performing = false
     }
@@ -153,7 +159,11 @@ class Driver implements TaskScheduler {
     } else {
       const { message, operator, partition, stack } = command.failure
       const { output, time } = running.request
-      running.resume(Effect.fail(new JobFailed({ time, output, operator, partition, message, ...(stack === undefined ? {} : { stack }) })))
+      running.resume(
+        Effect.fail(
+          new JobFailed({ time, output, operator, partition, message, ...(stack === undefined ? {} : { stack }) })
+        )
+      )
     }
   }
 

@@ -7,19 +7,20 @@
  * | source | with the input's own reader, which is built when it is first needed, once per executor, in the executor's scope |
  * | inline | in the plan |
  *
- * Bytes of a block are decoded part by part, so that a long block gives way. A lost block ends the read with BlockLost, or, where
- * the settings say so, it is read as empty and reported. An error of the reader or the decoder is the input's error.
+ * Bytes of a block are decoded part by part, so that a long block gives way. A lost block ends the read with
+ * BlockLost, or, where the settings say so, it is read as empty and reported. An error of the reader or the decoder
+ * is the input's error.
  */
 import { Context, Effect, Scope } from "effect"
 import { type BlockContents, recordsOfPart } from "../../core/blocks/BlockContents.ts"
 import type { BlockId } from "../../core/blocks/ReceivedBlock.ts"
 import type { PartitionSpec } from "../../core/dstream/BatchPlan.ts"
-import { type ChunkReader, chunkOf, type InputDefinition, type InputReader } from "../../core/dstream/InputDStream.ts"
+import { chunkOf, type ChunkReader, type InputDefinition, type InputReader } from "../../core/dstream/InputDStream.ts"
 import type { Places } from "../../core/protocol/ExecutorProtocol.ts"
 import type { ExecutorId, StreamId } from "../../core/protocol/Ids.ts"
 import { Border } from "../../core/protocol/RecordCodec.ts"
 import type { ChainSource } from "../../core/rdd/Stage.ts"
-import type { Peers } from "./Peers.ts"
+import type { Peers } from "./shuffle/Peers.ts"
 import { failed, faultOf, type TaskFault } from "./TaskFault.ts"
 
 /** The blocks that this executor holds, in memory or on disk. */
@@ -52,7 +53,7 @@ export interface BlockReader {
 }
 
 export const make = Effect.fnUntraced(
-  function*(options: BlockReaderOptions): Effect.fn.Return<BlockReader, never, Border | Scope.Scope> {
+  function* (options: BlockReaderOptions): Effect.fn.Return<BlockReader, never, Border | Scope.Scope> {
     const border = yield* Border
     const readerOf = yield* makeReaders(options)
     return {
@@ -78,7 +79,7 @@ type ReaderOf = (stream: StreamId) => Effect.Effect<InputReader<unknown, unknown
 
 /** The reader of each direct input, built once; one that could not be built is tried again by the next task. */
 const makeReaders = Effect.fnUntraced(
-  function*({ context, inputs }: BlockReaderOptions): Effect.fn.Return<ReaderOf, never, Scope.Scope> {
+  function* ({ context, inputs }: BlockReaderOptions): Effect.fn.Return<ReaderOf, never, Scope.Scope> {
     const scope = yield* Effect.scope
     const around = Context.add(context, Scope.Scope, scope) as Context.Context<any>
     const readers = new Map<StreamId, Effect.Effect<InputReader<unknown, unknown>, unknown>>()
@@ -139,7 +140,7 @@ const readBlock = (
   )
 }
 
-const findBlock = Effect.fnUntraced(function*(
+const findBlock = Effect.fnUntraced(function* (
   { blocks, peers }: BlockReaderOptions,
   border: Border["Service"],
   block: BlockId,

@@ -9,9 +9,9 @@
  * | StopExecutor | `run` ends, at once; what runs is interrupted when its scope closes |
  * | FetchShuffle, FetchBlock, Fetched, PeerLost | see `Peers`; also while tasks run, for they give way |
  *
- * Each message is handled at once and in order; only tasks wait, in a queue that the scheduler bounds (`2 * taskSlots`). Each
- * attempt is told one TaskEnded. No failure of a task ends the executor; a defect of the executor itself ends `run`, and the
- * placement puts a new one in its place.
+ * Each message is handled at once and in order; only tasks wait, in a queue that the scheduler bounds (`2 *
+ * taskSlots`). Each attempt is told one TaskEnded. No failure of a task ends the executor; a defect of the executor
+ * itself ends `run`, and the placement puts a new one in its place.
  */
 import { Clock, type Context, Deferred, Effect, Exit, Queue, type Scope } from "effect"
 import type { BlockId } from "../../core/blocks/ReceivedBlock.ts"
@@ -22,8 +22,8 @@ import type { StreamId } from "../../core/protocol/Ids.ts"
 import { Border } from "../../core/protocol/RecordCodec.ts"
 import * as BlockReader from "./BlockReader.ts"
 import type { ExecutorLink, Incoming } from "./ExecutorLink.ts"
-import * as Peers from "./Peers.ts"
-import * as ShuffleStore from "./ShuffleStore.ts"
+import * as Peers from "./shuffle/Peers.ts"
+import * as ShuffleStore from "./shuffle/ShuffleStore.ts"
 import * as TaskRunner from "./TaskRunner.ts"
 
 /** The supervisor of this executor's receivers; its calls return at once. */
@@ -65,7 +65,7 @@ interface Waiting {
 
 /** Runs until StopExecutor. The scope is the executor's: readers, receivers' fibers and answers to peers live in it. */
 export const run = Effect.fnUntraced(
-  function*(options: ExecutorOptions): Effect.fn.Return<void, never, Border | Scope.Scope> {
+  function* (options: ExecutorOptions): Effect.fn.Return<void, never, Border | Scope.Scope> {
     const { link, settings } = options
     const store = ShuffleStore.make(settings.shuffleRecordsMax)
     const peers = yield* Peers.make(link, { shuffles: store, blocks: options.blocks })
@@ -73,7 +73,15 @@ export const run = Effect.fnUntraced(
     const { executor } = link
     const reader = yield* BlockReader.make({ ...options, executor, peers, onBlockLost })
     const { codeGeneration } = settings
-    const runner = TaskRunner.make({ ...options, executor, store, peers, reader, border: yield* Border, codeGeneration })
+    const runner = TaskRunner.make({
+      ...options,
+      executor,
+      store,
+      peers,
+      reader,
+      border: yield* Border,
+      codeGeneration
+    })
     const queue = yield* Queue.unbounded<Waiting>()
     const stopped = Deferred.makeUnsafe<void>()
     const obey = orders(options, store, queue, () => Deferred.doneUnsafe(stopped, Exit.void))
@@ -138,7 +146,7 @@ const firstTimeOnly = () => {
 }
 
 const worker = (queue: Queue.Queue<Waiting>, runner: TaskRunner.TaskRunner, link: ExecutorLink): Effect.Effect<never> =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const clock = yield* Clock.Clock
     while (true) {
       const { task, work } = yield* Queue.take(queue)

@@ -1,8 +1,9 @@
 /**
  * Pace: how a long task gives way to the other fibers of its executor and to what comes in, without asking too often.
  *
- * Between slices of a few thousand records the task asks `isDue` (one look at the clock); after `giveWayMillis` of work it yields.
- * The runtime's scheduler resumes it by way of the host's event loop, so that messages, of threads and sockets too, come first.
+ * Between slices of a few thousand records the task asks `isDue` (one look at the clock); after `giveWayMillis` of
+ * work it yields. The runtime's scheduler resumes it by way of the host's event loop, so that messages, of threads
+ * and sockets too, come first.
  */
 import { Clock, Effect } from "effect"
 

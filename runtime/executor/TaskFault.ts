@@ -1,5 +1,6 @@
 /**
- * TaskFault: why a task is not done, as the executor tells the driver. Inside the executor it travels in the error channel.
+ * TaskFault: why a task is not done, as the executor tells the driver. Inside the executor it travels in the error
+ * channel.
  */
 import { Cause } from "effect"
 import type { TaskResult } from "../../core/protocol/ExecutorProtocol.ts"
@@ -41,7 +42,9 @@ const operatorOf = (error: unknown): StreamId | undefined =>
 
 const messageOf = (error: unknown): string => {
   if (error instanceof Error && error.message !== "") return error.message
-  if (hasField(error, "_tag")) return hasField(error, "message") ? `${error._tag}: ${error.message}` : String(error._tag)
+  if (hasField(error, "_tag")) {
+    return hasField(error, "message") ? `${error._tag}: ${error.message}` : String(error._tag)
+  }
   try {
     return String(error)
   } catch {

@@ -1,15 +1,15 @@
 /**
  * TaskRunner: runs one task to its end. Source: Spark's `ShuffleMapTask` and `ResultTask`.
  *
- * Derives the RDD from graph and plans, compares its digest with the driver's, finds the partition's chain, reads its source, runs
- * it through fused loops, and puts the records where the task's kind says: map outputs into the shuffle store, results into the
- * answer. It always ends with a TaskResult: an error of the user's, whether thrown, failed or died of, is a Failed that names the
- * operator; nothing escapes. A long partition gives way between slices.
+ * Derives the RDD from graph and plans, compares its digest with the driver's, finds the partition's chain, reads its
+ * source, runs it through fused loops, and puts the records where the task's kind says: map outputs into the shuffle
+ * store, results into the answer. It always ends with a TaskResult: an error of the user's, whether thrown, failed or
+ * died of, is a Failed that names the operator; nothing escapes. A long partition gives way between slices.
  */
 import { type Context, Effect } from "effect"
 import type { Payload } from "../../core/dstream/BatchPlan.ts"
 import type { Derivation, SealedRDD } from "../../core/dstream/Derivation.ts"
-import { type ChunkReader, chunkOf } from "../../core/dstream/InputDStream.ts"
+import { chunkOf, type ChunkReader } from "../../core/dstream/InputDStream.ts"
 import type { PartitionContext } from "../../core/dstream/Output.ts"
 import type { Action, RunTasks, TaskDescription, TaskResult } from "../../core/protocol/ExecutorProtocol.ts"
 import type { BlockId } from "../../core/blocks/ReceivedBlock.ts"
@@ -19,7 +19,7 @@ import * as Sink from "../../core/rdd/Sink.ts"
 import { type Chain, chainOf, isShuffled, mapSide } from "../../core/rdd/Stage.ts"
 import type { BlockReader } from "./BlockReader.ts"
 import * as Pace from "./Pace.ts"
-import { readShuffle, type ShuffleSources } from "./ShuffleReader.ts"
+import { readShuffle, type ShuffleSources } from "./shuffle/ShuffleReader.ts"
 import { failed, faultOf, type TaskFault } from "./TaskFault.ts"
 
 /** What an output does on executors with a partition. */
@@ -50,7 +50,7 @@ export const make = (options: TaskRunnerOptions): TaskRunner => ({
     )
 })
 
-const runTask = Effect.fnUntraced(function*(
+const runTask = Effect.fnUntraced(function* (
   options: TaskRunnerOptions,
   work: RunTasks,
   { partition }: TaskDescription
@@ -71,16 +71,21 @@ const runTask = Effect.fnUntraced(function*(
     ignoredBlock
   })
   if (work.work.kind === "map") {
-    if (!isShuffled(rdd)) return yield* Effect.fail(failed(place, `RDD ${work.stage} is no shuffle, and has no map tasks`))
+    if (!isShuffled(rdd)) {
+      return yield* Effect.fail(failed(place, `RDD ${work.stage} is no shuffle, and has no map tasks`))
+    }
     const { operator } = rdd.identity
-    const blocks = yield* run(chainOf(mapSide(rdd), partition), Sink.shuffle(rdd.lineage.dependency, partition, operator))
+    const blocks = yield* run(
+      chainOf(mapSide(rdd), partition),
+      Sink.shuffle(rdd.lineage.dependency, partition, operator)
+    )
     return done(options.store.put(work.stage, partition, blocks))
   }
   return yield* act(options, work.work.action, rdd, partition, (sink) => run(chainOf(rdd, partition), sink), done)
 })
 
 /** What a result task does with its records. */
-const act = Effect.fnUntraced(function*(
+const act = Effect.fnUntraced(function* (
   { border, context, outputs }: TaskRunnerOptions,
   action: Action,
   { identity: { operator, time } }: SealedRDD,
@@ -98,14 +103,17 @@ const act = Effect.fnUntraced(function*(
       const records = yield* run(action.kind === "take" ? Sink.take(action.count) : Sink.collect)
       const value = yield* Effect.try({
         try: () => border.pack(records),
-        catch: (error) => failed({ operator, partition }, new Error(`its records cannot leave the executor: ${String(error)}`))
+        catch: (error) =>
+          failed({ operator, partition }, new Error(`its records cannot leave the executor: ${String(error)}`))
       })
       return done(records.length, value)
     }
     case "foreachPartition": {
       const place = { operator: action.output, partition }
       const output = outputs(action.output)
-      if (output === undefined) return yield* Effect.fail(failed(place, `the program of this executor has no output "${action.output}"`))
+      if (output === undefined) {
+        return yield* Effect.fail(failed(place, `the program of this executor has no output "${action.output}"`))
+      }
       const records = yield* run(Sink.collect)
       yield* Effect.suspend(() => output(records, { time, partition })).pipe(
         Effect.provideContext(context),
@@ -118,11 +126,13 @@ const act = Effect.fnUntraced(function*(
 
 const differs = (derivation: Derivation, rdd: SealedRDD, digest: string): string | undefined => {
   const own = derivation.digest(rdd)
-  return own === digest ? undefined : `the lineage of RDD ${rdd.identity.id} differs between driver (digest ${digest}) and ` +
-    `executor (${own}): the operator has to make the same RDDs from the same plan in every process`
+  return own === digest
+    ? undefined
+    : `the lineage of RDD ${rdd.identity.id} differs between driver (digest ${digest}) and ` +
+      `executor (${own}): the operator has to make the same RDDs from the same plan in every process`
 }
 
-const runChain = Effect.fnUntraced(function*<R>(
+const runChain = Effect.fnUntraced(function* <R>(
   options: TaskRunnerOptions,
   work: RunTasks,
   chain: Chain,
@@ -163,7 +173,7 @@ const open = (
 }
 
 /** A segment and the partition-wise operation that ends it: what comes out is the next segment's input. */
-const runSegment = Effect.fnUntraced(function*(
+const runSegment = Effect.fnUntraced(function* (
   options: TaskRunnerOptions,
   { steps }: Segment,
   end: Boundary,
@@ -182,7 +192,7 @@ const runSegment = Effect.fnUntraced(function*(
 })
 
 /** Runs all records of a reader through a loop, slice by slice. */
-const drain = Effect.fnUntraced(function*<R>(
+const drain = Effect.fnUntraced(function* <R>(
   loop: Fusion.Loop<R>,
   reader: ChunkReader<unknown, TaskFault>,
   pace: Pace.Pace

@@ -1,6 +1,6 @@
 /**
- * A driver and executors in one process, for tests: real scheduler and executors, a link of queues that keeps order, and
- * lineage that is written by hand in place of a graph. Executors can be killed: without a word, as a crash would.
+ * A driver and executors in one process, for tests: real scheduler and executors, a link of queues that keeps order,
+ * and lineage that is written by hand in place of a graph. Executors can be killed: without a word, as a crash would.
  */
 import { Cause, Context, Effect, Exit, Fiber, Queue, Scope } from "effect"
 import type { BlockContents } from "../../core/blocks/BlockContents.ts"
@@ -47,7 +47,14 @@ export const seal = (top: RDD.AnyRDD, stream: string, time: number): SealedRDD =
 }
 
 const describe = (rdd: SealedRDD): string =>
-  digest([rdd.identity.id, rdd.lineage.kind, rdd.numPartitions, ...RDD.parentsOf(rdd).map((one) => describe(one as SealedRDD))].join())
+  digest(
+    [
+      rdd.identity.id,
+      rdd.lineage.kind,
+      rdd.numPartitions,
+      ...RDD.parentsOf(rdd).map((one) => describe(one as SealedRDD))
+    ].join()
+  )
 
 /** A program: by name of an output, the RDD of a batch. Every process derives its own. */
 export type Program = Readonly<Record<string, (plan: BatchPlan) => RDD.AnyRDD>>
@@ -160,7 +167,7 @@ export class Cluster {
   /** Starts one more executor. */
   readonly start = Effect.suspend(() => this.startExecutor(`executor-${++this.count}`))
 
-  private readonly startExecutor = Effect.fnUntraced(function*(this: Cluster, executor: string) {
+  private readonly startExecutor = Effect.fnUntraced(function* (this: Cluster, executor: string) {
     const inbox = yield* Queue.unbounded<Incoming>()
     this.inboxes.set(executor, inbox)
     let handler: (incoming: Incoming) => void = () => {}
@@ -169,7 +176,10 @@ export class Cluster {
       host: "here",
       toDriver: (message) => {
         if (!this.inboxes.has(executor)) return
-        Queue.offerUnsafe(this.toDriver, () => this.scheduler.executorEvent({ kind: "FromExecutor", executor, message }))
+        Queue.offerUnsafe(
+          this.toDriver,
+          () => this.scheduler.executorEvent({ kind: "FromExecutor", executor, message })
+        )
       },
       toPeer: (peer, message) => {
         if (!this.inboxes.has(executor)) return
@@ -187,7 +197,8 @@ export class Cluster {
     const removed: Array<string> = []
     const receiverOrders: Array<string> = []
     const lineage = new Lineage(this.options.executorProgram ?? this.options.program)
-    const note = (what: string) => (...rest: ReadonlyArray<unknown>) => void receiverOrders.push([what, ...rest].join(" "))
+    const note = (what: string) => (...rest: ReadonlyArray<unknown>) =>
+      void receiverOrders.push([what, ...rest].join(" "))
     const run = Executor.run({
       link,
       derivation: lineage,
@@ -220,7 +231,7 @@ export class Cluster {
     void Queue.offerUnsafe(this.inboxes.get(executor)!, { kind: "FromDriver", message })
 
   /** Lets the others go on until something holds. */
-  readonly settled = Effect.fnUntraced(function*(this: Cluster, holds: (cluster: Cluster) => boolean) {
+  readonly settled = Effect.fnUntraced(function* (this: Cluster, holds: (cluster: Cluster) => boolean) {
     for (let turns = 0; !holds(this); turns++) {
       if (turns > 10_000) throw new Error(`this never comes to hold: ${holds.toString()}`)
       yield* Effect.yieldNow
@@ -236,7 +247,9 @@ export class Cluster {
     action: Action,
     partitions?: ReadonlyArray<number>
   ): Effect.Effect<ReadonlyArray<unknown>, JobFailed> =>
-    Effect.suspend(() => this.scheduler.runJob({ rdd: this.lineage.top(stream, time), action, partitions, time, output: stream })).pipe(
+    Effect.suspend(() =>
+      this.scheduler.runJob({ rdd: this.lineage.top(stream, time), action, partitions, time, output: stream })
+    ).pipe(
       Effect.map((values) => values.map((value: Payload | undefined) => value && this.border.unpack(value)))
     )
 
@@ -244,14 +257,18 @@ export class Cluster {
 }
 
 /** A running cluster; two executors unless told otherwise. */
-export const cluster = Effect.fnUntraced(function*(options: ClusterOptions): Effect.fn.Return<Cluster, never, Scope.Scope> {
-  const toDriver = yield* Queue.unbounded<() => void>()
-  const made = new Cluster(options, yield* Effect.scope, toDriver)
-  yield* Effect.forkScoped(Effect.forever(Effect.map(Queue.takeAll(toDriver), (all) => all.forEach((tell) => tell()))))
-  for (let i = 0; i < (options.executors ?? 2); i++) yield* made.start
-  yield* made.settled((two) => two.scheduler.counts().executors === two.members.size)
-  return made
-})
+export const cluster = Effect.fnUntraced(
+  function* (options: ClusterOptions): Effect.fn.Return<Cluster, never, Scope.Scope> {
+    const toDriver = yield* Queue.unbounded<() => void>()
+    const made = new Cluster(options, yield* Effect.scope, toDriver)
+    yield* Effect.forkScoped(
+      Effect.forever(Effect.map(Queue.takeAll(toDriver), (all) => all.forEach((tell) => tell())))
+    )
+    for (let i = 0; i < (options.executors ?? 2); i++) yield* made.start
+    yield* made.settled((two) => two.scheduler.counts().executors === two.members.size)
+    return made
+  }
+)
 
 /** The error of an effect that has to fail. */
 export const failureOf = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<E> =>

@@ -12,14 +12,18 @@ import { it } from "../kit.ts"
 import { cluster, type ClusterOptions, failureOf, jsonCodec } from "./cluster.ts"
 
 const sums = () =>
-  RDD.fromLineage<[string, number]>({ kind: "literal", partitions: [[["a", 1], ["b", 2]], [["a", 3]], [["c", 4]], [["b", 5]]] }).pipe(
+  RDD.fromLineage<[string, number]>({
+    kind: "literal",
+    partitions: [[["a", 1], ["b", 2]], [["a", 3]], [["c", 4]], [["b", 5]]]
+  }).pipe(
     RDD.reduceByKey((a, b) => a + b, { numPartitions: 3 })
   )
 
-const total = (partitions: ReadonlyArray<unknown>) => Object.fromEntries((partitions.flat() as Array<[string, number]>).sort())
+const total = (partitions: ReadonlyArray<unknown>) =>
+  Object.fromEntries((partitions.flat() as Array<[string, number]>).sort())
 
 it("an executor that is killed with its map outputs is made up for", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     for (const when of ["map", "result", "fetch"]) {
       const three = yield* cluster({ program: { sums }, executors: 3 })
       three.plan({ time: 1 })
@@ -36,7 +40,7 @@ it("an executor that is killed with its map outputs is made up for", () =>
   }))
 
 it("all executors lost: the job waits for a new one", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const two = yield* cluster({ program: { sums } })
     two.plan({ time: 1 })
     yield* two.collect("sums")
@@ -52,7 +56,7 @@ it("all executors lost: the job waits for a new one", () =>
   }))
 
 it("an executor that always dies of a task fails the job, which says so", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const one = yield* cluster({ program: { sums }, executors: 1, limits: { maxTaskFailures: 4, maxStageRepairs: 2 } })
     one.plan({ time: 1 })
     one.onSend = (executor, message) => {
@@ -74,17 +78,24 @@ const block = (stream: string) => (plan: BatchPlan) => {
   return RDD.fromLineage<unknown>({ kind: "input", stream, partitions })
 }
 
-const planOf = (partitions: ReadonlyArray<PartitionSpec>) => ({ time: 1, inputs: [{ stream: "in", records: 0, partitions }] })
+const planOf = (partitions: ReadonlyArray<PartitionSpec>) => ({
+  time: 1,
+  inputs: [{ stream: "in", records: 0, partitions }]
+})
 
 const spec = (id: string): PartitionSpec => ({ kind: "block", block: id, records: undefined })
 
-const receiverInput = { kind: "receiver", receiver: undefined as never, decode: (bytes: Uint8Array) => [...bytes] } as InputDefinition<any, any, any>
+const receiverInput = {
+  kind: "receiver",
+  receiver: undefined as never,
+  decode: (bytes: Uint8Array) => [...bytes]
+} as InputDefinition<any, any, any>
 
 const withBlocks = (more: Partial<ClusterOptions> = {}) =>
   cluster({ program: { blocks: block("in") }, border: Border.local, inputs: () => receiverInput, ...more })
 
 it("a block is read where it is, fetched where it is not, and decoded when it is read", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const locations = () => ["executor-2"]
     const two = yield* withBlocks({ locations })
     const { blocks } = two.members.get("executor-2")!
@@ -96,7 +107,7 @@ it("a block is read where it is, fetched where it is not, and decoded when it is
   }))
 
 it("a lost block is tried elsewhere, then fails the job or is read as empty, as the settings say", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const failing = yield* withBlocks({ limits: { maxTaskFailures: 4, maxStageRepairs: 3 } })
     failing.plan(planOf([spec("gone")]))
     const error = yield* failureOf(failing.collect("blocks"))
@@ -112,27 +123,31 @@ it("a lost block is tried elsewhere, then fails the job or is read as empty, as 
   }))
 
 it("a decoder that throws fails the job with the input's name", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const decode = () => {
       throw new Error("no such text")
     }
-    const one = yield* withBlocks({ executors: 1, inputs: () => ({ ...receiverInput, decode }) as InputDefinition<any> })
+    const one = yield* withBlocks({
+      executors: 1,
+      inputs: () => ({ ...receiverInput, decode }) as InputDefinition<any>
+    })
     one.members.get("executor-1")!.blocks.set("b", ofBytes(new Uint8Array(1)))
     one.plan(planOf([spec("b")]))
     const error = yield* failureOf(one.collect("blocks"))
     assert.deepEqual([error.operator, /no such text/.test(error.message)], ["in", true])
   }))
 
-class Source extends Context.Service<Source, { readonly open: () => void; readonly close: () => void }>()("test/Source") {}
+class Source
+  extends Context.Service<Source, { readonly open: () => void; readonly close: () => void }>()("test/Source") {}
 
 it("an input's reader is built once per executor, with the app's services, and closed with it", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const events: Array<string> = []
     const chunks = (value: unknown): ChunkReader<unknown> => {
       const left = [[value, 1], [value, 2]]
       return { next: Effect.sync(() => left.shift()) }
     }
-    const reader = Effect.gen(function*() {
+    const reader = Effect.gen(function* () {
       const { close, open } = yield* Source
       yield* Effect.acquireRelease(Effect.sync(open), () => Effect.sync(close))
       return { read: ({ value }: { readonly value: unknown }) => Effect.succeed(chunks(value)) }
@@ -154,7 +169,7 @@ it("an input's reader is built once per executor, with the app's services, and c
   }))
 
 it("records of the plan itself cross the border", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const two = yield* cluster({ program: { inline: block("in") } })
     const inline = (records: ReadonlyArray<number>): PartitionSpec => ({
       kind: "inline",
@@ -166,7 +181,7 @@ it("records of the plan itself cross the border", () =>
   }))
 
 it("a plan is sent to each executor once; what is forgotten is forgotten everywhere", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const two = yield* cluster({ program: { sums } })
     for (const time of [1, 2, 3]) {
       two.plan({ time })
@@ -182,7 +197,7 @@ it("a plan is sent to each executor once; what is forgotten is forgotten everywh
   }))
 
 it("a message that comes twice runs nothing twice; orders to receivers reach their supervisor", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const seen: Array<number> = []
     const one = yield* cluster({
       program: { numbers: () => RDD.of([1, 2], 2) },
@@ -201,8 +216,12 @@ it("a message that comes twice runs nothing twice; orders to receivers reach the
   }))
 
 it("a job that is interrupted is cancelled, and an executor ends when told to", () =>
-  Effect.gen(function*() {
-    const one = yield* cluster({ program: { never: () => RDD.of([1]), fine: () => RDD.of([2]) }, executors: 1, outputs: () => () => Effect.never })
+  Effect.gen(function* () {
+    const one = yield* cluster({
+      program: { never: () => RDD.of([1]), fine: () => RDD.of([2]) },
+      executors: 1,
+      outputs: () => () => Effect.never
+    })
     one.plan({ time: 1 })
     const job = yield* Effect.forkChild(one.run("never", 1, { kind: "foreachPartition", output: "out" }))
     yield* one.settled(({ sent }) => sent.length > 0)
@@ -213,11 +232,11 @@ it("a job that is interrupted is cancelled, and an executor ends when told to", 
   }))
 
 it.live("peers are answered while a long task runs", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     let slices = 0
     let fetchedAt = 0
     const slow = (n: number) => {
-      if (n % 1000 === 0) for (let i = 0; i < 400_000; i++) slices = Math.max(slices, i % 3)
+      if (n % 1000 === 0) { for (let i = 0; i < 400_000; i++) slices = Math.max(slices, i % 3) }
       return n
     }
     const numbers = Array.from({ length: 200_000 }, (_, i) => i)
@@ -229,8 +248,12 @@ it.live("peers are answered while a long task runs", () =>
     two.plan({ time: 1 })
     yield* two.run("sums", 1, { kind: "count" })
     two.onPeer = (_, __, message) => message.kind === "Fetched" && !done ? void fetchedAt++ : undefined
-    const long = yield* Effect.forkChild(Effect.tap(two.run("long", 1, { kind: "count" }), () => Effect.sync(() => done = true)))
-    yield* two.settled(({ sent }) => sent.some(([, message]) => message.kind === "RunTasks" && message.stage.startsWith("long")))
+    const long = yield* Effect.forkChild(
+      Effect.tap(two.run("long", 1, { kind: "count" }), () => Effect.sync(() => done = true))
+    )
+    yield* two.settled(({ sent }) =>
+      sent.some(([, message]) => message.kind === "RunTasks" && message.stage.startsWith("long"))
+    )
     yield* two.run("sums", 1, { kind: "count" }, [1])
     assert.ok(!done && fetchedAt > 0)
     assert.deepEqual(yield* Fiber.join(long), [numbers.length])

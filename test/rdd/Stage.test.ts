@@ -12,7 +12,11 @@ import { jobGraph } from "../../core/scheduling/JobGraph.ts"
 import { seal } from "../executor/cluster.ts"
 
 const show = ({ source, steps }: Chain): string => {
-  const from = source.kind === "shuffle" ? source.shuffle.identity.id : source.kind === "literal" ? source.records.join(",") : source.stream
+  const from = source.kind === "shuffle"
+    ? source.shuffle.identity.id
+    : source.kind === "literal"
+    ? source.records.join(",")
+    : source.stream
   return [`${from}[${source.partition}]`, ...steps.map(({ op }: OperatorStep) => op.kind)].join(" ")
 }
 
@@ -43,13 +47,18 @@ test("all chains at once are the chains one by one, and a job's graph has each s
   fc.assert(fc.property(lineage, (unsealed) => {
     const rdd = seal(unsealed, "s", 1)
     const chains = chainsOf(rdd)
-    assert.deepEqual(chains.map(show), Array.from({ length: rdd.numPartitions }, (_, partition) => show(chainOf(rdd, partition))))
+    assert.deepEqual(
+      chains.map(show),
+      Array.from({ length: rdd.numPartitions }, (_, partition) => show(chainOf(rdd, partition)))
+    )
     const graph = jobGraph(rdd, undefined, { digest: () => "d", locations: () => [], isKnown: () => false })
     const ids = graph.shuffles.map(({ stage }) => stage)
     const shuffles = shufflesOf(rdd).filter((shuffle) => ids.includes(shuffle.identity.id))
     assert.deepEqual(shuffles.map(({ identity }) => identity.id).sort(), [...ids].sort())
     assert.equal(new Set(ids).size, ids.length)
-    graph.shuffles.forEach(({ tasks }, at) => tasks.forEach(({ reads }) => assert.ok(reads === undefined || ids.indexOf(reads) < at)))
+    graph.shuffles.forEach(({ tasks }, at) =>
+      tasks.forEach(({ reads }) => assert.ok(reads === undefined || ids.indexOf(reads) < at))
+    )
     for (const { reads } of graph.result.tasks) assert.ok(reads === undefined || ids.includes(reads))
   }))
 })

@@ -9,7 +9,12 @@ import type { TaskResult } from "../../core/protocol/ExecutorProtocol.ts"
 import type { JobGraph, StageSpec, TaskSpec } from "../../core/scheduling/JobGraph.ts"
 import * as TaskScheduler from "../../core/scheduling/TaskScheduler.ts"
 
-const done = (text: string): TaskResult => ({ kind: "Done", value: { kind: "value", value: text }, records: 1, bytes: 0 })
+const done = (text: string): TaskResult => ({
+  kind: "Done",
+  value: { kind: "value", value: text },
+  records: 1,
+  bytes: 0
+})
 const failed: TaskResult = { kind: "Failed", operator: "op", partition: 0, message: "boom", stack: undefined }
 
 const taskSpec = (partition: number, more: Partial<TaskSpec> = {}): TaskSpec => ({
@@ -20,7 +25,12 @@ const taskSpec = (partition: number, more: Partial<TaskSpec> = {}): TaskSpec => 
   ...more
 })
 
-const stageSpec = (stage: string, tasks: ReadonlyArray<TaskSpec>): StageSpec => ({ stage, operator: stage, digest: "d", tasks })
+const stageSpec = (stage: string, tasks: ReadonlyArray<TaskSpec>): StageSpec => ({
+  stage,
+  operator: stage,
+  digest: "d",
+  tasks
+})
 
 type Launch = Extract<TaskScheduler.Command, { kind: "LaunchTasks" }>["work"]
 
@@ -115,7 +125,13 @@ class World {
       const places = work.places.shuffles.find(([id]) => id === reads)![1]
       const missing = places.findIndex((place, map) => !this.held.get(place)?.has(`${reads}/${map}`))
       if (missing >= 0) {
-        return { kind: "FetchFailed", shuffle: reads, mapPartition: missing, executor: places[missing]!, reason: "gone" }
+        return {
+          kind: "FetchFailed",
+          shuffle: reads,
+          mapPartition: missing,
+          executor: places[missing]!,
+          reason: "gone"
+        }
       }
     }
     return done(`${work.stage}/${task.partition}`)
@@ -124,7 +140,9 @@ class World {
   end(index: number, result: TaskResult): void {
     const [one] = this.running.splice(index, 1)
     const { executor, work, task } = one!
-    if (result.kind === "Done" && work.work.kind === "map") this.held.get(executor)!.add(`${work.stage}/${task.partition}`)
+    if (result.kind === "Done" && work.work.kind === "map") {
+      this.held.get(executor)!.add(`${work.stage}/${task.partition}`)
+    }
     const event = { kind: "TaskEnded", executor, task: task.task, attempt: task.attempt, result } as const
     this.told.push(event)
     this.step(event)
@@ -137,7 +155,7 @@ class World {
   }
 }
 
-/** Four shuffles one behind the other, shared by jobs: `s1` reads `s0`; results read one or two of them by partition. */
+/** Three shuffles, one behind the other, shared by jobs; results read one or two of them, by partition. */
 const shuffleSpecs = (time: number): ReadonlyArray<StageSpec> => [
   stageSpec(`s@${time}:0`, [0, 1, 2].map((p) => taskSpec(p, { block: { block: `b${p}`, executors: [`e${p}`] } }))),
   stageSpec(`s@${time}:1`, [0, 1].map((p) => taskSpec(p, { reads: `s@${time}:0` }))),
@@ -155,7 +173,22 @@ const graphOf = (job: number, time: number, top: number): JobGraph => ({
 })
 
 const actionArbitrary = fc.tuple(
-  fc.constantFrom("submit", "submit", "end", "end", "end", "end", "fail", "fetch", "block", "add", "lose", "cancel", "again", "forget"),
+  fc.constantFrom(
+    "submit",
+    "submit",
+    "end",
+    "end",
+    "end",
+    "end",
+    "fail",
+    "fetch",
+    "block",
+    "add",
+    "lose",
+    "cancel",
+    "again",
+    "forget"
+  ),
   fc.nat(30),
   fc.nat(2)
 )
@@ -173,8 +206,9 @@ const play = (world: World, actions: ReadonlyArray<readonly [string, number, num
     else if (action === "forget") world.step({ kind: "Forgotten", before: Math.floor(jobs / 3) })
     else if (one !== undefined && action === "end") world.end(index, world.honest(one))
     else if (one !== undefined && action === "fail") world.end(index, failed)
-    else if (one !== undefined && action === "block") world.end(index, { kind: "BlockLost", block: "b0", reason: "test" })
-    else if (one !== undefined && action === "fetch") {
+    else if (one !== undefined && action === "block") {
+      world.end(index, { kind: "BlockLost", block: "b0", reason: "test" })
+    } else if (one !== undefined && action === "fetch") {
       const [shuffle, places] = one.work.places.shuffles[0] ?? [undefined, []]
       if (shuffle === undefined) continue
       const mapPartition = m % places.length
@@ -184,26 +218,32 @@ const play = (world: World, actions: ReadonlyArray<readonly [string, number, num
 }
 
 test("within the limits every job ends with each partition's value once, whatever is lost", () => {
-  fc.assert(fc.property(fc.array(actionArbitrary, { maxLength: 80 }), (actions) => {
-    const world = new World({ maxTaskFailures: 1000, maxStageRepairs: 1000 })
-    play(world, actions)
-    world.finish()
-    assert.deepEqual(world.failures, [])
-  }), { numRuns: 500 })
+  fc.assert(
+    fc.property(fc.array(actionArbitrary, { maxLength: 80 }), (actions) => {
+      const world = new World({ maxTaskFailures: 1000, maxStageRepairs: 1000 })
+      play(world, actions)
+      world.finish()
+      assert.deepEqual(world.failures, [])
+    }),
+    { numRuns: 500 }
+  )
 })
 
 test("over the limits jobs fail, all others end, and the machine goes on", () => {
   let seen = 0
-  fc.assert(fc.property(fc.array(actionArbitrary, { minLength: 20, maxLength: 120 }), (actions) => {
-    const world = new World({ maxTaskFailures: 2, maxStageRepairs: 1 })
-    play(world, actions)
-    seen += world.failures.length
-    world.finish()
-    for (const failure of world.failures) assert.match(failure.message, /maxTaskFailures|maxStageRepairs/)
-    world.submit(1000, graphOf(1000, 1000, 2))
-    world.finish()
-    assert.equal(world.ended.get(1000), "succeeded")
-  }), { numRuns: 300 })
+  fc.assert(
+    fc.property(fc.array(actionArbitrary, { minLength: 20, maxLength: 120 }), (actions) => {
+      const world = new World({ maxTaskFailures: 2, maxStageRepairs: 1 })
+      play(world, actions)
+      seen += world.failures.length
+      world.finish()
+      for (const failure of world.failures) assert.match(failure.message, /maxTaskFailures|maxStageRepairs/)
+      world.submit(1000, graphOf(1000, 1000, 2))
+      world.finish()
+      assert.equal(world.ended.get(1000), "succeeded")
+    }),
+    { numRuns: 300 }
+  )
   assert.ok(seen > 50)
 })
 
@@ -249,7 +289,12 @@ test("an executor that is held gets at most the next task that prefers it; the r
 test("tasks of a stage for one executor come in one message", () => {
   const state = TaskScheduler.make({ taskSlots: 2, maxTaskFailures: 4, maxStageRepairs: 10 })
   TaskScheduler.step(state, { kind: "ExecutorAdded", executor: "e0" })
-  const commands = TaskScheduler.step(state, { kind: "JobSubmitted", job: 1, graph: inputJob(1, 3), action: { kind: "count" } })
+  const commands = TaskScheduler.step(state, {
+    kind: "JobSubmitted",
+    job: 1,
+    graph: inputJob(1, 3),
+    action: { kind: "count" }
+  })
   assert.equal(commands.length, 1)
   assert.equal(commands[0]!.kind === "LaunchTasks" && commands[0]!.work.tasks.length, 3)
 })
@@ -263,7 +308,10 @@ test("a task that fails four times fails its job with operator, partition and ca
     world.end(0, failed)
   }
   assert.deepEqual(places, ["e0", "e1", "e0", "e1"])
-  assert.equal(world.failures[0]!.message, 'operator "op" failed 4 times in partition 0 (maxTaskFailures); the last cause: boom')
+  assert.equal(
+    world.failures[0]!.message,
+    'operator "op" failed 4 times in partition 0 (maxTaskFailures); the last cause: boom'
+  )
 })
 
 test("a failing map task fails the jobs that wait for it and no other", () => {

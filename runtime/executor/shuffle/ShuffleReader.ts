@@ -1,24 +1,25 @@
 /**
  * ShuffleReader: the records of one reduce partition, from map outputs here and at other executors.
  *
- * All that is wanted of one peer is asked in one request, of all peers at the same time. The blocks are then combined in the order
- * of map partitions, so that records and their order are a function of the plan, wherever the outputs were. What is missing,
- * here or there, and a peer that is gone, end the read with FetchFailed that names place and map partition: the scheduler has
- * the output computed again. Blocks that others may read too are handed to merges as copies.
+ * All that is wanted of one peer is asked in one request, of all peers at the same time. The blocks are then combined
+ * in the order of map partitions, so that records and their order are a function of the plan, wherever the outputs
+ * were. What is missing, here or there, and a peer that is gone, end the read with FetchFailed that names place and
+ * map partition: the scheduler has the output computed again. Blocks that others may read too are handed to merges as
+ * copies.
  */
 import { Effect } from "effect"
-import type { ChunkReader } from "../../core/dstream/InputDStream.ts"
-import type { ExecutorId, PartitionIndex } from "../../core/protocol/Ids.ts"
-import type { Border } from "../../core/protocol/RecordCodec.ts"
-import { copyColumn } from "../../core/rdd/copyValue.ts"
-import { sliceRecords } from "../../core/rdd/Fusion.ts"
-import { blockLength, ReduceSide } from "../../core/rdd/ReduceSide.ts"
-import type { ShuffleBlock, ShuffleDependency } from "../../core/rdd/ShuffleDependency.ts"
-import type { ChainSource } from "../../core/rdd/Stage.ts"
-import type { Pace } from "./Pace.ts"
+import type { ChunkReader } from "../../../core/dstream/InputDStream.ts"
+import type { ExecutorId, PartitionIndex } from "../../../core/protocol/Ids.ts"
+import type { Border } from "../../../core/protocol/RecordCodec.ts"
+import { copyColumn } from "../../../core/rdd/copyValue.ts"
+import { sliceRecords } from "../../../core/rdd/Fusion.ts"
+import { blockLength, ReduceSide } from "../../../core/rdd/ReduceSide.ts"
+import type { ShuffleBlock, ShuffleDependency } from "../../../core/rdd/ShuffleDependency.ts"
+import type { ChainSource } from "../../../core/rdd/Stage.ts"
+import type { Pace } from "../Pace.ts"
 import type { Peers } from "./Peers.ts"
 import type { ShuffleStore } from "./ShuffleStore.ts"
-import { failed, type TaskFault } from "./TaskFault.ts"
+import { failed, type TaskFault } from "../TaskFault.ts"
 
 export interface ShuffleSources {
   readonly executor: ExecutorId
@@ -30,7 +31,7 @@ export interface ShuffleSources {
 type ShuffleSource = Extract<ChainSource, { readonly kind: "shuffle" }>
 
 /** `places`: the executor of each map partition. */
-export const readShuffle = Effect.fnUntraced(function*(
+export const readShuffle = Effect.fnUntraced(function* (
   source: ShuffleSource,
   places: ReadonlyArray<ExecutorId>,
   from: ShuffleSources,
@@ -80,11 +81,15 @@ const gather = (source: ShuffleSource, places: ReadonlyArray<ExecutorId>, from: 
     }
   }
   if (remote.size === 0) return Effect.succeed(blocks)
-  const fetches = Effect.forEach(remote, ([peer, maps]) =>
-    Effect.map(fetchFrom(source, peer, maps, from), (fetched) => maps.forEach((map, i) => blocks[map] = fetched[i]!)), {
-    concurrency: "unbounded",
-    discard: true
-  })
+  const fetches = Effect.forEach(
+    remote,
+    ([peer, maps]) =>
+      Effect.map(fetchFrom(source, peer, maps, from), (fetched) => maps.forEach((map, i) => blocks[map] = fetched[i]!)),
+    {
+      concurrency: "unbounded",
+      discard: true
+    }
+  )
   return Effect.as(fetches, blocks)
 }
 
@@ -117,7 +122,12 @@ const unshared = (block: ShuffleBlock, dependency: ShuffleDependency): ShuffleBl
     ? { ...block, values: copyColumn(block.values) }
     : block
 
-const fetchFailed = (source: ShuffleSource, mapPartition: PartitionIndex, executor: ExecutorId, reason: string): TaskFault => ({
+const fetchFailed = (
+  source: ShuffleSource,
+  mapPartition: PartitionIndex,
+  executor: ExecutorId,
+  reason: string
+): TaskFault => ({
   kind: "FetchFailed",
   shuffle: source.shuffle.identity.id,
   mapPartition,

@@ -9,16 +9,16 @@
  * | FetchShuffle | answered at once from the shuffle store, while tasks run too: they give way |
  * | FetchBlock | answered from the block manager, by a supervised fiber, for it may read a disk |
  *
- * There is no time limit: a peer is gone when its link says so, never for silence, for a user's function may hold it for seconds.
- * Requests at once are bounded by tasks times peers. Answering is idempotent.
+ * There is no time limit: a peer is gone when its link says so, never for silence, for a user's function may hold it
+ * for seconds. Requests at once are bounded by tasks times peers. Answering is idempotent.
  */
 import { Data, Effect, FiberSet, type Scope } from "effect"
-import type { Payload } from "../../core/dstream/BatchPlan.ts"
-import type { ToPeer } from "../../core/protocol/ExecutorProtocol.ts"
-import type { ExecutorId } from "../../core/protocol/Ids.ts"
-import { Border } from "../../core/protocol/RecordCodec.ts"
-import type { ExecutorLink } from "./ExecutorLink.ts"
-import type { LocalBlocks } from "./BlockReader.ts"
+import type { Payload } from "../../../core/dstream/BatchPlan.ts"
+import type { ToPeer } from "../../../core/protocol/ExecutorProtocol.ts"
+import type { ExecutorId } from "../../../core/protocol/Ids.ts"
+import { Border } from "../../../core/protocol/RecordCodec.ts"
+import type { ExecutorLink } from "../ExecutorLink.ts"
+import type { LocalBlocks } from "../BlockReader.ts"
 import type { ShuffleStore } from "./ShuffleStore.ts"
 
 export class PeerLost extends Data.TaggedError("PeerLost")<{ readonly peer: ExecutorId }> {}
@@ -39,7 +39,7 @@ interface Pending {
   readonly end: (effect: Effect.Effect<Fetched, PeerLost>) => void
 }
 
-export const make = Effect.fnUntraced(function*(
+export const make = Effect.fnUntraced(function* (
   link: ExecutorLink,
   held: { readonly shuffles: ShuffleStore; readonly blocks: LocalBlocks }
 ): Effect.fn.Return<Peers, never, Border | Scope.Scope> {

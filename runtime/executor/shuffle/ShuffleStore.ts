@@ -1,15 +1,16 @@
 /**
  * ShuffleStore: the map outputs that an executor holds, until the driver says that no task will need them again.
  *
- * An output is the blocks of one map partition, one per reduce partition. Outputs are kept by reference and never changed; the same
- * output stored again takes the place of the first, which whoever reads it keeps. A limit on records guards against a program
- * whose shuffles outgrow the executor: storing beyond it is refused, and the task fails with the sentence that says so.
+ * An output is the blocks of one map partition, one per reduce partition. Outputs are kept by reference and never
+ * changed; the same output stored again takes the place of the first, which whoever reads it keeps. A limit on
+ * records guards against a program whose shuffles outgrow the executor: storing beyond it is refused, and the task
+ * fails with the sentence that says so.
  */
-import type { PartitionIndex, RddId } from "../../core/protocol/Ids.ts"
-import { timeOf } from "../../core/rdd/RddId.ts"
-import { blockLength } from "../../core/rdd/ReduceSide.ts"
-import type { ShuffleBlock } from "../../core/rdd/ShuffleDependency.ts"
-import type { Time } from "../../core/time/Time.ts"
+import type { PartitionIndex, RddId } from "../../../core/protocol/Ids.ts"
+import { timeOf } from "../../../core/rdd/RddId.ts"
+import { blockLength } from "../../../core/rdd/ReduceSide.ts"
+import type { ShuffleBlock } from "../../../core/rdd/ShuffleDependency.ts"
+import type { Time } from "../../../core/time/Time.ts"
 
 /** Records that the map outputs of one executor may hold together. */
 export const shuffleRecordsMaxDefault = 100_000_000
