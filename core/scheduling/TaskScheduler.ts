@@ -14,7 +14,7 @@
  * | TaskEnded Failed | the task waits again | LaunchTasks, JobFailed over its own limit |
  * | JobCancelled | its waiting tasks are dropped; those that run end unheard | LaunchTasks, for others |
  * | Forgotten | shuffles of batches before that time are dropped, save those that an unfinished job needs | - |
- * any | a waiting task reads a shuffle that was forgotten: its job cannot end well | JobFailed |
+ * | any | a waiting task reads a shuffle that was forgotten: its job cannot end well | JobFailed |
  *
  * Invariants:
  * - A shuffle is known by its RDD's id and shared by all jobs, now and later: a map task runs only while its output

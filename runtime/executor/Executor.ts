@@ -9,8 +9,8 @@
  * | StopExecutor | `run` ends, at once; what runs is interrupted when its scope closes |
  * | FetchShuffle, FetchBlock, Fetched, PeerLost | see `Peers`; also while tasks run, for they give way |
  *
- * Each message is handled at once and in order; only tasks wait, in a queue that the scheduler bounds (`2 *
- * taskSlots`). Each attempt is told one TaskEnded. No failure of a task ends the executor; a defect of the executor
+ * Each message is handled at once and in order; only tasks wait, in a queue that the scheduler bounds to twice
+ * `taskSlots`. Each attempt is told one TaskEnded. No failure of a task ends the executor; a defect of the executor
  * itself ends `run`, and the placement puts a new one in its place.
  */
 import { Clock, type Context, Deferred, Effect, Exit, Queue, type Scope } from "effect"

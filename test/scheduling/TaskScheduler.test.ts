@@ -7,6 +7,7 @@ import { test } from "node:test"
 import * as fc from "fast-check"
 import type { TaskResult } from "../../core/protocol/ExecutorProtocol.ts"
 import type { JobGraph, StageSpec, TaskSpec } from "../../core/scheduling/JobGraph.ts"
+import { demandOf } from "../../core/scheduling/TaskPlacing.ts"
 import * as TaskScheduler from "../../core/scheduling/TaskScheduler.ts"
 
 const done = (text: string): TaskResult => ({
@@ -62,7 +63,16 @@ class World {
     for (const executor of this.alive) {
       const count = this.running.filter((one) => one.executor === executor).length
       assert.ok(count <= 2, `${executor} has ${count} tasks`)
+      assert.ok(count > 0 || !this.couldRun(), `${executor} idles while a task could run`)
     }
+  }
+
+  couldRun(): boolean {
+    const { jobs, shuffles } = this.state
+    const isReady = (reads: string | undefined) => reads === undefined || shuffles.get(reads)?.unfinished === 0
+    return [...jobs.values()].some((job) =>
+      [job.stage, ...demandOf(this.state, job)].some(({ waiting }) => waiting.some(({ spec }) => isReady(spec.reads)))
+    )
   }
 
   perform(command: TaskScheduler.Command): void {
