@@ -23,19 +23,6 @@ export class UnhashableKey extends Schema.TaggedError<UnhashableKey>()("Unhashab
   message: Schema.String
 }) {}
 
-const unhashable = (type: string, path: string): UnhashableKey =>
-  new UnhashableKey({
-    type,
-    message: `${path} is ${type}, which cannot be (part of) a key: keys are strings, numbers, bigints, booleans, null, and ` +
-      `arrays and plain records of these. Map the record to such a key first, for example to a field of it or to an array of fields`
-  })
-
-const typeName = (value: unknown): string => {
-  if (typeof value !== "object" || value === null) return value === undefined ? "undefined" : `a ${typeof value}`
-  const name: unknown = value.constructor?.name
-  return typeof name === "string" && name !== "" ? `an instance of ${name}` : "an object of unknown class"
-}
-
 /** The finalizer of MurmurHash3: every bit of the input moves half of the output's. */
 const mix = (bits: number): number => {
   let hash = bits
@@ -44,7 +31,8 @@ const mix = (bits: number): number => {
   return hash ^ (hash >>> 16)
 }
 
-const hashString = (text: string): number => {
+/** The hash of a string, for those who know that it is one. */
+export const hashString = (text: string): number => {
   let hash = 0x811c9dc5 | 0
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
   return mix(hash)
@@ -87,39 +75,80 @@ export const isPrimitiveKey = (key: unknown): boolean => {
 }
 
 /** A text that two keys share exactly when they are the same. Throws `UnhashableKey`. */
-export const canonicalKey = (key: unknown): string => textOf(key, "the key", 0)
+export const canonicalKey = (key: unknown): string => {
+  const text = textOf(key, 0)
+  if (text === undefined) throw unhashable(key, "The key", 0)
+  return text
+}
 
-const textOf = (value: unknown, path: string, depth: number): string => {
+/** Undefined where the value is not a key; `unhashable` then looks why. */
+const textOf = (value: unknown, depth: number): string | undefined => {
   switch (typeof value) {
     case "string":
-      return `s${value.length}:${value}`
+      return "s" + value.length + ":" + value
     case "number":
-      return `n${value};`
+      return "n" + value + ";"
     case "bigint":
-      return `i${value};`
+      return "i" + value + ";"
     case "boolean":
       return value ? "t" : "f"
     case "object":
-      return value === null ? "z" : textOfComposite(value, path, depth)
+      if (value === null) return "z"
+      return depth < keyDepthMax ? textOfComposite(value, depth) : undefined
     default:
-      throw unhashable(typeName(value), path)
+      return undefined
   }
 }
 
-const textOfComposite = (value: object, path: string, depth: number): string => {
-  if (depth >= keyDepthMax) throw unhashable(`nested deeper than ${keyDepthMax} levels`, path)
+const textOfComposite = (value: object, depth: number): string | undefined => {
   if (Array.isArray(value)) {
-    let text = `a${value.length}:`
-    for (let i = 0; i < value.length; i++) text += textOf(value[i], `${path}[${i}]`, depth + 1)
+    let text = "a" + value.length + ":"
+    for (let i = 0; i < value.length; i++) {
+      const element = textOf(value[i], depth + 1)
+      if (element === undefined) return undefined
+      text += element
+    }
     return text
   }
-  const prototype: unknown = Object.getPrototypeOf(value)
-  if (prototype !== null && prototype !== Object.prototype) throw unhashable(typeName(value), path)
-  if (Object.getOwnPropertySymbols(value).length > 0) throw unhashable("a record with symbols as names", path)
+  if (!isPlainRecord(value)) return undefined
   const names = Object.keys(value).sort()
-  let text = `r${names.length}:`
+  let text = "r" + names.length + ":"
   for (const name of names) {
-    text += `${name.length}:${name}` + textOf((value as Record<string, unknown>)[name], `${path}.${name}`, depth + 1)
+    const element = textOf((value as Record<string, unknown>)[name], depth + 1)
+    if (element === undefined) return undefined
+    text += name.length + ":" + name + element
   }
   return text
+}
+
+const isPlainRecord = (value: object): boolean => {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return (prototype === null || prototype === Object.prototype) && Object.getOwnPropertySymbols(value).length === 0
+}
+
+/** The error for a value that is not a key: names the first part of it that cannot be in one. */
+const unhashable = (value: unknown, path: string, depth: number): UnhashableKey => {
+  const parts = typeof value !== "object" || value === null || depth >= keyDepthMax
+    ? []
+    : Array.isArray(value)
+    ? Array.from(value, (element, i) => [`${path}[${i}]`, element] as const)
+    : isPlainRecord(value)
+    ? Object.keys(value).sort().map((name) => [`${path}.${name}`, (value as Record<string, unknown>)[name]] as const)
+    : []
+  const part = parts.find(([, element]) => textOf(element, depth + 1) === undefined)
+  if (part !== undefined) return unhashable(part[1], part[0], depth + 1)
+  const type = depth >= keyDepthMax ? `nested deeper than ${keyDepthMax} levels` : typeName(value)
+  return new UnhashableKey({
+    type,
+    message:
+      `${path} is ${type}, which cannot be (part of) a key: keys are strings, numbers, bigints, booleans, null, and ` +
+      "arrays and plain records of these. Map the record to such a key first, such as one of its fields or an array of them"
+  })
+}
+
+const typeName = (value: unknown): string => {
+  if (typeof value !== "object" || value === null) return value === undefined ? "undefined" : `a ${typeof value}`
+  if (Object.getOwnPropertySymbols(value).length > 0) return "a record with symbols as names"
+  const name: unknown = value.constructor?.name
+  return typeof name === "string" && name !== "" ? `an instance of ${name}` : "an object of unknown class"
 }

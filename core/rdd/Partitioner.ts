@@ -34,7 +34,8 @@ export class PartitionOutOfRange extends Schema.TaggedError<PartitionOutOfRange>
 export const HashPartitioner = (numPartitions: number): Partitioner => {
   if (!Number.isInteger(numPartitions) || numPartitions < 1 || numPartitions > numPartitionsMax) {
     throw new InvalidPartitionCount({
-      message: `A HashPartitioner cannot spread over ${numPartitions} partitions: ask for an integer from 1 to ${numPartitionsMax}`
+      message:
+        `A HashPartitioner cannot spread over ${numPartitions} partitions: ask for an integer from 1 to ${numPartitionsMax}`
     })
   }
   return { name: "hash", numPartitions, partition: (key) => (hashKey(key) & 0x7fffffff) % numPartitions }
@@ -47,7 +48,8 @@ export const partitionOf = (partitioner: Partitioner, key: unknown): number => {
   throw new PartitionOutOfRange({
     partitioner: partitioner.name,
     numPartitions: partitioner.numPartitions,
-    message: `Partitioner "${partitioner.name}" put a key of type ${key === null ? "null" : typeof key} into partition ` +
+    message:
+      `Partitioner "${partitioner.name}" put a key of type ${key === null ? "null" : typeof key} into partition ` +
       `${String(partition)}: make it answer an integer from 0 to ${partitioner.numPartitions - 1} for every key`
   })
 }
