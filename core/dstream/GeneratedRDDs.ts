@@ -31,8 +31,8 @@ export interface LineageSettings {
 
 export interface GeneratedRDDs extends Derivation {
   readonly getOrCompute: (stream: StreamId, time: Time) => SealedRDD | undefined
-  /** Forgets the RDDs that no batch from `oldestIncomplete` on needs, each stream by its own remember duration. */
-  readonly clearMetadata: (oldestIncomplete: Time) => void
+  /** All batches up to `done` are done: forgets what lies a remember duration or more behind it, each stream by its own. */
+  readonly clearMetadata: (done: Time) => void
   /** The batch times of which a stream still holds an answer, newest first. */
   readonly heldTimes: (stream: StreamId) => ReadonlyArray<Time>
   readonly plans: () => ReadonlyArray<BatchPlan>
@@ -164,9 +164,9 @@ class Lineage implements GeneratedRDDs {
     return shape
   }
 
-  clearMetadata(oldestIncomplete: Time): void {
-    for (const node of this.graph.nodes) this.drop(node.id, oldestIncomplete - node.rememberMillis)
-    this.dropPlans(oldestIncomplete - this.graph.rememberMillis)
+  clearMetadata(done: Time): void {
+    for (const node of this.graph.nodes) this.drop(node.id, done - node.rememberMillis)
+    this.dropPlans(done - this.graph.rememberMillis)
   }
 
   forgetBefore(time: Time): void {

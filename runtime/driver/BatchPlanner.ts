@@ -29,6 +29,8 @@ export type Blocks = ReadonlyMap<StreamId, ReadonlyArray<ReceivedBlockInfo>>
 export interface BatchPlanner {
   /** The plan of the batch at `time`; `blocks` are those that the tracker allocated to it. */
   readonly plan: (time: Time, blocks: Blocks) => Effect.Effect<BatchPlan, PlanningFailed>
+  /** A graceful stop has begun: direct inputs are not asked any more, and are empty from now on. */
+  readonly close: () => void
 }
 
 interface PlannedStream {
@@ -49,6 +51,7 @@ export const make = Effect.fnUntraced(function*(
     planners.push({ stream: node.id, planner })
   }
   const { batchMillis } = graph
+  let closed = false
 
   const planInput = ({ stream, planner }: PlannedStream, time: Time) =>
     Effect.map(failing(stream, time, planner.plan({ time, zeroTime, batchMillis })), (planned): InputAllocation | undefined =>
@@ -66,12 +69,12 @@ export const make = Effect.fnUntraced(function*(
       if (node.stream.input?.kind === "receiver") inputs.push(ofBlocks(node.id, blocks.get(node.id) ?? []))
     }
     for (const planned of planners) {
-      const input = yield* planInput(planned, time)
+      const input = closed ? ofBlocks(planned.stream, []) : yield* planInput(planned, time)
       if (input !== undefined) inputs.push(input)
     }
     return { time, zeroTime, inputs, sideValues: yield* evaluateSideValues(graph.nodes, time) }
   })
-  return { plan }
+  return { plan, close: () => void (closed = true) }
 })
 
 const ofBlocks = (stream: StreamId, blocks: ReadonlyArray<ReceivedBlockInfo>): InputAllocation => ({

@@ -118,7 +118,7 @@ test("a time that is no batch time has no data set: at or before zero time, or b
   assert.equal(memo.getOrCompute("in", 3000)?.numPartitions, 1)
 })
 
-test("metadata is cleared by each stream's remember duration, from the oldest incomplete batch", () => {
+test("metadata is cleared behind the batches that are done, by each stream's remember duration", () => {
   const graph = graphOf(input)
   const memo = GeneratedRDDs.make(graph, settings)
   for (let time = 1000; time <= 5000; time += 1000) {

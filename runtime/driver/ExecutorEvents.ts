@@ -1,0 +1,85 @@
+/**
+ * ExecutorEvents: what comes from the placement, to whom it concerns, and when all executors are there.
+ *
+ * Tasks go to the TaskScheduler, receivers to the ReceiverTracker, joining and losing to both and to listeners. An executor
+ * counts once it has said ExecutorReady. One whose graph or code differs ends the context with the difference.
+ */
+import { Cause, Deferred, Effect, Exit, Schema } from "effect"
+import type { BlockId } from "../../core/blocks/ReceivedBlock.ts"
+import type { Handshake, ToExecutor } from "../../core/protocol/ExecutorProtocol.ts"
+import type { ExecutorId } from "../../core/protocol/Ids.ts"
+import type { StreamingEvent } from "../../core/scheduling/StreamingListener.ts"
+import type { Executors, Placement, PlacementEvent } from "../placement/Placement.ts"
+import type { ReceiverTracker } from "./ReceiverTracker.ts"
+import type { Fail } from "./Supervisor.ts"
+import type { TaskScheduler } from "./TaskScheduler.ts"
+
+/** An executor built another graph, or loaded other code, than the driver. */
+export class ExecutorRefused extends Schema.TaggedError<ExecutorRefused>()("ExecutorRefused", {
+  executor: Schema.String,
+  message: Schema.String
+}) {}
+
+export interface Concerned {
+  readonly placement: Placement["Service"]
+  readonly tasks: TaskScheduler
+  readonly receivers: ReceiverTracker
+  readonly post: (event: StreamingEvent) => void
+  readonly fail: Fail<ExecutorRefused>
+}
+
+/** Executors can be sent to from the start; what is sent before they have started waits. */
+export const make = () => {
+  const early: Array<readonly [ExecutorId, ToExecutor]> = []
+  let executors: Executors = { send: (executor, message) => void early.push([executor, message]) }
+  return {
+    send: (executor: ExecutorId, message: ToExecutor): void => executors.send(executor, message),
+    /** Returns when as many executors are ready as there shall be. */
+    start: Effect.fnUntraced(function*(concerned: Concerned, handshake: Handshake) {
+      const { placement } = concerned
+      const allReady = yield* Deferred.make<void>()
+      const handle = distributor(concerned, () => void Deferred.doneUnsafe(allReady, Exit.void))
+      executors = yield* placement.start(handshake, handle)
+      for (const [executor, message] of early.splice(0)) executors.send(executor, message)
+      yield* Deferred.await(allReady)
+    })
+  }
+}
+
+const distributor = ({ placement, tasks, receivers, post, fail }: Concerned, allReady: () => void) => {
+  const hosts = new Map<ExecutorId, string>()
+  const ready = new Set<ExecutorId>()
+  const becomesReady = (executor: ExecutorId) => {
+    if (ready.has(executor)) return
+    ready.add(executor)
+    const host = hosts.get(executor) ?? "localhost"
+    receivers.executorJoined({ executor, host })
+    post({ kind: "ExecutorAdded", executor, host })
+    if (ready.size >= placement.size) allReady()
+  }
+  return (event: PlacementEvent): void => {
+    if (event.kind === "ExecutorJoined") return void hosts.set(event.info.executor, event.info.host)
+    tasks.executorEvent(event)
+    if (event.kind === "ExecutorLost") {
+      ready.delete(event.executor)
+      hosts.delete(event.executor)
+      receivers.executorLost(event.executor, event.reason)
+      return post({ kind: "ExecutorRemoved", executor: event.executor, reason: event.reason })
+    }
+    const { executor, message } = event
+    if (message.kind === "ExecutorReady") becomesReady(executor)
+    else if (message.kind === "ReceiverMessage") receivers.receive(executor, message.request, message.message)
+    else if (message.kind === "ExecutorRefused") {
+      fail(Cause.fail(new ExecutorRefused({ executor, message: `executor ${executor} runs another program: ${message.difference}` })))
+    }
+  }
+}
+
+/** A lost block that is read as empty, by setting; its id begins with its stream. */
+export const blockLost = (block: BlockId, time = 0): StreamingEvent => ({
+  kind: "BlocksLost",
+  stream: block.split("/").slice(0, -3).join("/"),
+  time,
+  blocks: 1,
+  reason: `block ${block} was lost with its executor and is read as empty`
+})

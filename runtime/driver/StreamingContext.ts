@@ -1,0 +1,141 @@
+/**
+ * StreamingContext: the life of a running app.
+ *
+ * | state | call | becomes | effect |
+ * | --- | --- | --- | --- |
+ * | Initialized | start | Active | starts executors, receivers, batches; failing, Stopped |
+ * | Initialized | stop | Stopped | - |
+ * | Active | start | Active | - |
+ * | Active | stop, or the failure of a batch | Stopped | stops the parts in order; whoever awaits termination is told |
+ * | Stopped | stop | Stopped | - |
+ * | Stopped | start | Stopped | `IllegalState` |
+ *
+ * A context belongs to a scope; when that closes, what still runs is stopped at once. Source: Spark's `StreamingContext`.
+ */
+import { Cause, Deferred, type Duration, Effect, Exit, Option, Schema, Scope } from "effect"
+import type { SettingsInput } from "../../core/dstream/Settings.ts"
+import type { AnyStreamingApp, StreamingApp } from "../../core/dstream/StreamingApp.ts"
+import type { Border } from "../../core/protocol/RecordCodec.ts"
+import type { StreamingListener } from "../../core/scheduling/StreamingListener.ts"
+import { millisOf } from "../../core/time/Time.ts"
+import type { Placement } from "../placement/Placement.ts"
+import * as Engine from "./Engine.ts"
+
+/** A call that the state of the context does not allow. */
+export class IllegalState extends Schema.TaggedError<IllegalState>()("IllegalState", { message: Schema.String }) {}
+
+export type State = "Initialized" | "Active" | "Stopped"
+
+/** What ends a context before it was told to. */
+export type Failure<E> = E | Engine.EngineError | IllegalState
+
+export interface StreamingContext<out E> {
+  readonly state: () => State
+  readonly start: Effect.Effect<void, Failure<E>>
+  /** Returns when the context has stopped; fails with what ended it. */
+  readonly awaitTermination: Effect.Effect<void, Failure<E>>
+  /** Whether the context stopped within the time. */
+  readonly awaitTerminationOrTimeout: (duration: Duration.Input) => Effect.Effect<boolean, Failure<E>>
+  /** Gracefully: nothing that was stored is lost; at once (default) otherwise. Says what was left. */
+  readonly stop: (options?: { readonly graceful?: boolean | undefined }) => Effect.Effect<Engine.StopReport>
+}
+
+export interface RunOptions {
+  /** Stronger than the app's own. */
+  readonly settings?: SettingsInput | undefined
+  readonly listeners?: ReadonlyArray<StreamingListener> | undefined
+  /** Ends, well, after so many batches with jobs. */
+  readonly batches?: number | undefined
+  /** Digest of the program's code; executors that loaded other code are refused. */
+  readonly codeFingerprint?: string | undefined
+  /** Options of the command line, from which the program's Config is answered in executors too. */
+  readonly config?: Readonly<Record<string, string>> | undefined
+}
+
+const nothingLeft: Engine.StopReport = { graceful: true, openBatches: [], unallocatedBlocks: false }
+
+/** A context of the app, not yet started. */
+export const make = <E>(
+  app: StreamingApp<E, never>,
+  options: RunOptions = {}
+): Effect.Effect<StreamingContext<E>, never, Placement | Border | Scope.Scope> =>
+  Effect.gen(function*() {
+    const services = yield* Effect.context<Placement | Border>()
+    const terminated = yield* Deferred.make<void, Failure<E>>()
+    const failed = yield* Deferred.make<never, Failure<E>>()
+    const scope = yield* Scope.make()
+    let state: State = "Initialized"
+    let engine: Engine.Engine | undefined
+    let starting: Deferred.Deferred<void> | undefined
+    let outcome: Exit.Exit<void, Failure<E>> | undefined
+    let report = nothingLeft
+    let closing = false
+
+    /** Whoever comes first says how the context ended; a stop at once cuts a graceful one short. */
+    const end = Effect.fnUntraced(function*(exit: Exit.Exit<void, Failure<E>>, graceful: boolean) {
+      outcome ??= exit
+      if (starting !== undefined) yield* Deferred.await(starting)
+      const left = engine === undefined ? nothingLeft : yield* engine.stop(graceful)
+      if (!closing) {
+        closing = true
+        report = left
+        yield* Scope.close(scope, Exit.void)
+        state = "Stopped"
+        yield* Deferred.done(terminated, outcome)
+      }
+      yield* Effect.exit(Deferred.await(terminated))
+      return report
+    }, Effect.uninterruptible)
+
+    const endAtOnce = (exit: Exit.Exit<void, Failure<E>>) => Effect.asVoid(end(exit, false))
+    yield* Effect.addFinalizer(() => endAtOnce(Exit.void))
+    yield* Effect.forkScoped(Effect.flatMap(Effect.exit(Deferred.await(failed)), endAtOnce))
+    const fail = (cause: Cause.Cause<unknown>) =>
+      void Deferred.doneUnsafe(failed, Exit.failCause(cause as Cause.Cause<Failure<E>>))
+    const completed = Deferred.makeUnsafe<void>()
+    yield* Effect.forkScoped(Effect.andThen(Deferred.await(completed), endAtOnce(Exit.void)))
+
+    const boot = Effect.fnUntraced(function*() {
+      starting = yield* Deferred.make<void>()
+      const hooks = { fail, completed: () => void Deferred.doneUnsafe(completed, Exit.void) }
+      const exit = yield* Effect.exit(
+        Engine.make(app, options, hooks).pipe(Scope.provide(scope), Effect.provideContext(services))
+      )
+      if (Exit.isSuccess(exit)) engine = exit.value
+      yield* Deferred.succeed(starting, undefined)
+      starting = undefined
+      if (Exit.isSuccess(exit)) return
+      const failure = Exit.failCause(exit.cause as Cause.Cause<Failure<E>>)
+      yield* endAtOnce(failure)
+      return yield* failure
+    })
+    const start: StreamingContext<E>["start"] = Effect.suspend(() => {
+      if (state === "Active") return Effect.void
+      if (state === "Stopped") {
+        const message = `the context of "${app.name}" has been stopped and cannot start again: make a new one`
+        return Effect.fail(new IllegalState({ message }))
+      }
+      state = "Active"
+      return boot()
+    })
+
+    return {
+      state: () => state,
+      start,
+      awaitTermination: Deferred.await(terminated),
+      awaitTerminationOrTimeout: (duration) =>
+        Effect.map(Effect.timeoutOption(Deferred.await(terminated), millisOf(duration)), Option.isSome),
+      stop: (how = {}) => end(Exit.void, how.graceful ?? false)
+    }
+  })
+
+/** A context that is Active. */
+export const start = <E>(app: StreamingApp<E, never>, options?: RunOptions) =>
+  Effect.tap(make(app, options), (context) => context.start)
+
+/** Runs the app until it ends, fails, or is interrupted; interruption stops it at once. */
+export const run = <E>(
+  app: StreamingApp<E, never>,
+  options?: RunOptions
+): Effect.Effect<void, Failure<E>, Placement | Border> =>
+  Effect.scoped(Effect.flatMap(start(app, options), (context) => context.awaitTermination))

@@ -1,0 +1,66 @@
+/**
+ * bootstrap: an executor from nothing but the app and the driver's handshake: the graph, the app's layer, memo, blocks, receivers.
+ *
+ * A graph that differs from the driver's is refused with the first difference. The scope is the executor's life.
+ */
+import { type Context, Deferred, Effect, Exit, Layer, type Scope } from "effect"
+import * as DStreamGraph from "../../core/dstream/DStreamGraph.ts"
+import * as GeneratedRDDs from "../../core/dstream/GeneratedRDDs.ts"
+import type { AnyStreamingApp } from "../../core/dstream/StreamingApp.ts"
+import type { Handshake } from "../../core/protocol/ExecutorProtocol.ts"
+import type { StreamId } from "../../core/protocol/Ids.ts"
+import type { Border } from "../../core/protocol/RecordCodec.ts"
+import { fromSettings } from "../../core/receiving/ReceivingSettings.ts"
+import * as Supervisor from "../driver/Supervisor.ts"
+import { SpillSpace } from "../storage/SpillSpace.ts"
+import * as BlockManager from "./BlockManager.ts"
+import * as Executor from "./Executor.ts"
+import type { ExecutorLink } from "./ExecutorLink.ts"
+import { blockManagerBased } from "./ReceivedBlockHandler.ts"
+import * as ReceiverHost from "./ReceiverHost.ts"
+
+export interface ExecutorBootstrap {
+  readonly app: AnyStreamingApp
+  readonly handshake: Handshake
+  readonly link: ExecutorLink
+}
+
+/** Runs until the driver says StopExecutor; fails where the app's layer does, or where a part of the executor dies. */
+export const runExecutor = Effect.fnUntraced(function*(
+  { app, handshake, link }: ExecutorBootstrap
+): Effect.fn.Return<void, unknown, Border | SpillSpace | Scope.Scope> {
+  const graph = DStreamGraph.make(app)
+  const difference = DStreamGraph.difference(graph.manifest, handshake.manifest)
+  if (difference !== undefined) return link.toDriver({ kind: "ExecutorRefused", difference })
+  const { settings, epoch } = handshake
+  const spill = yield* SpillSpace
+  const context: Context.Context<any> = yield* Layer.build(app.layer as Layer.Layer<any, unknown>)
+  const blockManager = BlockManager.make({ ...spill, memoryLimitBytes: settings.blockMemoryBytes })
+  const died = Deferred.makeUnsafe<never, unknown>()
+  const fork = yield* Supervisor.make((cause) => void Deferred.doneUnsafe(died, Exit.failCause(cause)))
+  const inputs = (stream: StreamId) => graph.node(stream)?.stream.input
+  const receivers = ReceiverHost.make({
+    toDriver: link.toDriver,
+    inputs,
+    handler: blockManagerBased(blockManager, link.executor),
+    epoch,
+    settings: fromSettings(settings),
+    context,
+    fork
+  })
+  const outputs = new Map(graph.outputs.map(({ id, output }) => [id, output.action]))
+  const run = Executor.run({
+    link,
+    derivation: GeneratedRDDs.make(graph, settings),
+    inputs,
+    outputs: (id) => {
+      const action = outputs.get(id)
+      return action?.kind === "foreachPartition" ? action.run : undefined
+    },
+    blocks: { get: blockManager.get, remove: (blocks) => void fork(blockManager.remove(blocks)) },
+    receivers,
+    context,
+    settings
+  })
+  yield* Effect.raceFirst(run, Deferred.await(died))
+})

@@ -1,0 +1,46 @@
+/**
+ * A whole engine in this process for tests: placement `local`, so many executors, the real runtime on whatever clock the test has.
+ */
+import { Effect, Layer, type Scope } from "effect"
+import { messagePack } from "../../adapters/codec/MessagePack.ts"
+import type { StreamingApp } from "../../core/dstream/StreamingApp.ts"
+import { Border } from "../../core/protocol/RecordCodec.ts"
+import * as StreamingContext from "../../runtime/driver/StreamingContext.ts"
+import { runExecutor } from "../../runtime/executor/bootstrap.ts"
+import * as LocalPlacement from "../../runtime/placement/LocalPlacement.ts"
+import { Placement } from "../../runtime/placement/Placement.ts"
+import * as BlockStorage from "../../runtime/storage/BlockStorage.ts"
+import { SpillSpace } from "../../runtime/storage/SpillSpace.ts"
+
+export interface LocalOptions extends StreamingContext.RunOptions {
+  readonly executors?: number
+  /** Records cross executors' borders as bytes. */
+  readonly coded?: boolean
+}
+
+const layerOf = (app: StreamingApp<any, any>, { executors = 1, coded = false }: LocalOptions) => {
+  const border = coded ? Border.coded(messagePack) : Border.local
+  const executor: LocalPlacement.RunExecutor = (started) =>
+    runExecutor({ app, ...started }).pipe(
+      Effect.provideService(Border, border),
+      Effect.provideService(SpillSpace, { storage: BlockStorage.memory(), codec: messagePack })
+    )
+  return Layer.mergeAll(
+    Layer.succeed(Placement, Placement.of(LocalPlacement.make({ runExecutor: executor, executors }))),
+    Layer.succeed(Border, border)
+  )
+}
+
+/** A context that is Active; it ends with the scope. */
+export const start = <E>(
+  app: StreamingApp<E, never>,
+  options: LocalOptions = {}
+): Effect.Effect<StreamingContext.StreamingContext<E>, StreamingContext.Failure<E>, Scope.Scope> =>
+  Effect.provide(StreamingContext.start(app, options), layerOf(app, options))
+
+/** As `start`, not yet started. */
+export const make = <E>(
+  app: StreamingApp<E, never>,
+  options: LocalOptions = {}
+): Effect.Effect<StreamingContext.StreamingContext<E>, never, Scope.Scope> =>
+  Effect.provide(StreamingContext.make(app, options), layerOf(app, options))
