@@ -6,14 +6,17 @@
  */
 import { availableParallelism } from "node:os"
 import { ConfigProvider, Effect, Exit, Layer, Queue, type Scope } from "effect"
-import { type AnyStreamingApp, withBatchDuration } from "../../core/dstream/StreamingApp.ts"
+import { type AnyStreamingApp, type StreamingApp, withBatchDuration } from "../../core/dstream/StreamingApp.ts"
 import { Border } from "../../core/protocol/RecordCodec.ts"
 import type { StopReport } from "../../runtime/driver/Engine.ts"
 import * as StreamingContext from "../../runtime/driver/StreamingContext.ts"
 import { runExecutor } from "../../runtime/executor/bootstrap.ts"
 import * as LocalPlacement from "../../runtime/placement/LocalPlacement.ts"
 import { Placement } from "../../runtime/placement/Placement.ts"
+import { SpillSpace } from "../../runtime/storage/SpillSpace.ts"
+import { scratchFolder, spillSpaceIn } from "../storage/spillSpace.ts"
 import { configProvider, load, urlOf } from "../threads/ProgramModule.ts"
+import { spillSpace } from "../storage/temporary.ts"
 import * as ThreadPlacement from "../threads/ThreadPlacement.ts"
 import type { Master, RunCommand } from "./arguments.ts"
 import * as LineServer from "./LineServer.ts"
@@ -55,7 +58,15 @@ const placementOf = (master: Master, app: AnyStreamingApp, program: string): Lay
     const threads = master.threads === "all" ? availableParallelism() : master.threads
     return ThreadPlacement.layer({ threads, program })
   }
-  const local = LocalPlacement.make({ runExecutor: (started) => runExecutor({ app, ...started }) })
+  const local = LocalPlacement.make({
+    runExecutor: Effect.fnUntraced(function* (started) {
+      const spill = yield* spillSpaceIn(yield* scratchFolder)
+      yield* runExecutor({ app, ...started }).pipe(
+        Effect.provideService(SpillSpace, spill),
+        Effect.provideService(Border, Border.local)
+      )
+    })
+  })
   return Layer.mergeAll(Layer.succeed(Placement, Placement.of(local)), Layer.succeed(Border, Border.local))
 }
 
@@ -65,7 +76,7 @@ const live = Effect.fnUntraced(function* (
   requests: Queue.Dequeue<StopSignals.StopRequest>,
   options: StreamingContext.RunOptions
 ) {
-  const context = yield* StreamingContext.make(app, options)
+  const context = yield* StreamingContext.make(app as StreamingApp<unknown, never>, options)
   let left: string | undefined
   yield* Effect.forkScoped(obey(requests, context, (report) => left = leftOf(report)))
   yield* context.start
