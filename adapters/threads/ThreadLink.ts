@@ -25,6 +25,8 @@ export interface Start {
   readonly host: string
   /** URL of the program's module. */
   readonly program: string
+  /** A folder for what the executor spills. */
+  readonly scratch: string
   readonly handshake: Handshake
 }
 

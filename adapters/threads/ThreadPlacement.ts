@@ -10,11 +10,12 @@
 import { MessageChannel, Worker } from "node:worker_threads"
 import { Deferred, Effect, Exit, Layer, type Scope } from "effect"
 import { Border } from "../../core/protocol/RecordCodec.ts"
-import type { Handshake, ToDriver } from "../../core/protocol/ExecutorProtocol.ts"
+import type { ToDriver } from "../../core/protocol/ExecutorProtocol.ts"
 import type { ExecutorId } from "../../core/protocol/Ids.ts"
 import * as ExecutorSlots from "../../runtime/placement/ExecutorSlots.ts"
-import { type ExecutorInfo, Placement } from "../../runtime/placement/Placement.ts"
+import { Placement, PlacementError } from "../../runtime/placement/Placement.ts"
 import { messagePack } from "../codec/MessagePack.ts"
+import { scratchFolder } from "../storage/spillSpace.ts"
 import * as ThreadLink from "./ThreadLink.ts"
 
 export interface ThreadOptions {
@@ -36,20 +37,21 @@ const host = "localhost"
 
 export const make = (options: ThreadOptions): Placement["Service"] => ({
   size: options.threads,
-  start: (handshake, receive) => {
+  start: Effect.fnUntraced(function* (handshake, receive) {
+    const scratch = yield* Effect.mapError(scratchFolder, ({ message }) => new PlacementError({ message }))
     const workers = new Map<ExecutorId, Worker>()
     const launch: ExecutorSlots.Launcher["launch"] = (info, hear) =>
-      launchThread(info, hear, handshake, options, workers)
+      launchThread({ kind: "Start", ...info, program: options.program, scratch, handshake }, hear, options, workers)
     const joined = (executor: ExecutorId) => {
-      for (const [other, worker] of workers) {
-        if (other !== executor) introduce(workers.get(executor)!, executor, worker, other)
-      }
+      const own = workers.get(executor)!
+      for (const [other, worker] of workers) if (other !== executor) introduce(own, executor, worker, other)
     }
     const lost = (executor: ExecutorId) => {
       for (const worker of workers.values()) tell(worker, { kind: "PeerGone", peer: executor })
     }
-    return ExecutorSlots.start({ launch, joined, lost, host }, { ...options.slots, size: options.threads }, receive)
-  }
+    const slots = { ...options.slots, size: options.threads }
+    return yield* ExecutorSlots.start({ launch, joined, lost, host }, slots, receive)
+  })
 })
 
 /** Threads, and the codec at their borders. */
@@ -68,16 +70,16 @@ const introduce = (a: Worker, nameOfA: ExecutorId, b: Worker, nameOfB: ExecutorI
 }
 
 const launchThread = Effect.fnUntraced(function* (
-  info: ExecutorInfo,
+  start: ThreadLink.Start,
   hear: (message: ToDriver) => void,
-  handshake: Handshake,
-  { program, stopMillis = 2000, worker: module = workerUrl() }: ThreadOptions,
+  { stopMillis = 2000, worker: module = workerUrl() }: ThreadOptions,
   workers: Map<ExecutorId, Worker>
 ): Effect.fn.Return<ExecutorSlots.Launched, never, Scope.Scope> {
-  const worker = new Worker(module, { name: info.executor })
+  const { executor } = start
+  const worker = new Worker(module, { name: executor })
   const exited = Deferred.makeUnsafe<string>()
   let reason: string | undefined
-  workers.set(info.executor, worker)
+  workers.set(executor, worker)
   worker.on("message", (message: ThreadLink.FromThread) => {
     if (message.kind === "Message") hear(message.message)
     else reason = message.reason
@@ -85,18 +87,18 @@ const launchThread = Effect.fnUntraced(function* (
   worker.on("messageerror", (error) => reason ??= `it sent what cannot be read: ${describe(error)}`)
   worker.on("error", (error) => reason ??= `it threw what nobody caught: ${describe(error)}`)
   worker.on("exit", (code) => {
-    workers.delete(info.executor)
+    workers.delete(executor)
     Deferred.doneUnsafe(exited, Exit.succeed(reason ?? `its thread exited with code ${code}`))
   })
   yield* Effect.addFinalizer(() =>
     Effect.gen(function* () {
-      if (!workers.has(info.executor)) return
+      if (!workers.has(executor)) return
       tell(worker, { kind: "Message", message: { kind: "StopExecutor" } })
       if (yield* ExecutorSlots.awaitEnd(Deferred.await(exited), stopMillis)) return
       yield* Effect.promise(() => worker.terminate())
     })
   )
-  tell(worker, { kind: "Start", ...info, program, handshake })
+  tell(worker, start)
   return {
     send: (message) => tell(worker, { kind: "Message", message }),
     died: Deferred.await(exited)

@@ -10,16 +10,20 @@ import { parentPort } from "node:worker_threads"
 import { Cause, ConfigProvider, Effect, Exit, type Scope } from "effect"
 import { type AnyStreamingApp, withBatchDuration } from "../../core/dstream/StreamingApp.ts"
 import type { Handshake } from "../../core/protocol/ExecutorProtocol.ts"
+import { Border } from "../../core/protocol/RecordCodec.ts"
 import type { ExecutorLink } from "../../runtime/executor/ExecutorLink.ts"
+import { SpillSpace } from "../../runtime/storage/SpillSpace.ts"
+import { messagePack } from "../codec/MessagePack.ts"
+import { spillSpaceIn } from "../storage/spillSpace.ts"
 import { configProvider, load } from "./ProgramModule.ts"
 import * as ThreadLink from "./ThreadLink.ts"
 
-/** Runs one executor until it is told to stop. */
+/** Runs one executor until it is told to stop; border and room to spill are the thread's. */
 export type RunExecutor = (options: {
   readonly app: AnyStreamingApp
   readonly handshake: Handshake
   readonly link: ExecutorLink
-}) => Effect.Effect<unknown, unknown, Scope.Scope>
+}) => Effect.Effect<unknown, unknown, Border | SpillSpace | Scope.Scope>
 
 /** To be called once, when the thread's module is loaded. */
 export const runThread = (runExecutor: RunExecutor): void => {
@@ -47,7 +51,12 @@ const executor = Effect.fnUntraced(function* (start: ThreadLink.Start, link: Exe
     const difference = `the code of ${program} has changed since the driver loaded it; start the program anew`
     return link.toDriver({ kind: "ExecutorRefused", difference })
   }
-  yield* Effect.scoped(runExecutor({ app, handshake, link })).pipe(
+  yield* Effect.gen(function* () {
+    const spill = yield* spillSpaceIn(start.scratch)
+    yield* Effect.provideService(runExecutor({ app, handshake, link }), SpillSpace, spill)
+  }).pipe(
+    Effect.scoped,
+    Effect.provideService(Border, Border.coded(messagePack)),
     Effect.provideService(ConfigProvider.ConfigProvider, configProvider(handshake.config))
   )
 })
