@@ -181,7 +181,7 @@ const batchMillisOf = (text: string): number => {
   )
 }
 
-const masterOf = (text: string): Master => {
+export const masterOf = (text: string): Master => {
   if (text === "local") return { kind: "local" }
   if (text === "local[*]") return { kind: "threads", threads: "all" }
   const threads = /^local\[([0-9]+)\]$/.exec(text)?.[1]

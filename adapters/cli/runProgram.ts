@@ -4,23 +4,15 @@
  * The program is loaded by the driver first, so that a mistake in it is told once and by name; then executors load it. Signals
  * are heard from the start on. The result is the exit code.
  */
-import { availableParallelism } from "node:os"
-import { ConfigProvider, Effect, Exit, Layer, Queue, type Scope } from "effect"
+import { ConfigProvider, Effect, Exit, Queue, type Scope } from "effect"
 import { type AnyStreamingApp, type StreamingApp, withBatchDuration } from "../../core/dstream/StreamingApp.ts"
-import { Border } from "../../core/protocol/RecordCodec.ts"
 import type { StopReport } from "../../runtime/driver/Engine.ts"
 import * as StreamingContext from "../../runtime/driver/StreamingContext.ts"
-import { runExecutor } from "../../runtime/executor/bootstrap.ts"
-import * as LocalPlacement from "../../runtime/placement/LocalPlacement.ts"
-import { Placement } from "../../runtime/placement/Placement.ts"
-import { SpillSpace } from "../../runtime/storage/SpillSpace.ts"
-import { scratchFolder, spillSpaceIn } from "../storage/spillSpace.ts"
 import { configProvider, load, urlOf } from "../threads/ProgramModule.ts"
-import { spillSpace } from "../storage/temporary.ts"
-import * as ThreadPlacement from "../threads/ThreadPlacement.ts"
-import type { Master, RunCommand } from "./arguments.ts"
+import type { RunCommand } from "./arguments.ts"
 import * as LineServer from "./LineServer.ts"
 import { failureOf, say, sayNotice, sayStatus } from "./messages.ts"
+import { placementOf } from "./placementOf.ts"
 import * as StopSignals from "./StopSignals.ts"
 
 export const runProgram = (command: RunCommand): Effect.Effect<number> =>
@@ -52,23 +44,6 @@ const run = Effect.fnUntraced(function* (command: RunCommand) {
 })
 
 const demoConfig = Effect.map(LineServer.make(), ({ host, port }) => ({ HOST: host, PORT: String(port) }))
-
-const placementOf = (master: Master, app: AnyStreamingApp, program: string): Layer.Layer<Placement | Border> => {
-  if (master.kind === "threads") {
-    const threads = master.threads === "all" ? availableParallelism() : master.threads
-    return ThreadPlacement.layer({ threads, program })
-  }
-  const local = LocalPlacement.make({
-    runExecutor: Effect.fnUntraced(function* (started) {
-      const spill = yield* spillSpaceIn(yield* scratchFolder)
-      yield* runExecutor({ app, ...started }).pipe(
-        Effect.provideService(SpillSpace, spill),
-        Effect.provideService(Border, Border.local)
-      )
-    })
-  })
-  return Layer.mergeAll(Layer.succeed(Placement, Placement.of(local)), Layer.succeed(Border, Border.local))
-}
 
 /** From start to end; 0 if nothing was left undone. */
 const live = Effect.fnUntraced(function* (

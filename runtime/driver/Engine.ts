@@ -76,6 +76,7 @@ export const make = Effect.fnUntraced(function*(
   const now = () => clock.currentTimeMillisUnsafe()
   const settings = Settings.resolve([options.settings ?? {}, app.settings], { ...graph, executors: placement.size })
   const bus = yield* ListenerBus.make(fail)
+  for (const observer of options.observers ?? []) bus.addEngineListener(observer)
   for (const listener of options.listeners ?? []) yield* bus.addListener(listener)
   const context: Context.Context<any> = yield* Layer.build(app.layer as Layer.Layer<any, unknown>)
   const memo = GeneratedRDDs.make(graph, settings)

@@ -16,7 +16,7 @@ import { Cause, Deferred, type Duration, Effect, Exit, Option, Schema, Scope } f
 import type { SettingsInput } from "../../core/dstream/Settings.ts"
 import type { AnyStreamingApp, StreamingApp } from "../../core/dstream/StreamingApp.ts"
 import type { Border } from "../../core/protocol/RecordCodec.ts"
-import type { StreamingListener } from "../../core/scheduling/StreamingListener.ts"
+import type { StreamingEvent, StreamingListener } from "../../core/scheduling/StreamingListener.ts"
 import { millisOf } from "../../core/time/Time.ts"
 import type { Placement } from "../placement/Placement.ts"
 import * as Engine from "./Engine.ts"
@@ -44,6 +44,8 @@ export interface RunOptions {
   /** Stronger than the app's own. */
   readonly settings?: SettingsInput | undefined
   readonly listeners?: ReadonlyArray<StreamingListener> | undefined
+  /** Told each event at once, in the engine's own stack: for measuring and for tests. One that throws ends the context. */
+  readonly observers?: ReadonlyArray<(event: StreamingEvent) => void> | undefined
   /** Ends, well, after so many batches with jobs. */
   readonly batches?: number | undefined
   /** Digest of the program's code; executors that loaded other code are refused. */
