@@ -1,59 +1,62 @@
 /**
- * Runs one of the bench programs in this process: `bench/engine.ts PROGRAM MASTER WARMUP BATCHES` prints as JSON, of the measured
- * batches, the processing times and total delays in milliseconds, how late each tick came, records and memory.
+ * Runs one of the bench programs in this process: `engine.ts PROGRAM MASTER WARMUP BATCHES [NAME=VALUE ...]` prints an
+ * `EngineResult` of the measured batches as JSON.
  */
 import * as process from "node:process"
-import { Effect } from "effect"
+import { ConfigProvider, Effect } from "effect"
 import type { StreamingEvent } from "../core/scheduling/StreamingListener.ts"
 import * as StreamingContext from "../runtime/driver/StreamingContext.ts"
-import { load } from "../adapters/threads/ProgramModule.ts"
+import { configProvider, load } from "../adapters/threads/ProgramModule.ts"
 import { placementOf } from "../adapters/cli/placementOf.ts"
 import { masterOf } from "../adapters/cli/arguments.ts"
+import type { EngineResult } from "./children.ts"
+import { checked } from "./programs/kit.ts"
 
-const [, , program, master, warmup, batches] = process.argv
+const [, , program, master, warmup, batches, ...pairs] = process.argv
+const config = Object.fromEntries(pairs.map((pair) => [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)]))
 const url = new URL(`./programs/${program}`, import.meta.url).href
 const skip = Number(warmup)
 const wanted = skip + Number(batches)
 
-interface Measured {
-  readonly records: number
-  readonly processingMillis: number
-  readonly totalMillis: number
-  readonly tickMillis: number
+const measured = {
+  records: [] as Array<number>,
+  millis: [] as Array<number>,
+  totalMillis: [] as Array<number>,
+  tickMillis: [] as Array<number>,
+  rssMiB: [] as Array<number>
 }
-
-const measured: Array<Measured> = []
 let seen = 0
 // The engine's clock counts whole milliseconds; what lasts a few is timed finer here.
 const started = new Map<number, number>()
 let peak = 0
+let since = { cpu: process.cpuUsage(), at: performance.now() }
 
 const listen = (event: StreamingEvent) => {
-  if (event.kind === "BatchStarted") started.set(event.batch.time, performance.now())
+  const now = performance.now()
+  if (event.kind === "BatchStarted") started.set(event.batch.time, now)
   if (event.kind !== "BatchCompleted") return
   const { batch } = event
-  const now = performance.now()
-  const processingMillis = now - started.get(batch.time)!
+  const start = started.get(batch.time)!
   started.delete(batch.time)
-  peak = Math.max(peak, process.memoryUsage().rss)
-  if (++seen <= skip) return
-  const totalMillis = performance.timeOrigin + now - batch.time
-  measured.push({ records: batch.records, processingMillis, totalMillis, tickMillis: batch.submissionTime - batch.time })
+  const rss = Math.round(process.memoryUsage.rss() / 1048576)
+  peak = Math.max(peak, rss)
+  if (++seen === skip) since = { cpu: process.cpuUsage(), at: now }
+  if (seen <= skip) return
+  measured.records.push(batch.records)
+  measured.millis.push(now - start)
+  measured.totalMillis.push(performance.timeOrigin + now - batch.time)
+  measured.tickMillis.push(batch.submissionTime - batch.time)
+  measured.rssMiB.push(rss)
 }
 
 const run = Effect.gen(function*() {
-  const { app, codeFingerprint } = yield* load(url, {})
-  const context = StreamingContext.run(app as any, { batches: wanted, codeFingerprint, observers: [listen] })
+  const { app, codeFingerprint } = yield* load(url, config)
+  const context = StreamingContext.run(app as any, { batches: wanted, codeFingerprint, config, observers: [listen] })
   yield* Effect.provide(context, placementOf(masterOf(master!), app, url))
 })
 
-await Effect.runPromise(Effect.scoped(run))
-const of = (pick: (batch: Measured) => number) => measured.map(pick)
-process.stdout.write(JSON.stringify({
-  records: measured.at(-1)?.records ?? 0,
-  millis: of((batch) => batch.processingMillis),
-  totalMillis: of((batch) => batch.totalMillis),
-  tickMillis: of((batch) => batch.tickMillis),
-  peakRssMiB: Math.round(peak / 1048576)
-}) + "\n")
+await Effect.runPromise(Effect.scoped(run).pipe(Effect.provideService(ConfigProvider.ConfigProvider, configProvider(config))))
+const used = process.cpuUsage(since.cpu)
+const cpu = (used.user + used.system) / 1000 / (performance.now() - since.at)
+process.stdout.write(JSON.stringify({ ...measured, peakRssMiB: peak, cpu, check: checked.sum } satisfies EngineResult) + "\n")
 process.exit(0)

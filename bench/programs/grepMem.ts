@@ -2,7 +2,8 @@
  * W1 grep-mem: 1,000,000 lines a batch in two partitions; those that contain the rarest word are counted.
  */
 import { needle } from "../data.ts"
-import { DStream, linesOf, Memory, StreamingApp } from "./kit.ts"
+import { Effect } from "effect"
+import { check, DStream, linesOf, Memory, StreamingApp } from "./kit.ts"
 
 const perPartition = 500_000
 
@@ -15,7 +16,7 @@ export default StreamingApp.make({
   outputs: [
     Memory.stream({ numPartitions: 2, read: ({ partition }) => linesOf(partition, perPartition), records: () => perPartition }).pipe(
       DStream.filter((line) => line.includes(needle)),
-      DStream.foreachBatch((batch) => batch.count)
+      DStream.foreachBatch((batch) => Effect.map(batch.count, check))
     )
   ]
 })

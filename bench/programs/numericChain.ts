@@ -1,7 +1,8 @@
 /**
  * Numeric chain: 10,000,000 integers a batch; times 3, the odd ones, plus 1, summed.
  */
-import { DStream, Memory, StreamingApp } from "./kit.ts"
+import { Effect } from "effect"
+import { check, DStream, Memory, StreamingApp } from "./kit.ts"
 
 const perPartition = 5_000_000
 
@@ -29,7 +30,7 @@ export default StreamingApp.make({
       DStream.filter((x) => x % 2 === 1),
       DStream.map((x) => x + 1),
       DStream.reduce((a, b) => a + b),
-      DStream.foreachBatch((batch) => batch.collect)
+      DStream.foreachBatch((batch) => Effect.map(batch.collect, ([sum]) => check(sum!)))
     )
   ]
 })
