@@ -52,10 +52,12 @@ const live = Effect.fnUntraced(function* (
   options: StreamingContext.RunOptions
 ) {
   const context = yield* StreamingContext.make(app as StreamingApp<unknown, never>, options)
-  let left: string | undefined
-  yield* Effect.forkScoped(obey(requests, context, (report) => left = leftOf(report)))
+  let asked = false
+  yield* Effect.forkScoped(obey(requests, context, () => asked = true))
   yield* context.start
   yield* context.awaitTermination
+  // After --batches nothing more was wanted. Stopping what has stopped changes nothing, and tells how it was.
+  const left = asked ? leftOf(yield* context.stop()) : undefined
   if (left === undefined) return 0
   say(left)
   return 1
@@ -64,16 +66,17 @@ const live = Effect.fnUntraced(function* (
 const obey = (
   requests: Queue.Dequeue<StopSignals.StopRequest>,
   context: StreamingContext.StreamingContext<unknown>,
-  report: (report: StopReport) => void
+  heard: () => void
 ): Effect.Effect<never, never, Scope.Scope> =>
   Effect.forever(Effect.gen(function* () {
     const graceful = (yield* Queue.take(requests)) === "graceful"
+    heard()
     say(
       graceful
         ? "stopping: what has been received is worked off first; the same signal once more stops at once"
         : "stopping at once"
     )
-    yield* Effect.forkScoped(Effect.map(context.stop({ graceful }), report))
+    yield* Effect.forkScoped(context.stop({ graceful }))
   }))
 
 const leftOf = (report: StopReport): string | undefined => {
