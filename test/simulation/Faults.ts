@@ -71,19 +71,31 @@ const momentsMax: MomentaryFaults = {
   sourceClosed: 4
 }
 
+/**
+ * How likely each is at most, and how many milliseconds it may cost a message or a task on average: a run that is slower than
+ * its batches come proves little.
+ */
 const ratesMax: FrequentFaults = { messageDelay: 0.05, messageDuplicate: 0.2, slowTask: 0.05, earlyTimer: 0.2 }
+const costMillisMax = { messageDelay: 8, slowTask: 12 }
 
 /** Between three and six kinds of fault for a run. */
 export function drawFaults(chance: Chance): FaultPlan {
   const kinds = new Set(chance.some(faultKinds, chance.between(3, 6)))
   const draw = <K extends FaultKind>(names: ReadonlyArray<K>, amount: (kind: K) => number): Record<K, number> =>
     Object.fromEntries(names.map((kind) => [kind, kinds.has(kind) ? amount(kind) : 0])) as Record<K, number>
+  const delayMillisMax = chance.pick([20, 200, 2000])
+  const slowTaskMillisMax = chance.pick([50, 500, 3000])
+  const rates = draw(frequent, (kind) => ratesMax[kind] * chance.between(2, 8) / 8)
   return {
     moments: draw(momentary, (kind) => chance.between(1, momentsMax[kind])),
-    rates: draw(frequent, (kind) => ratesMax[kind] * chance.between(2, 8) / 8),
-    delayMillisMax: chance.pick([20, 200, 2000]),
+    rates: {
+      ...rates,
+      messageDelay: Math.min(rates.messageDelay, costMillisMax.messageDelay / delayMillisMax),
+      slowTask: Math.min(rates.slowTask, costMillisMax.slowTask / slowTaskMillisMax)
+    },
+    delayMillisMax,
     pauseMillisMax: chance.pick([100, 1500, 4000]),
-    slowTaskMillisMax: chance.pick([50, 500, 3000])
+    slowTaskMillisMax
   }
 }
 

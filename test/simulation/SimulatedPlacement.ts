@@ -34,6 +34,9 @@ export interface SimulatedPlacementOptions {
 /** How long an executor that was told to stop may take. */
 const stopMillisMax = 2000
 
+/** Who asks a probe. */
+const probeName = "probe"
+
 /** An executor whose node has not been killed and whose program has not ended. */
 export interface SimulatedExecutor {
   readonly executor: ExecutorId
@@ -70,6 +73,7 @@ export class SimulatedPlacement {
   private readonly options: SimulatedPlacementOptions
   private readonly members = new Map<ExecutorId, Member>()
   private readonly gone = new Set<ExecutorId>()
+  private readonly probed = new Map<ExecutorId, (message: ToPeer) => void>()
 
   constructor(options: SimulatedPlacementOptions) {
     this.options = options
@@ -153,7 +157,19 @@ export class SimulatedPlacement {
     })
   }
 
+  /** Asks an executor something in the name of a peer that is none; the answer comes on the executor's node. */
+  probe(executor: ExecutorId, message: ToPeer, answer: (message: ToPeer) => void): void {
+    const member = this.members.get(executor)
+    if (member === undefined) return
+    this.probed.set(executor, answer)
+    member.node.after(0, () => member.inbox.deliver({ kind: "FromPeer", peer: probeName, message }))
+  }
+
   private toPeer(from: Member, peer: ExecutorId, message: ToPeer): void {
+    if (peer === probeName) {
+      this.probed.get(from.executor)?.(message)
+      return
+    }
     const to = this.members.get(peer)
     if (to === undefined || this.gone.has(peer)) {
       from.node.after(1, () => from.inbox.deliver({ kind: "PeerLost", peer }))
@@ -179,7 +195,6 @@ export class SimulatedPlacement {
 
   private end(member: Member, reason: string): void {
     member.node.kill(reason)
-    member.fromDriver.cut()
     for (const link of member.toPeers.values()) link.cut()
     const notice = () => Deferred.doneUnsafe(member.noticed, Exit.succeed(reason))
     member.toDriver.cut(notice, this.options.noticeMillis())

@@ -26,6 +26,7 @@ const batch = (time: number, blocks: ReadonlyArray<string>, executor: string): H
   const plans = [time]
   return [
     { kind: "BatchAllocated", time, blocks },
+    { kind: "PlansSent", executor, times: plans },
     { kind: "BatchSubmitted", time, outputs: ["out"] },
     { kind: "JobStarted", time, output: "out" },
     { kind: "TaskSent", executor, stage, partition: 0, task: time, attempt: 0, batch: time, plans },
@@ -51,8 +52,8 @@ const lawful: History = [
   answered("a3", 1, "e1", false),
   answered("b1", 2, "e2"),
   ...batch(2000, ["b1"], "e2"),
-  { kind: "ExecutorForgot", executor: "e2", before: 2000, blocks: ["a1", "a2"] },
-  { kind: "ExecutorHolds", executor: "e2", blocks: ["b1"], batches: [2000] },
+  { kind: "ForgetSent", before: 2000 },
+  { kind: "ExecutorProbed", executor: "e2", forgotten: "a1", held: false },
   answered("b2", 2, "e2"),
   ...batch(3000, ["b2"], "e2"),
   { kind: "Drained" }
@@ -79,9 +80,6 @@ const at = (time: number) => (it: { readonly time: number }) => it.time === time
 const planted: Record<string, History> = {
   "batch times grow by one interval": [...lawful.slice(0, -1), ...batch(5000, [], "e2"), { kind: "Drained" }],
   "a batch is submitted once": replace("BatchSubmitted", at(2000), (it) => [it, it]),
-  "a task is sent only for a batch whose allocation is logged": replace("TaskSent", (it) => it.batch === 2000, (it) => [
-    { ...it, task: 9, batch: 9000, plans: [9000] }
-  ]),
   "no more jobs run at once than concurrentJobs allows": replace("JobStarted", at(2000), (it) => [
     it,
     { ...it, output: "other" },
@@ -110,8 +108,11 @@ const planted: Record<string, History> = {
   "after a graceful stop no stored block is unallocated": replace("BatchAllocated", at(3000), (it) => [
     { ...it, blocks: [] }
   ]),
-  "what an executor was told to forget is gone from its memory": replace("ExecutorHolds", () => true, (it) => [
-    { ...it, batches: [1000, 2000] }
+  "what an executor was told to forget is gone from its memory": replace("ExecutorProbed", () => true, (it) => [
+    { ...it, held: true }
+  ]),
+  "no plan of a forgotten batch is sent": replace("PlansSent", (it) => it.times[0] === 3000, (it) => [
+    { ...it, times: [1000, 2000, 3000] }
   ]),
   "no task and no receiver is sent to a lost executor": replace("TaskSent", (it) => it.batch === 3000, (it) => [
     { ...it, executor: "e1" }

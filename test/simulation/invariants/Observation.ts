@@ -51,23 +51,20 @@ export type Observation =
     /** The batches whose plans come with the task or came before it, as far as the executor was not told to forget them. */
     readonly plans: ReadonlyArray<Time>
   }
+  /** The driver sends batch plans. */
+  | { readonly kind: "PlansSent"; readonly executor: ExecutorId; readonly times: ReadonlyArray<Time> }
+  /** The driver tells an executor to forget what batches before a time made. */
+  | { readonly kind: "ForgetSent"; readonly before: Time }
   /** The driver is told that an executor is there. */
   | { readonly kind: "ExecutorJoined"; readonly executor: ExecutorId }
   /** The driver is told that an executor is gone. */
   | { readonly kind: "ExecutorLost"; readonly executor: ExecutorId }
-  /** An executor has been told to forget, and has done what it does about it. */
+  /** An executor still answers for something (a block, a map output) a while after it was told to forget it, or not. */
   | {
-    readonly kind: "ExecutorForgot"
+    readonly kind: "ExecutorProbed"
     readonly executor: ExecutorId
-    readonly before: Time
-    readonly blocks: ReadonlyArray<BlockId>
-  }
-  /** What an executor holds, when it has nothing to do. */
-  | {
-    readonly kind: "ExecutorHolds"
-    readonly executor: ExecutorId
-    readonly blocks: ReadonlyArray<BlockId>
-    readonly batches: ReadonlyArray<Time>
+    readonly forgotten: string
+    readonly held: boolean
   }
   /** The run has ended gracefully: nothing more will come. */
   | { readonly kind: "Drained" }

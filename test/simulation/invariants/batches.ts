@@ -31,19 +31,6 @@ export const submittedOnce: Invariant = {
   }
 }
 
-export const plannedFirst: Invariant = {
-  name: "a task is sent only for a batch whose allocation is logged",
-  start: () => {
-    let last = -Infinity
-    return (event) => {
-      if (event.kind === "BatchAllocated") last = Math.max(last, event.time)
-      return event.kind === "TaskSent" && event.batch > last
-        ? `task ${event.task} of ${event.stage} was sent, and batch ${event.batch} is not allocated`
-        : undefined
-    }
-  }
-}
-
 const jobKey = (event: { readonly time: Time; readonly output: string }): string => `${event.time} ${event.output}`
 
 export const concurrentJobs: Invariant = {

@@ -73,24 +73,8 @@ export const nothingLeftBehind: Invariant = {
 
 export const forgottenIsGone: Invariant = {
   name: "what an executor was told to forget is gone from its memory",
-  start: () => {
-    const blocksForgotten = new Map<string, Set<BlockId>>()
-    const batchesForgotten = new Map<string, Time>()
-    return (event) => {
-      if (event.kind === "ExecutorForgot") {
-        const known = blocksForgotten.get(event.executor) ?? new Set()
-        for (const block of event.blocks) known.add(block)
-        blocksForgotten.set(event.executor, known)
-        batchesForgotten.set(event.executor, Math.max(event.before, batchesForgotten.get(event.executor) ?? 0))
-      }
-      if (event.kind !== "ExecutorHolds") return undefined
-      const block = event.blocks.find((held) => blocksForgotten.get(event.executor)?.has(held) === true)
-      if (block !== undefined) return `executor ${event.executor} still holds block ${block}`
-      const before = batchesForgotten.get(event.executor) ?? 0
-      const batch = event.batches.find((held) => held < before)
-      return batch === undefined
-        ? undefined
-        : `executor ${event.executor} still holds the plan or shuffles of batch ${batch}`
-    }
-  }
+  start: () => (event) =>
+    event.kind === "ExecutorProbed" && event.held
+      ? `executor ${event.executor} still holds ${event.forgotten}`
+      : undefined
 }

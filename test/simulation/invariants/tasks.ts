@@ -56,3 +56,18 @@ export const plansKnown: Invariant = {
       ? `${event.executor} was sent a task of ${event.stage} without the plan of batch ${event.batch}`
       : undefined
 }
+
+export const forgottenPlans: Invariant = {
+  name: "no plan of a forgotten batch is sent",
+  start: () => {
+    let forgotten = -Infinity
+    return (event) => {
+      if (event.kind === "ForgetSent") forgotten = Math.max(forgotten, event.before)
+      if (event.kind !== "PlansSent") return undefined
+      const old = event.times.find((time) => time < forgotten)
+      return old === undefined
+        ? undefined
+        : `${event.executor} was sent the plan of batch ${old}; before ${forgotten} all is forgotten`
+    }
+  }
+}

@@ -20,7 +20,7 @@ export interface NetworkFaults {
 }
 
 export interface Link<M> {
-  /** Nothing is sent by a dead node or over a link that was cut. */
+  /** Nothing is sent by a dead node or over a link that was cut; what is sent to a dead node is lost. */
   readonly send: (message: M) => void
   /**
    * Nothing more is sent. Of what is on its way a beginning still arrives; `last` runs on the receiver's node after it, and
@@ -72,7 +72,7 @@ export class Network {
     }
     return {
       send: (message) => {
-        if (isCut || from.state === "Dead" || to.state === "Dead") return
+        if (isCut || from.state === "Dead") return
         const bytes = this.encode(from, to, message)
         const parcel: Parcel = { bytes, message: sent++, last: undefined }
         this.world.record(from.name, "Sent", { to: to.name, message: parcel.message, body: message }, message)

@@ -57,6 +57,7 @@ export class World {
   readonly nodes: Array<Node> = []
   /** Fibers that were resumed from outside the world. */
   readonly foreign: Array<string> = []
+  readonly startMillis: number
   now: number
   steps = 0
   /** Whether a task of this world is running now. */
@@ -69,7 +70,8 @@ export class World {
 
   constructor(options: WorldOptions) {
     this.seed = options.seed
-    this.now = options.startMillis ?? defaultStart
+    this.startMillis = options.startMillis ?? defaultStart
+    this.now = this.startMillis
     this.chance = new Chance(options.seed)
     this.choice = this.chance.split("choice")
     this.preemption = options.preemption ?? 0

@@ -8,11 +8,11 @@
  * The receiver is written as a user's would be, over Effects of its own node only. Its form of `store` is one of the four.
  */
 import { Effect, type Scope } from "effect"
-import type { StreamId } from "../../core/protocol/Ids.ts"
-import { type Receiver, type StorageLevel, type Store, StoreError } from "../../core/receiving/Receiver.ts"
-import type { Chance } from "./kernel/Chance.ts"
-import type { Node } from "./kernel/Node.ts"
-import type { World } from "./kernel/World.ts"
+import type { StreamId } from "../../../core/protocol/Ids.ts"
+import { type Receiver, type StorageLevel, type Store, StoreError } from "../../../core/receiving/Receiver.ts"
+import type { Chance } from "../kernel/Chance.ts"
+import type { Node } from "../kernel/Node.ts"
+import type { World } from "../kernel/World.ts"
 
 export type StoreForm = "single" | "array" | "iterator" | "bytes"
 
@@ -29,14 +29,21 @@ export interface SourceOptions {
   readonly attemptAt: (node: Node) => number
 }
 
-/** Lines that one run of a receiver gave to `store`, in order. */
+/** What one attempt of a receiver gave to `store`, in order. */
 export interface Taken {
   readonly stream: StreamId
   readonly attempt: number
   readonly executor: string
+  /** Given one by one, to be cut into blocks. */
   readonly lines: Array<string>
-  /** Of the forms that make a block of their own: the lines of each call, until it is known which block they are. */
-  readonly calls: Array<ReadonlyArray<string>>
+  /** Given together, each to be a block of its own. */
+  readonly calls: Array<Call>
+}
+
+export interface Call {
+  readonly lines: ReadonlyArray<string>
+  /** `stored`: it returned, so its block is safe. `failed`, `interrupted`: there may be a block, or none. */
+  state: "open" | "stored" | "failed" | "interrupted"
 }
 
 export interface Connection {
@@ -163,7 +170,7 @@ export const receiverOf = (
   source: Source,
   node: Node,
   options: SimulatedReceiverOptions
-): Receiver<string, SourceFailure> => ({
+): Receiver<string, SourceFailure, never> => ({
   name: `receiver of ${source.name}`,
   storageLevel: options.storageLevel,
   preferredHost: undefined,
@@ -190,7 +197,7 @@ const storeSingly = (store: Store<string>, taken: Taken, lines: ReadonlyArray<st
     }
   })
 
-/** One block of their own; what the engine refuses is gone, as the contract says. */
+/** One block per call; what the engine refuses is gone, as the contract says. */
 const storeTogether = (
   store: Store<string>,
   taken: Taken,
@@ -198,16 +205,26 @@ const storeTogether = (
   form: Exclude<StoreForm, "single">
 ): Effect.Effect<void> =>
   Effect.suspend(() => {
-    taken.calls.push(lines)
-    switch (form) {
-      case "array":
-        return store.array(lines)
-      case "iterator":
-        return store.iterator(lines[Symbol.iterator]())
-      case "bytes":
-        return store.bytes(encodeLines(lines), lines.length)
-    }
-  }).pipe(Effect.catch((error: StoreError) => Effect.logWarning(error.message)))
+    const call: Call = { lines, state: "open" }
+    taken.calls.push(call)
+    const becomes = (state: Call["state"]) => Effect.sync(() => void (call.state = state))
+    return storeAs(form, store, lines).pipe(
+      Effect.andThen(becomes("stored")),
+      Effect.catch((error: StoreError) => Effect.andThen(becomes("failed"), Effect.logWarning(error.message))),
+      Effect.onInterrupt(() => becomes("interrupted"))
+    )
+  })
+
+const storeAs = (form: Exclude<StoreForm, "single">, store: Store<string>, lines: ReadonlyArray<string>) => {
+  switch (form) {
+    case "array":
+      return store.array(lines)
+    case "iterator":
+      return store.iterator(lines[Symbol.iterator]())
+    case "bytes":
+      return store.bytes(encodeLines(lines), lines.length)
+  }
+}
 
 const encodeLines = (lines: ReadonlyArray<string>): Uint8Array => new TextEncoder().encode(lines.join("\n"))
 

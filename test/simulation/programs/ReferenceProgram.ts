@@ -1,0 +1,33 @@
+/**
+ * ReferenceProgram: a stream program that the simulation runs, as a user would write it.
+ *
+ * It is built anew for the driver and for each executor, as every process loads the module anew. What it depends on besides its
+ * site is drawn once per seed (`dice`), so that all build the same graph.
+ */
+import type { DStream } from "../../../core/dstream/DStream.ts"
+import type { Output } from "../../../core/dstream/Output.ts"
+import type { AnyOutput } from "../../../core/dstream/Output.ts"
+
+/** Where a program is built: the driver's node, or an executor's. */
+export interface Site {
+  /** Lines of the simulated sources, one stream each. */
+  readonly streams: ReadonlyArray<DStream<string, unknown>>
+  readonly dice: Dice
+  /** An output on the driver; its batches are compared with the model. */
+  readonly collect: (name: string) => <A, E, R>(stream: DStream<A, E, R>) => Output<E, R>
+  /** An output on the executors; each delivery is compared with the model. */
+  readonly deliver: (name: string) => <A, E, R>(stream: DStream<A, E, R>) => Output<E, R>
+}
+
+/** Numbers that a program may depend on. */
+export interface Dice {
+  readonly partitions: number
+  readonly effectMillis: number
+  readonly concurrency: number
+}
+
+export interface ReferenceProgram {
+  readonly name: string
+  readonly sourcesMax: number
+  readonly outputs: (site: Site) => ReadonlyArray<AnyOutput>
+}

@@ -1,0 +1,8 @@
+/**
+ * The reference programs of the simulation, by name.
+ */
+import type { ReferenceProgram } from "./ReferenceProgram.ts"
+import { stateless } from "./stateless.ts"
+import { wordCount } from "./wordCount.ts"
+
+export const programs: ReadonlyArray<ReferenceProgram> = [stateless, wordCount]

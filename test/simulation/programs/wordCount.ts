@@ -1,0 +1,35 @@
+/**
+ * wordCount: the words of one to three receivers, counted batch by batch, and what else needs a shuffle.
+ */
+import * as DStream from "../../../core/dstream/DStream.ts"
+import type { ReferenceProgram } from "./ReferenceProgram.ts"
+
+export const wordCount: ReferenceProgram = {
+  name: "wordCount",
+  sourcesMax: 3,
+  outputs: ({ streams, dice, collect }) => {
+    const lines = DStream.unionAll(streams)
+    const words = lines.pipe(DStream.flatMap((line) => line.split(" ").slice(1)))
+    const counts = words.pipe(
+      DStream.mapToPair((word) => [word, 1]),
+      DStream.reduceByKey((a, b) => a + b)
+    )
+    return [
+      counts.pipe(collect("counts")),
+      lines.pipe(collect("lines")),
+      lines.pipe(
+        DStream.mapToPair((line) => [line.slice(0, line.indexOf("#")), line.length]),
+        DStream.groupByKey({ numPartitions: dice.partitions }),
+        DStream.flatMapValues((lengths) => [lengths.length, Math.max(...lengths)]),
+        collect("lengths")
+      ),
+      counts.pipe(
+        DStream.filter(([, n]) => n > 1),
+        DStream.mapValues((n) => n * 2),
+        DStream.count,
+        collect("frequent")
+      ),
+      words.pipe(DStream.countByValue(), DStream.map(([, n]) => n), DStream.reduce((a, b) => a + b), collect("total"))
+    ]
+  }
+}

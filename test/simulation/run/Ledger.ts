@@ -1,0 +1,128 @@
+/**
+ * Ledger: what the simulation knows of a run from what it saw: messages, what sources gave, what outputs delivered.
+ *
+ * It keeps facts, not judgements: `compare` draws the conclusions after the run, when all is known. The contents of a block are
+ * told from what its receiver gave to `store`: given one by one, the next records in order; given together, the next call.
+ */
+import type { BlockId, ReceivedBlockInfo } from "../../../core/blocks/ReceivedBlock.ts"
+import type { BatchPlan } from "../../../core/dstream/BatchPlan.ts"
+import type { ExecutorId, StreamId } from "../../../core/protocol/Ids.ts"
+import type { Time } from "../../../core/time/Time.ts"
+import type { Taken } from "./Source.ts"
+
+/** A batch, or a partition of one, that an output was given. */
+export interface Delivery {
+  readonly output: string
+  readonly time: Time
+  /** Undefined: the whole batch, on the driver. */
+  readonly partition: number | undefined
+  readonly partitions: ReadonlyArray<ReadonlyArray<unknown>>
+}
+
+export interface ReportedBlock {
+  readonly info: ReceivedBlockInfo
+  readonly executor: ExecutorId
+  accepted: boolean | undefined
+}
+
+export class Ledger {
+  readonly blocks = new Map<BlockId, ReportedBlock>()
+  readonly plans = new Map<Time, BatchPlan>()
+  /** Blocks that a task read as empty, by batch. */
+  readonly ignored = new Map<Time, Set<BlockId>>()
+  readonly deliveries: Array<Delivery> = []
+  readonly crashed = new Set<ExecutorId>()
+  /** Streams and batches for which the driver reported lost blocks. */
+  readonly lossesReported = new Set<BlockId | StreamId>()
+
+  blockReported(info: ReceivedBlockInfo, executor: ExecutorId): void {
+    if (!this.blocks.has(info.block)) this.blocks.set(info.block, { info, executor, accepted: undefined })
+  }
+
+  blockAnswered(block: BlockId, accepted: boolean): void {
+    const known = this.blocks.get(block)
+    if (known !== undefined) known.accepted ??= accepted
+  }
+
+  blockIgnored(time: Time, block: BlockId): void {
+    const known = this.ignored.get(time) ?? new Set()
+    this.ignored.set(time, known.add(block))
+  }
+}
+
+export interface Contents {
+  readonly lines: ReadonlyMap<BlockId, ReadonlyArray<string>>
+  /** What does not fit: a block that is not what was given. */
+  readonly mistakes: ReadonlyArray<string>
+  /** Lines that were given and are in no block. */
+  readonly left: ReadonlyArray<{ readonly taken: Taken; readonly lines: ReadonlyArray<string> }>
+}
+
+/** What each block holds. */
+export function contentsOf(ledger: Ledger, taken: ReadonlyArray<Taken>): Contents {
+  const lines = new Map<BlockId, ReadonlyArray<string>>()
+  const mistakes: Array<string> = []
+  const left: Array<{ taken: Taken; lines: ReadonlyArray<string> }> = []
+  for (const one of taken) {
+    const blocks = [...ledger.blocks.values()]
+      .filter(({ info, executor }) =>
+        info.stream === one.stream && info.attempt === one.attempt && executor === one.executor
+      )
+      .sort((a, b) => a.info.sequence - b.info.sequence)
+    const rest = one.calls.length > 0
+      ? matchCalls(one, blocks, lines, mistakes)
+      : cutLines(one, blocks, lines, mistakes)
+    if (rest.length > 0) left.push({ taken: one, lines: rest })
+  }
+  for (const [block, { info }] of ledger.blocks) {
+    if (!lines.has(block)) mistakes.push(`block ${block} of ${info.records} records is of no receiver's run`)
+  }
+  return { lines, mistakes, left }
+}
+
+function cutLines(
+  taken: Taken,
+  blocks: ReadonlyArray<ReportedBlock>,
+  into: Map<BlockId, ReadonlyArray<string>>,
+  mistakes: Array<string>
+): ReadonlyArray<string> {
+  let from = 0
+  for (const { info } of blocks) {
+    const to = from + (info.records ?? 0)
+    into.set(info.block, taken.lines.slice(from, to))
+    if (to > taken.lines.length) mistakes.push(`block ${info.block} reports records that the receiver never stored`)
+    from = to
+  }
+  return taken.lines.slice(from)
+}
+
+function matchCalls(
+  taken: Taken,
+  blocks: ReadonlyArray<ReportedBlock>,
+  into: Map<BlockId, ReadonlyArray<string>>,
+  mistakes: Array<string>
+): ReadonlyArray<string> {
+  let next = 0
+  const left: Array<string> = []
+  for (const { info } of blocks) {
+    // A call that came to nothing has no block.
+    while (
+      next < taken.calls.length && mayHaveNoBlock(taken.calls[next]!.state) &&
+      taken.calls[next]!.lines.length !== info.records
+    ) {
+      left.push(...taken.calls[next++]!.lines)
+    }
+    const call = taken.calls[next++]
+    into.set(info.block, call?.lines ?? [])
+    if (call?.lines.length !== info.records) {
+      mistakes.push(
+        `block ${info.block} has ${info.records} records; the receiver stored ${call?.lines.length ?? "none"}`
+      )
+    }
+  }
+  for (const call of taken.calls.slice(next)) left.push(...call.lines)
+  return left
+}
+
+const mayHaveNoBlock = (state: Taken["calls"][number]["state"]): boolean =>
+  state === "interrupted" || state === "failed"

@@ -1,0 +1,196 @@
+/**
+ * Observer: makes observations and the ledger's facts of what happens in the world: messages as they are sent and received, and
+ * what listeners are told. It reads, and never acts, save that it asks executors now and then what they still hold.
+ */
+import type { BlockId } from "../../../core/blocks/ReceivedBlock.ts"
+import type {
+  ReceiverMessage,
+  RunTasks,
+  ToDriver,
+  ToExecutor,
+  ToPeer
+} from "../../../core/protocol/ExecutorProtocol.ts"
+import type { ExecutorId, RddId, StreamId } from "../../../core/protocol/Ids.ts"
+import { timeOf } from "../../../core/rdd/RddId.ts"
+import type { StreamingEvent } from "../../../core/scheduling/StreamingListener.ts"
+import type { Time } from "../../../core/time/Time.ts"
+import type { Incoming } from "../../../runtime/executor/ExecutorLink.ts"
+import type { Observation } from "../invariants/Observation.ts"
+import type { SimulationEvent } from "../kernel/EventLog.ts"
+import type { Ledger } from "./Ledger.ts"
+
+export interface ObserverOptions {
+  readonly driver: string
+  readonly ledger: Ledger
+  readonly observe: (observation: Observation) => void
+  /** A task has reached an executor. */
+  readonly taskArrived: (executor: ExecutorId) => void
+  /** An executor has been told to forget. */
+  readonly told: (executor: ExecutorId, forgotten: Forgotten) => void
+}
+
+/** What an executor was told to forget, of what it held. */
+export interface Forgotten {
+  readonly before: Time
+  readonly blocks: ReadonlyArray<BlockId>
+  /** Map outputs that it made. */
+  readonly outputs: ReadonlyArray<{ readonly shuffle: RddId; readonly mapPartition: number }>
+}
+
+export class Observer {
+  private readonly options: ObserverOptions
+  private readonly questions = new Map<string, ReceiverMessage>()
+  private readonly attempts = new Map<string, number>()
+  private readonly plansAt = new Map<ExecutorId, Set<Time>>()
+  private readonly tasks = new Map<
+    string,
+    { readonly stage: RddId; readonly map: boolean; readonly partition: number }
+  >()
+  private readonly outputsAt = new Map<ExecutorId, Array<{ readonly shuffle: RddId; readonly mapPartition: number }>>()
+
+  constructor(options: ObserverOptions) {
+    this.options = options
+  }
+
+  /** The attempt of a stream's receiver that a node was told to run last. */
+  attemptAt(stream: StreamId, executor: ExecutorId): number {
+    return this.attempts.get(`${executor} ${stream}`) ?? 0
+  }
+
+  readonly event = (event: SimulationEvent): void => {
+    const { driver } = this.options
+    if (event.kind === "Sent" && event.node === driver) {
+      this.driverSends(event.data["to"] as string, event.attached as Incoming)
+    } else if (event.kind === "Sent" && event.data["to"] === driver) {
+      this.executorSends(event.node, event.attached as ToDriver)
+    } else if (event.kind === "Received" && event.node === driver) {
+      this.driverReceives(event.data["from"] as string, event.attached as ToDriver)
+    } else if (event.kind === "Received" && event.data["from"] === driver) {
+      this.executorReceives(event.node, event.attached as Incoming)
+    }
+  }
+
+  private driverSends(executor: ExecutorId, incoming: Incoming): void {
+    if (incoming.kind !== "FromDriver") return
+    const { message } = incoming
+    const { observe } = this.options
+    if (message.kind === "StartReceiver") {
+      observe({ kind: "ReceiverOrdered", stream: message.stream, attempt: message.attempt, executor })
+    } else if (message.kind === "RunTasks") this.tasksSent(executor, message)
+    else if (message.kind === "ReceiverAnswer") this.answered(executor, message)
+    else if (message.kind === "Forget") {
+      observe({ kind: "ForgetSent", before: message.before })
+      const plans = this.plansAt.get(executor) ?? new Set()
+      for (const time of plans) if (time < message.before) plans.delete(time)
+    }
+  }
+
+  private tasksSent(executor: ExecutorId, { plans, stage, tasks, work }: RunTasks): void {
+    const { ledger, observe } = this.options
+    const known = this.plansAt.get(executor) ?? new Set()
+    this.plansAt.set(executor, known)
+    for (const plan of plans) {
+      known.add(plan.time)
+      if (ledger.plans.has(plan.time)) continue
+      ledger.plans.set(plan.time, plan)
+      const blocks = plan.inputs.flatMap(({ partitions }) =>
+        partitions.flatMap((part) => part.kind === "block" ? [part.block] : [])
+      )
+      observe({ kind: "BatchAllocated", time: plan.time, blocks })
+    }
+    if (plans.length > 0) observe({ kind: "PlansSent", executor, times: plans.map(({ time }) => time) })
+    for (const { attempt, partition, task } of tasks) {
+      this.tasks.set(`${task}/${attempt}`, { stage, map: work.kind === "map", partition })
+      const batch = timeOf(stage)
+      observe({ kind: "TaskSent", executor, stage, partition, task, attempt, batch, plans: [...known] })
+    }
+  }
+
+  private answered(executor: ExecutorId, { request, answer }: Extract<ToExecutor, { kind: "ReceiverAnswer" }>): void {
+    const question = this.questions.get(`${executor}/${request}`)
+    const accepted = answer.kind === "Accepted"
+    const { ledger, observe } = this.options
+    if (question?.kind === "AddBlock") {
+      const { attempt, block, stream } = question.info
+      ledger.blockAnswered(block, accepted)
+      observe({ kind: "BlockAnswered", block, stream, attempt, executor, accepted })
+    } else if (question?.kind === "RegisterReceiver") {
+      observe({ kind: "ReceiverAnswered", stream: question.stream, attempt: question.attempt, executor, accepted })
+    }
+  }
+
+  private executorSends(executor: ExecutorId, message: ToDriver): void {
+    if (message.kind !== "ReceiverMessage") return
+    this.questions.set(`${executor}/${message.request}`, message.message)
+    if (message.message.kind === "AddBlock") this.options.ledger.blockReported(message.message.info, executor)
+  }
+
+  private driverReceives(executor: ExecutorId, message: ToDriver): void {
+    if (message.kind !== "TaskEnded" || message.result.kind !== "Done") return
+    const task = this.tasks.get(`${message.task}/${message.attempt}`)
+    const { ignoredBlock } = message.result
+    if (ignoredBlock !== undefined) this.options.ledger.blockIgnored(timeOf(message.stage), ignoredBlock)
+    if (task?.map !== true) return
+    const made = this.outputsAt.get(executor) ?? []
+    made.push({ shuffle: task.stage, mapPartition: task.partition })
+    this.outputsAt.set(executor, made)
+  }
+
+  private executorReceives(executor: ExecutorId, incoming: Incoming): void {
+    if (incoming.kind !== "FromDriver") return
+    const { message } = incoming
+    if (message.kind === "RunTasks") this.options.taskArrived(executor)
+    if (message.kind === "StartReceiver") {
+      const key = `${executor} ${message.stream}`
+      this.attempts.set(key, Math.max(message.attempt, this.attempts.get(key) ?? 0))
+    }
+    if (message.kind !== "Forget") return
+    const { before, blocks } = message
+    const made = this.outputsAt.get(executor) ?? []
+    this.outputsAt.set(executor, made.filter(({ shuffle }) => timeOf(shuffle) >= before))
+    const own = blocks.filter((block) => this.options.ledger.blocks.get(block)?.executor === executor)
+    this.options.told(executor, {
+      before,
+      blocks: own,
+      outputs: made.filter(({ shuffle }) => timeOf(shuffle) < before)
+    })
+  }
+
+  /** A listener of the driver. */
+  readonly listener = (event: StreamingEvent): void => {
+    const { ledger, observe } = this.options
+    switch (event.kind) {
+      case "BatchSubmitted":
+        return observe({
+          kind: event.kind,
+          time: event.batch.time,
+          outputs: event.batch.outputs.map(({ output }) => output)
+        })
+      case "BatchCompleted":
+        return observe({ kind: event.kind, time: event.batch.time })
+      case "OutputOperationStarted":
+        return observe({ kind: "JobStarted", time: event.operation.time, output: event.operation.output })
+      case "OutputOperationCompleted": {
+        const { failureReason, output, time } = event.operation
+        return observe({ kind: "JobEnded", time, output, failed: failureReason !== undefined })
+      }
+      case "ExecutorAdded":
+        return observe({ kind: "ExecutorJoined", executor: event.executor })
+      case "ExecutorRemoved":
+        return observe({ kind: "ExecutorLost", executor: event.executor })
+      case "BlocksLost":
+        return void ledger.lossesReported.add(event.stream)
+    }
+  }
+}
+
+/** What a probe of an executor asks, and whether the answer shows that it holds it. */
+export const probeOf = ({ blocks, outputs }: Forgotten, request: number): ToPeer | undefined => {
+  const output = outputs.at(-1)
+  if (output !== undefined && (request % 2 === 0 || blocks.length === 0)) {
+    const { shuffle, mapPartition } = output
+    return { kind: "FetchShuffle", request, shuffle, mapPartitions: [mapPartition], reducePartition: 0 }
+  }
+  const block = blocks.at(-1)
+  return block === undefined ? undefined : { kind: "FetchBlock", request, block }
+}

@@ -1,0 +1,363 @@
+/**
+ * Simulation: one seed of one reference program: the whole engine, unchanged, in a virtual world.
+ *
+ * The seed draws the settings, the number of executors and receivers, the program's dice and the faults. The run lasts until
+ * `batches` batches are completed; then the faults end and the context is stopped gracefully, which has to leave nothing behind.
+ * Invariants are checked after every observation; outputs are compared with the model after the run.
+ */
+import { Cause, Effect, Exit, Layer } from "effect"
+import { messagePack } from "../../../adapters/codec/MessagePack.ts"
+import * as DStream from "../../../core/dstream/DStream.ts"
+import * as DStreamGraph from "../../../core/dstream/DStreamGraph.ts"
+import type { SettingsInput } from "../../../core/dstream/Settings.ts"
+import * as StreamingApp from "../../../core/dstream/StreamingApp.ts"
+import { Border } from "../../../core/protocol/RecordCodec.ts"
+import type { StorageLevel } from "../../../core/receiving/Receiver.ts"
+import type { StopReport } from "../../../runtime/driver/Engine.ts"
+import * as StreamingContext from "../../../runtime/driver/StreamingContext.ts"
+import { runExecutor } from "../../../runtime/executor/bootstrap.ts"
+import { Placement } from "../../../runtime/placement/Placement.ts"
+import * as BlockStorage from "../../../runtime/storage/BlockStorage.ts"
+import { SpillSpace } from "../../../runtime/storage/SpillSpace.ts"
+import { drawFaults, type FaultKind, type FaultPlan, Faults } from "../Faults.ts"
+import { makeChecker } from "../invariants/Invariant.ts"
+import { invariants } from "../invariants/mod.ts"
+import type { Observed } from "../invariants/Observation.ts"
+import { Network } from "../kernel/Network.ts"
+import type { Node } from "../kernel/Node.ts"
+import type { Chance } from "../kernel/Chance.ts"
+import { World } from "../kernel/World.ts"
+import type { SimulationEvent } from "../kernel/EventLog.ts"
+import type { Dice, ReferenceProgram, Site } from "../programs/ReferenceProgram.ts"
+import { SimulatedPlacement } from "../SimulatedPlacement.ts"
+import { compare } from "./compare.ts"
+import { Ledger } from "./Ledger.ts"
+import { type Forgotten, Observer, probeOf } from "./Observer.ts"
+import { decodeLines, receiverOf, Source, type StoreForm, storeForms } from "./Source.ts"
+
+export interface SimulationOptions {
+  readonly program: ReferenceProgram
+  readonly seed: number
+  /** Batches of 1 s that are completed before the stop. 30. */
+  readonly batches?: number
+  /** Instead of faults drawn from the seed. */
+  readonly faults?: FaultPlan
+  readonly trace?: (event: SimulationEvent) => void
+  /** For tests of the simulation itself: sees, and may change, every observation before it is checked. */
+  readonly mutate?: (observed: Observed) => ReadonlyArray<Observed>
+}
+
+export interface SimulationResult {
+  readonly program: string
+  readonly seed: number
+  /** Of all events and choices. */
+  readonly hash: string
+  /** What went wrong; empty: the seed passed. */
+  readonly failures: ReadonlyArray<string>
+  readonly faults: Readonly<Record<FaultKind, number>>
+  readonly batches: number
+  readonly lostLines: number
+  readonly partialBatches: number
+  readonly steps: number
+  readonly events: number
+}
+
+export const batchMillis = 1000
+export const batchesDefault = 30
+export const faultsLeast = 3
+/** Virtual time after which a run that has not ended is stuck. */
+const runMillisMax = 20 * 60_000
+
+/** What a seed decides besides the interleaving. */
+interface Draw {
+  readonly executors: number
+  readonly sources: ReadonlyArray<
+    { readonly form: StoreForm; readonly level: StorageLevel; readonly burst: number; readonly gapMillis: number }
+  >
+  readonly dice: Dice
+  readonly settings: SettingsInput & { readonly concurrentJobs: number; readonly defaultParallelism: number }
+  readonly preemption: number
+  /** How long an output's own Effect may take. */
+  readonly outputMillisMax: number
+  readonly faults: FaultPlan
+}
+
+function draw(chance: Chance, program: ReferenceProgram): Draw {
+  const executors = chance.between(1, 3)
+  return {
+    executors,
+    sources: Array.from({ length: chance.between(1, program.sourcesMax) }, () => ({
+      form: chance.pick(storeForms),
+      level: chance.pick(["MEMORY_ONLY", "MEMORY_AND_DISK", "DISK_ONLY"]),
+      burst: chance.between(1, 6),
+      gapMillis: chance.between(50, 500)
+    })),
+    dice: { partitions: chance.between(1, 4), effectMillis: chance.between(1, 40), concurrency: chance.between(1, 3) },
+    settings: {
+      concurrentJobs: chance.between(1, 3),
+      defaultParallelism: chance.between(1, 3),
+      blockInterval: chance.pick([100, 200, 400]),
+      receiverRestartDelay: chance.pick([100, 2000]),
+      codeGeneration: chance.coin(0.5),
+      onBlockLost: "ignore",
+      gracefulStopTimeout: 120_000
+    },
+    preemption: chance.pick([0, 0.02, 0.1, 0.25]),
+    outputMillisMax: chance.pick([0, 0, 100, 400]),
+    faults: drawFaults(chance)
+  }
+}
+
+/** Runs one seed to its end. */
+export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
+  const run = new Run(options)
+  await run.drive()
+  return run.result()
+}
+
+class Run {
+  private readonly options: SimulationOptions
+  private readonly drawn: Draw
+  private readonly world: World
+  private readonly driver: Node
+  private readonly faults: Faults
+  private readonly placement: SimulatedPlacement
+  private readonly ledger = new Ledger()
+  private readonly observer: Observer
+  private readonly sources: ReadonlyArray<Source>
+  private readonly checker: ReturnType<typeof makeChecker>
+  private readonly failures: Array<string> = []
+  private readonly app: StreamingApp.StreamingApp<any, never>
+  private completed = 0
+  private probes = 0
+  private losses = { lostLines: 0, partialBatches: 0 }
+
+  constructor(options: SimulationOptions) {
+    this.options = options
+    const chance = new World({ seed: options.seed }).chance.split(`draw ${options.program.name}`)
+    this.drawn = draw(chance, options.program)
+    this.world = new World({ seed: options.seed, preemption: this.drawn.preemption })
+    const { trace } = options
+    if (trace !== undefined) this.world.log.observe(trace)
+    this.world.record("world", "Drawn", { program: options.program.name, seed: options.seed, ...this.drawn })
+    this.checker = makeChecker(invariants, { batchMillis, concurrentJobs: this.drawn.settings.concurrentJobs })
+    this.faults = new Faults(this.world, options.faults ?? this.drawn.faults)
+    this.driver = this.world.node("driver", { bendSleep: this.faults.bendSleep })
+    this.placement = this.makePlacement()
+    this.observer = new Observer({
+      driver: this.driver.name,
+      ledger: this.ledger,
+      observe: (observation) => this.observe({ at: this.world.now, observation }),
+      taskArrived: (executor) => this.faults.taskBegins(this.nodeOf(executor)),
+      told: (executor, forgotten) => this.probeLater(executor, forgotten, 3)
+    })
+    this.world.log.observe(this.observer.event)
+    this.sources = this.drawn.sources.map((source, i) =>
+      new Source({
+        ...source,
+        world: this.world,
+        name: `lines${i}`,
+        attemptAt: (node) => this.observer.attemptAt(`lines${i}`, node.name)
+      })
+    )
+    this.app = this.buildApp(this.driver)
+  }
+
+  /** Runs the world until the driver's program has ended and the executors with it. */
+  async drive(): Promise<void> {
+    const { world, driver, faults, placement } = this
+    const root = driver.run("driver", this.driverProgram())
+    faults.schedule(this.victims(), { fromMillis: 500, millis: (this.batches - 3) * batchMillis, batchMillis })
+    const timeLimitMillis = world.now + runMillisMax
+    const broken = () => this.checker.violations.length > 0
+    const outcome = await world.settle({ until: () => root.exit !== undefined || broken(), timeLimitMillis })
+    if (outcome.kind !== "Done") this.failures.push(outcome.report)
+    for (const { at, invariant, message } of this.checker.violations) {
+      this.failures.push(`at ${at - world.startMillis} ms: ${invariant}: ${message}`)
+    }
+    if (root.exit === undefined || this.failures.length > 0) return
+    if (Exit.isFailure(root.exit)) return void this.failures.push(`the context ended: ${Cause.pretty(root.exit.cause)}`)
+    this.judgeStop(root.exit.value)
+    const ended = await world.settle({ until: () => placement.alive.length === 0, timeLimitMillis: world.now + 10_000 })
+    if (ended.kind !== "Done") this.failures.push(`executors outlive their driver: ${ended.report}`)
+    this.judgeOutputs()
+  }
+
+  result(): SimulationResult {
+    const { options: { program, seed }, world, faults, ledger, failures } = this
+    const struck = Object.values(faults.counts).reduce((a, b) => a + b, 0)
+    if (this.options.faults === undefined && struck < faultsLeast && failures.length === 0) {
+      failures.push(`only ${struck} faults struck; a seed has at least ${faultsLeast}`)
+    }
+    return {
+      program: program.name,
+      seed,
+      hash: world.log.digest(),
+      failures,
+      faults: faults.counts,
+      batches: ledger.plans.size,
+      ...this.losses,
+      steps: world.steps,
+      events: world.log.count
+    }
+  }
+
+  private get batches(): number {
+    return this.options.batches ?? batchesDefault
+  }
+
+  private driverProgram(): Effect.Effect<StopReport, unknown> {
+    const listener = (event: Parameters<Observer["listener"]>[0]) => {
+      if (event.kind === "BatchCompleted") this.completed++
+      this.observer.listener(event)
+    }
+    const enough = Effect.gen({ self: this }, function* () {
+      while (this.completed < this.batches) yield* Effect.sleep(250)
+    })
+    return Effect.gen({ self: this }, function* () {
+      const context = yield* StreamingContext.make(this.app, { listeners: [listener] })
+      yield* context.start
+      yield* Effect.raceFirst(context.awaitTermination, enough)
+      this.faults.end()
+      const report = yield* context.stop({ graceful: true })
+      yield* context.awaitTermination
+      return report
+    }).pipe(
+      Effect.scoped,
+      Effect.provideService(Placement, this.placement.service),
+      Effect.provideService(Border, Border.coded(messagePack))
+    )
+  }
+
+  private makePlacement(): SimulatedPlacement {
+    const { world, faults } = this
+    const start = world.chance.split("starts of executors")
+    return new SimulatedPlacement({
+      world,
+      network: new Network(world, messagePack, faults.network),
+      driver: this.driver,
+      executors: this.drawn.executors,
+      startMillis: () => start.between(1, 300),
+      noticeMillis: () => start.between(0, 500),
+      nodeOptions: () => ({ clockOffsetMillis: start.between(-50, 50), bendSleep: faults.bendSleep }),
+      runExecutor: (node) => ({ handshake, link }) =>
+        runExecutor({ app: this.buildApp(node), handshake, link }).pipe(
+          Effect.provideService(Border, Border.coded(messagePack)),
+          Effect.provideService(SpillSpace, { storage: BlockStorage.memory(), codec: messagePack })
+        )
+    })
+  }
+
+  /** The program as a process that runs on the node loads it. */
+  private buildApp(node: Node): StreamingApp.StreamingApp<any, never> {
+    const { dice, sources, settings } = this.drawn
+    const streams = this.sources.map((source, i) =>
+      DStream.named(source.name)(DStream.fromInput<string, unknown, never>("simulated", {
+        kind: "receiver",
+        receiver: receiverOf(source, node, { form: sources[i]!.form, storageLevel: sources[i]!.level }),
+        decode: decodeLines
+      }))
+    )
+    return StreamingApp.make({
+      name: this.options.program.name,
+      batchDuration: batchMillis,
+      outputs: this.options.program.outputs({ streams, dice, ...this.outputsOf() }),
+      layer: Layer.empty,
+      settings
+    }) as StreamingApp.StreamingApp<any, never>
+  }
+
+  private outputsOf(): Pick<Site, "collect" | "deliver"> {
+    const { deliveries } = this.ledger
+    const slow = this.world.chance.split("outputs")
+    const { outputMillisMax } = this.drawn
+    return {
+      collect: (name) =>
+        DStream.foreachBatch((batch) =>
+          Effect.gen(function* () {
+            const partitions = yield* batch.partitions
+            deliveries.push({ output: name, time: batch.time, partition: undefined, partitions })
+            if (slow.coin(0.3)) yield* Effect.sleep(slow.between(0, outputMillisMax))
+          }), { name }),
+      deliver: (name) =>
+        DStream.foreachPartition(
+          (records, { time, partition }) =>
+            Effect.sync(() => void deliveries.push({ output: name, time, partition, partitions: [records.slice()] })),
+          { name }
+        )
+    }
+  }
+
+  private victims() {
+    return {
+      driver: this.driver,
+      executors: () => this.placement.alive,
+      crash: (executor: string) => {
+        this.ledger.crashed.add(executor)
+        return this.placement.crash(executor, "a fault")
+      },
+      breakReceiver: (how: "receiverFailure" | "sourceClosed", chance: Chance) => {
+        const first = chance.below(this.sources.length)
+        return this.sources.some((_, i) => this.sources[(first + i) % this.sources.length]!.break(how))
+      }
+    }
+  }
+
+  private nodeOf(executor: string): Node {
+    return this.world.nodes.find(({ name }) => name === executor)!
+  }
+
+  private observe(observed: Observed): void {
+    for (const one of this.options.mutate?.(observed) ?? [observed]) this.checker.observe(one)
+  }
+
+  /** Whether what was to be forgotten is gone; a removal that is under way is given time. */
+  private probeLater(executor: string, forgotten: Forgotten, tries: number): void {
+    const probe = probeOf(forgotten, ++this.probes)
+    if (probe === undefined) return
+    const name = probe.kind === "FetchBlock"
+      ? `block ${probe.block}`
+      : probe.kind === "FetchShuffle"
+      ? `shuffle ${probe.shuffle}`
+      : ""
+    const ask = (left: number) =>
+      this.nodeOf(executor).after(25, () =>
+        this.placement.probe(executor, probe, (answer) => {
+          if (answer.kind !== "Fetched" || answer.request !== this.probes) return
+          const held = answer.found !== undefined
+          if (held && left > 0) return void ask(left - 1)
+          this.observe({ at: this.world.now, observation: { kind: "ExecutorProbed", executor, forgotten: name, held } })
+        }))
+    ask(tries)
+  }
+
+  private judgeStop(report: StopReport): void {
+    this.observe({ at: this.world.now, observation: { kind: "Drained" } })
+    const { graceful, openBatches, unallocatedBlocks } = report
+    if (!graceful || openBatches.length > 0 || unallocatedBlocks) {
+      this.failures.push(`the graceful stop left something: ${JSON.stringify(report)}`)
+    }
+    for (const { invariant, message } of this.checker.violations) {
+      this.failures.push(`at the end: ${invariant}: ${message}`)
+    }
+  }
+
+  private judgeOutputs(): void {
+    const { ledger } = this
+    const { mistakes, lostLines, partialBatches } = compare({
+      ledger,
+      graph: DStreamGraph.make(this.app),
+      defaultParallelism: this.drawn.settings.defaultParallelism,
+      taken: this.sources.flatMap((source) => source.taken),
+      read: (stream, part, time, partition) => {
+        const { read } = stream.params as { readonly read: (part: unknown) => ReadonlyArray<unknown> }
+        return read({ batch: part.value, time, partition })
+      }
+    })
+    this.losses = { lostLines, partialBatches }
+    this.failures.push(...mistakes)
+    if (ledger.plans.size < this.batches) {
+      this.failures.push(`only ${ledger.plans.size} of ${this.batches} batches were planned`)
+    }
+  }
+}

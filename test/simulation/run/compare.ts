@@ -1,0 +1,196 @@
+/**
+ * compare: what a run delivered beside what the reference model says, and what became of every line that was stored.
+ *
+ * The model is given what the driver planned: the blocks of each batch, filled with what their receivers stored. Each output of
+ * each batch has to be just what the model says, partition by partition, in the same order, once.
+ *
+ * Where executors died with blocks that are read as empty (by setting), a partition may be as if those blocks were empty, and the
+ * loss has to have been reported. Behind a shuffle such a batch is not compared, only counted as partial: map outputs that were
+ * made before the loss and such as were made after it meet there.
+ */
+import { isDeepStrictEqual } from "node:util"
+import type { PartitionSpec } from "../../../core/dstream/BatchPlan.ts"
+import type { AnyDStream } from "../../../core/dstream/DStream.ts"
+import type { DStreamGraph } from "../../../core/dstream/DStreamGraph.ts"
+import { sideValueId } from "../../../core/dstream/GeneratedRDDs.ts"
+import type { Time } from "../../../core/time/Time.ts"
+import { batchOf, type ModelWorld } from "../../model/model.ts"
+import type { Partitions } from "../../model/Partitions.ts"
+import { type Contents, contentsOf, type Delivery, type Ledger } from "./Ledger.ts"
+import type { Taken } from "./Source.ts"
+
+export interface RunFacts {
+  readonly ledger: Ledger
+  readonly graph: DStreamGraph
+  readonly defaultParallelism: number
+  readonly taken: ReadonlyArray<Taken>
+  /** What a source partition of a direct input holds. */
+  readonly read: (
+    stream: AnyDStream,
+    part: PartitionSpec & { kind: "source" },
+    time: Time,
+    partition: number
+  ) => ReadonlyArray<unknown>
+}
+
+export interface Comparison {
+  readonly mistakes: ReadonlyArray<string>
+  /** Batches that lack blocks which died with their executors. */
+  readonly partialBatches: number
+  /** Lines that were lost with executors, as they may be. */
+  readonly lostLines: number
+}
+
+const shownMistakesMax = 10
+
+export function compare(facts: RunFacts): Comparison {
+  const contents = contentsOf(facts.ledger, facts.taken)
+  const mistakes = [...contents.mistakes, ...accountForLines(facts, contents)]
+  const deliveries = new Map<string, Array<Delivery>>()
+  for (const delivery of facts.ledger.deliveries) {
+    const key = `${delivery.output} ${delivery.time}`
+    const known = deliveries.get(key)
+    if (known === undefined) deliveries.set(key, [delivery])
+    else known.push(delivery)
+  }
+  for (const { id, output, stream } of facts.graph.outputs) {
+    const node = facts.graph.node(stream)!.stream
+    for (const time of facts.ledger.plans.keys()) {
+      if (mistakes.length >= shownMistakesMax) break
+      const delivered = deliveries.get(`${id} ${time}`) ?? []
+      const wanted = (without: ReadonlySet<string>) => batchOf(node, time, modelWorld(facts, contents, without))
+      mistakes.push(
+        ...(output.action.kind === "foreachBatch"
+          ? compareBatch(facts, id, node, time, delivered, wanted)
+          : comparePartitions(facts, id, time, delivered, wanted))
+      )
+    }
+  }
+  const ignored = [...facts.ledger.ignored.values()].flatMap((blocks) => [...blocks])
+  const lost = new Set([...ignored].flatMap((block) => contents.lines.get(block) ?? []))
+  const lostLines = lost.size + contents.left.reduce((sum, { lines }) => sum + lines.length, 0)
+  return { mistakes, partialBatches: facts.ledger.ignored.size, lostLines }
+}
+
+/** The world of the model: inputs as the driver planned them; blocks in `without` are empty. */
+function modelWorld(facts: RunFacts, contents: Contents, without: ReadonlySet<string>): ModelWorld {
+  const idOf = (stream: AnyDStream) => facts.graph.nodes.find((node) => node.stream === stream)!.id
+  return {
+    defaultParallelism: facts.defaultParallelism,
+    sideValue: (stream, key, time) => {
+      const id = sideValueId(idOf(stream), key)
+      return facts.ledger.plans.get(time)?.sideValues.find(([name]) => name === id)?.[1]
+    },
+    input: (stream, time) => {
+      const id = idOf(stream)
+      const part = facts.ledger.plans.get(time)?.inputs.find((input) => input.stream === id)
+      return part?.partitions.map((spec, partition) => {
+        if (spec.kind === "block") return without.has(spec.block) ? [] : contents.lines.get(spec.block) ?? []
+        if (spec.kind === "source") return facts.read(stream, spec, time, partition)
+        throw new Error(`the simulation has no inputs whose records stand in the plan, as ${id} has`)
+      })
+    }
+  }
+}
+
+type Wanted = (without: ReadonlySet<string>) => Partitions | undefined
+
+const nothing: ReadonlySet<string> = new Set()
+
+function compareBatch(
+  facts: RunFacts,
+  output: string,
+  stream: AnyDStream,
+  time: Time,
+  delivered: ReadonlyArray<Delivery>,
+  wanted: Wanted
+): ReadonlyArray<string> {
+  const expected = wanted(nothing)
+  const where = `output "${output}" of batch ${time}`
+  if (delivered.length !== (expected === undefined ? 0 : 1)) return [`${where} was delivered ${delivered.length} times`]
+  const actual = delivered[0]?.partitions
+  if (isDeepStrictEqual(actual, expected) || actual === undefined) return []
+  const ignored = facts.ledger.ignored.get(time)
+  if (ignored === undefined) return [differs(where, actual, expected)]
+  const lacking = wanted(ignored)!
+  const explained = isShuffled(stream) ||
+    (actual.length === lacking.length &&
+      actual.every((records, p) => isDeepStrictEqual(records, expected![p]) || isDeepStrictEqual(records, lacking[p])))
+  return explained ? notReported(facts, where, ignored) : [differs(where, actual, expected)]
+}
+
+const shuffles = new Set([
+  "reduceByKey",
+  "combineByKey",
+  "groupByKey",
+  "countByValue",
+  "count",
+  "reduce",
+  "repartition"
+])
+
+const isShuffled = (stream: AnyDStream): boolean => shuffles.has(stream.kind) || stream.parents.some(isShuffled)
+
+/** A partition may be delivered more than once, for a task may run again; each time it is the same. */
+function comparePartitions(
+  facts: RunFacts,
+  output: string,
+  time: Time,
+  delivered: ReadonlyArray<Delivery>,
+  wanted: Wanted
+): ReadonlyArray<string> {
+  const expected = wanted(nothing) ?? []
+  const ignored = facts.ledger.ignored.get(time) ?? nothing
+  const mistakes: Array<string> = []
+  expected.forEach((records, partition) => {
+    const where = `output "${output}" of batch ${time}, partition ${partition},`
+    const deliveries = delivered.filter((it) => it.partition === partition)
+    if (deliveries.length === 0) mistakes.push(`${where} was never delivered`)
+    for (const { partitions } of deliveries) {
+      if (isDeepStrictEqual(partitions[0], records)) continue
+      if (ignored.size > 0 && partitions[0]!.length === 0) mistakes.push(...notReported(facts, where, ignored))
+      else mistakes.push(differs(where, partitions[0], records))
+    }
+  })
+  if (delivered.some(({ partition }) => partition! >= expected.length)) {
+    mistakes.push(`output "${output}" of batch ${time} was delivered in more than its ${expected.length} partitions`)
+  }
+  return mistakes
+}
+
+const notReported = (facts: RunFacts, where: string, ignored: ReadonlySet<string>): ReadonlyArray<string> => {
+  const alive = [...ignored].filter((block) =>
+    !facts.ledger.crashed.has(facts.ledger.blocks.get(block)?.executor ?? "")
+  )
+  if (alive.length > 0) return [`${where} lacks blocks whose executor never died: ${alive.join(", ")}`]
+  return facts.ledger.lossesReported.size > 0
+    ? []
+    : [`${where} lacks the blocks ${[...ignored].join(", ")}, and nobody was told`]
+}
+
+/** Every line that was stored is in a block; every block of an executor that lives was accepted. */
+function accountForLines({ ledger }: RunFacts, { left }: Contents): ReadonlyArray<string> {
+  const mistakes: Array<string> = []
+  for (const { taken, lines } of left) {
+    if (ledger.crashed.has(taken.executor)) continue
+    const calls = taken.calls.filter(({ state }) => state === "failed" || state === "interrupted").flatMap((call) =>
+      call.lines
+    )
+    const lost = lines.filter((line) => !calls.includes(line))
+    if (lost.length === 0) continue
+    mistakes.push(
+      `${lost.length} lines that attempt ${taken.attempt} of ${taken.stream} stored at ${taken.executor} are in no block: ${
+        lost[0]
+      }`
+    )
+  }
+  for (const [block, { accepted, executor }] of ledger.blocks) {
+    if (accepted !== true && !ledger.crashed.has(executor)) {
+      mistakes.push(`block ${block} of ${executor} was ${accepted === false ? "refused" : "never answered"}`)
+    }
+  }
+  return mistakes
+}
+
+const differs = (where: string, actual: unknown, expected: unknown): string =>
+  `${where} is ${JSON.stringify(actual)}; the model says ${JSON.stringify(expected)}`
