@@ -48,7 +48,7 @@ const commands = fc.array(
     fc.record({ kind: fc.constant("allocate" as const), time: fc.nat(20) }),
     fc.record({ kind: fc.constant("cleanup" as const), before: fc.nat(20) })
   ),
-  { maxLength: 60 }
+  { maxLength: 60, size: "max" }
 )
 
 test("every accepted block is in exactly one batch or waits, in order of arrival, and the state is the fold of its log", () => {
