@@ -8,7 +8,7 @@ import { Effect, Queue, type Scope } from "effect"
 
 export type StopRequest = "graceful" | "at once"
 
-/** Requests in order; the handlers are removed when the scope closes. */
+/** Requests in order; the handlers of signals are removed when the scope closes. */
 export const make = Effect.gen(function* (): Effect.fn.Return<Queue.Dequeue<StopRequest>, never, Scope.Scope> {
   const requests = yield* Queue.unbounded<StopRequest>()
   let signals = 0
@@ -31,7 +31,7 @@ export const make = Effect.gen(function* (): Effect.fn.Return<Queue.Dequeue<Stop
       Effect.sync(() => {
         process.off("SIGINT", onSignal)
         process.off("SIGTERM", onSignal)
-        process.stdout.off("error", onOutputError)
+        // The handler of output errors stays: the last words may find no reader either.
       })
   )
   return requests

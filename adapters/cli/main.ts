@@ -5,11 +5,12 @@
  * Only the standard output of the program itself, help and version go to stdout; all that the command has to say goes to stderr.
  * The parts of a command are loaded when it is called for, so that help and mistakes are told at once.
  */
+import { createRequire } from "node:module"
 import { Effect, Logger } from "effect"
-import manifest from "../../package.json" with { type: "json" }
 import { type Command, parse } from "./arguments.ts"
 import { helpOf } from "./help.ts"
 import { say } from "./messages.ts"
+import { flushed } from "./OutputConsole.ts"
 
 const perform = (command: Command): Effect.Effect<number> => {
   switch (command.kind) {
@@ -23,8 +24,14 @@ const perform = (command: Command): Effect.Effect<number> => {
     case "help":
       return print(helpOf(command.topic))
     case "version":
-      return print(manifest.version)
+      return print(version())
   }
+}
+
+/** The package's own, found by its name from the sources and from the built package alike. */
+const version = (): string => {
+  const manifest: { readonly version: string } = createRequire(import.meta.url)("dstreams/package.json")
+  return manifest.version
 }
 
 const print = (text: string): Effect.Effect<number> =>
@@ -47,4 +54,5 @@ const command = parse(process.argv.slice(2)).pipe(
 const alive = setInterval(() => {}, 2 ** 30)
 const code = await Effect.runPromise(command)
 clearInterval(alive)
+await flushed()
 process.exit(code)

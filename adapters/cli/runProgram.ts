@@ -4,7 +4,7 @@
  * The program is loaded by the driver first, so that a mistake in it is told once and by name; then executors load it. Signals
  * are heard from the start on. The result is the exit code.
  */
-import { ConfigProvider, Effect, Exit, Queue, type Scope } from "effect"
+import { ConfigProvider, Console, Effect, Exit, Queue, type Scope } from "effect"
 import { type AnyStreamingApp, type StreamingApp, withBatchDuration } from "../../core/dstream/StreamingApp.ts"
 import type { StopReport } from "../../runtime/driver/Engine.ts"
 import * as StreamingContext from "../../runtime/driver/StreamingContext.ts"
@@ -13,6 +13,7 @@ import type { RunCommand } from "./arguments.ts"
 import * as LineServer from "./LineServer.ts"
 import { failureOf, say, sayNotice, sayStatus } from "./messages.ts"
 import { placementOf } from "./placementOf.ts"
+import { outputConsole } from "./OutputConsole.ts"
 import * as StopSignals from "./StopSignals.ts"
 
 export const runProgram = (command: RunCommand): Effect.Effect<number> =>
@@ -39,7 +40,8 @@ const run = Effect.fnUntraced(function* (command: RunCommand) {
     listeners: status ? [sayNotice, sayStatus] : [sayNotice]
   }).pipe(
     Effect.provide(placementOf(command.master, app, url)),
-    Effect.provideService(ConfigProvider.ConfigProvider, configProvider(config))
+    Effect.provideService(ConfigProvider.ConfigProvider, configProvider(config)),
+    Effect.provideService(Console.Console, outputConsole)
   )
 })
 

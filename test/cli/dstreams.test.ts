@@ -143,7 +143,7 @@ for (const [signal, master] of [["SIGINT", "local"], ["SIGTERM", "local[2]"]] as
         master
       )
       yield* sees("out", /begin/)
-      child.kill(signal)
+      process.kill(child.pid!, signal)
       const { code, out, err } = yield* ended
       assert.match(
         err,
@@ -158,9 +158,9 @@ it.live("a second signal stops at once, and says what is left", () =>
   Effect.gen(function* () {
     const { child, sees, ended } = yield* start("run", programOf("slow"), "--config", "MILLIS=60000")
     yield* sees("out", /begin/)
-    child.kill("SIGINT")
+    process.kill(child.pid!, "SIGINT")
     yield* sees("err", /worked off first/)
-    child.kill("SIGINT")
+    process.kill(child.pid!, "SIGINT")
     const { code, err } = yield* ended
     assert.match(err, /^dstreams: stopping at once$/m)
     assert.match(err, /left are the batches \d+/)
