@@ -30,7 +30,7 @@ export const testReceiver = <A>(
     storageLevel: options.storageLevel ?? "MEMORY_ONLY",
     preferredHost: undefined,
     onStop: Effect.void,
-    onStart: Effect.fnUntraced(function*(store) {
+    onStart: Effect.fnUntraced(function* (store) {
       const clock = yield* Clock.Clock
       const started = clock.currentTimeMillisUnsafe()
       const origin = options.origin ?? started

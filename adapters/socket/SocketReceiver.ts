@@ -51,7 +51,7 @@ export const make = <A>(options: SocketOptions, framing: () => Framing<A>): Rece
   onStart: (store) => receive(options, framing, store)
 })
 
-const receive = Effect.fnUntraced(function*<A>(options: SocketOptions, framing: () => Framing<A>, store: Store<A>) {
+const receive = Effect.fnUntraced(function* <A>(options: SocketOptions, framing: () => Framing<A>, store: Store<A>) {
   const delay = millisOf(options.reconnectDelay ?? "2 seconds")
   const delayMax = Math.max(delay, millisOf(options.reconnectDelayMax ?? "30 seconds"))
   const timeout = millisOf(options.connectTimeout ?? "30 seconds")
@@ -76,7 +76,7 @@ interface ConnectionEnd {
   readonly reason: string
 }
 
-const runConnection = Effect.fnUntraced(function*<A>(
+const runConnection = Effect.fnUntraced(function* <A>(
   options: SocketOptions,
   framing: Framing<A>,
   store: Store<A>,

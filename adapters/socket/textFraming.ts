@@ -15,7 +15,9 @@ export const textFraming = (maxLineBytes = maxLineBytesDefault): Framing<string>
     data: (bytes, store) => {
       const framed = framer.push(bytes)
       if (framed.dropped > 0 && dropped === 0) {
-        store.reportError(`A line of more than ${maxLineBytes} bytes was dropped; raise maxLineBytes to keep such lines`)
+        store.reportError(
+          `A line of more than ${maxLineBytes} bytes was dropped; raise maxLineBytes to keep such lines`
+        )
       }
       if (framed.invalid > 0 && invalid === 0) {
         store.reportError("A line is not UTF-8; what is invalid of it is read as U+FFFD")

@@ -15,7 +15,10 @@ import { type BlockStorage, BlockStorageError } from "../../runtime/storage/Bloc
 const nameLengthMax = 200
 
 const fileName = (name: string): string => {
-  const escaped = encodeURIComponent(name).replaceAll(/[.*]/g, (character) => `%${character.charCodeAt(0).toString(16)}`)
+  const escaped = encodeURIComponent(name).replaceAll(
+    /[.*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16)}`
+  )
   if (escaped.length <= nameLengthMax) return escaped
   const digest = createHash("sha256").update(name).digest("hex")
   return `${escaped.slice(0, nameLengthMax - digest.length - 1)}-${digest}`

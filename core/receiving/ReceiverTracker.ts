@@ -131,9 +131,11 @@ export const allReceiverIds = (self: ReceiverTracker): ReadonlyArray<StreamId> =
 
 /** Executor of each active receiver. */
 export const allocatedExecutors = (self: ReceiverTracker): ReadonlyMap<StreamId, ExecutorId> =>
-  new Map(Array.from(self.receivers.values()).flatMap(({ stream, state, executor }) =>
-    state === "Active" && executor !== undefined ? [[stream, executor]] : []
-  ))
+  new Map(
+    Array.from(self.receivers.values()).flatMap(({ stream, state, executor }) =>
+      state === "Active" && executor !== undefined ? [[stream, executor]] : []
+    )
+  )
 
 /** The attempt that a stream's receiver is registered with. */
 export const registeredAttempt = (self: ReceiverTracker, stream: StreamId): number | undefined =>
@@ -211,7 +213,9 @@ const jobEnded = (self: ReceiverTracker, receiver: TrackedReceiver, now: Time, e
   receiver.activeSince = undefined
   if (self.phase === "Started" && end !== "stopped") {
     if (activeSince !== undefined && now - activeSince >= self.settings.receiverLivedMillis) receiver.quickFailures = 0
-    const delay = end === "lost" && receiver.quickFailures === 0 ? 0 : restartDelay(self.settings, receiver.quickFailures)
+    const delay = end === "lost" && receiver.quickFailures === 0
+      ? 0
+      : restartDelay(self.settings, receiver.quickFailures)
     receiver.quickFailures++
     out.push({ kind: "ScheduleRestart", stream, attempt, delay })
   }
@@ -349,7 +353,9 @@ const refusalOfBlock = (self: ReceiverTracker, executor: ExecutorId, info: Recei
   if (receiver === undefined) return `${who}: the graph has no stream ${info.stream}`
   if (!self.executors.has(executor)) return `${who}: the executor is lost, and the block with it`
   if (self.phase === "Stopped") return `${who}: the receivers are stopped`
-  if (info.block !== blockId({ ...info, epoch: self.epoch })) return `${who}: its identity is not of epoch ${self.epoch}`
+  if (info.block !== blockId({ ...info, epoch: self.epoch })) {
+    return `${who}: its identity is not of epoch ${self.epoch}`
+  }
   if (info.attempt === receiver.registered && receiver.executor !== executor && receiver.attempt === info.attempt) {
     return `${who}: its attempt is registered from executor ${receiver.executor ?? "none"}`
   }

@@ -57,7 +57,7 @@ export interface Options {
 }
 
 export const make = (options: Options): Effect.Effect<ReceiverTracker, EventLogError, Scope.Scope> =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const clock = yield* Clock.Clock
     const now = () => clock.currentTimeMillisUnsafe()
     const fork = yield* Supervisor.make(options.fail)
@@ -134,7 +134,7 @@ type Work =
     readonly done: Deferred.Deferred<ReadonlyArray<ReceivedBlockTrackerLogEvent>, EventLogError>
   }
 
-const makeLogWriter = Effect.fnUntraced(function*(
+const makeLogWriter = Effect.fnUntraced(function* (
   { receivers, log, send }: Options,
   clock: Clock.Clock,
   fork: Supervisor.Fork<never>,
@@ -159,7 +159,7 @@ const makeLogWriter = Effect.fnUntraced(function*(
       ? Effect.void
       : Effect.tap(log.append(events), () => Effect.sync(() => events.forEach((event) => Blocks.apply(state, event))))
 
-  const writeAdditions = Effect.fnUntraced(function*(additions: Array<Addition>) {
+  const writeAdditions = Effect.fnUntraced(function* (additions: Array<Addition>) {
     if (additions === waitingAdditions) waitingAdditions = undefined
     const plans = additions.map(({ info }) =>
       Blocks.plan(state, { kind: "AddBlock", info, registered: registered(info.stream) })
@@ -183,14 +183,14 @@ const makeLogWriter = Effect.fnUntraced(function*(
     })
   })
 
-  const perform = Effect.fnUntraced(function*(command: Blocks.ReceivedBlockTrackerCommand) {
+  const perform = Effect.fnUntraced(function* (command: Blocks.ReceivedBlockTrackerCommand) {
     const plan = Blocks.plan(state, command)
     if (plan.kind === "Refused") return yield* new EventLogError({ message: plan.reason })
     yield* write(plan.events)
     return plan.events
   })
 
-  fork(Effect.gen(function*() {
+  fork(Effect.gen(function* () {
     while (true) {
       const next = yield* Queue.take(work)
       if (next.kind === "Additions") yield* writeAdditions(next.additions)
@@ -198,7 +198,7 @@ const makeLogWriter = Effect.fnUntraced(function*(
     }
   }))
 
-  const ask = Effect.fnUntraced(function*(command: Blocks.ReceivedBlockTrackerCommand) {
+  const ask = Effect.fnUntraced(function* (command: Blocks.ReceivedBlockTrackerCommand) {
     const done = yield* Deferred.make<ReadonlyArray<ReceivedBlockTrackerLogEvent>, EventLogError>()
     // What is added from now on comes after this command.
     waitingAdditions = undefined
@@ -209,7 +209,7 @@ const makeLogWriter = Effect.fnUntraced(function*(
   return {
     add,
     allocate: (time: Time) => Effect.map(ask({ kind: "AllocateBatch", time }), () => Blocks.blocksOf(state, time)),
-    cleanup: Effect.fnUntraced(function*(before: Time) {
+    cleanup: Effect.fnUntraced(function* (before: Time) {
       const dropped: Array<ReceivedBlockInfo> = []
       for (const [time, blocks] of state.batches) {
         if (time >= before) break

@@ -28,7 +28,7 @@ export interface BlockGenerator {
   readonly stop: Effect.Effect<void>
 }
 
-export const make = Effect.fnUntraced(function*(options: {
+export const make = Effect.fnUntraced(function* (options: {
   readonly stream: StreamId
   readonly settings: ReceivingSettings
   readonly rateLimit: number | undefined
@@ -54,7 +54,7 @@ export const make = Effect.fnUntraced(function*(options: {
     return false
   }
 
-  const timer = Effect.gen(function*() {
+  const timer = Effect.gen(function* () {
     while (true) {
       yield* something.await
       const tick = nextMultiple(clock.currentTimeMillisUnsafe(), settings.blockIntervalMillis)
@@ -65,7 +65,7 @@ export const make = Effect.fnUntraced(function*(options: {
     }
   })
 
-  const pusher = Effect.gen(function*() {
+  const pusher = Effect.gen(function* () {
     while (true) {
       yield* waiting.await
       const block = Machine.take(machine)
@@ -80,7 +80,7 @@ export const make = Effect.fnUntraced(function*(options: {
     }
   })
 
-  const ready = Effect.gen(function*() {
+  const ready = Effect.gen(function* () {
     while (true) {
       yield* room.await
       const now = clock.currentTimeMillisUnsafe()
@@ -111,7 +111,8 @@ export const make = Effect.fnUntraced(function*(options: {
   return generator
 })
 
-const millisUntil = (time: number, clock: Clock.Clock) => Duration.millis(Math.max(0, time - clock.currentTimeMillisUnsafe()))
+const millisUntil = (time: number, clock: Clock.Clock) =>
+  Duration.millis(Math.max(0, time - clock.currentTimeMillisUnsafe()))
 
 const refusal = (stream: StreamId, machine: Machine.BlockGenerator): StoreError =>
   new StoreError({

@@ -84,7 +84,7 @@ export const make = (options: {
     return new BlockError({ block, reason, message: `block ${block} cannot be stored: ${message}` })
   }
 
-  const spill = Effect.fnUntraced(function*(block: BlockId, contents: BlockContents) {
+  const spill = Effect.fnUntraced(function* (block: BlockId, contents: BlockContents) {
     const encoded = yield* Effect.try({
       try: () => encodeContents(contents, codec),
       catch: (error) => refuse(block, "Encoding", describeError(error))
@@ -117,7 +117,7 @@ export const make = (options: {
   const unreadable = (block: BlockId, reason: "Encoding" | "Storage", message: string) =>
     new BlockError({ block, reason, message: `block ${block} cannot be read: ${message}` })
 
-  const get = Effect.fnUntraced(function*(block: BlockId) {
+  const get = Effect.fnUntraced(function* (block: BlockId) {
     const entry = entries.get(block)
     if (entry === undefined) return undefined
     if (entry.contents !== undefined) return entry.contents
@@ -129,7 +129,7 @@ export const make = (options: {
     })
   })
 
-  const remove = Effect.fnUntraced(function*(blocks: Iterable<BlockId>) {
+  const remove = Effect.fnUntraced(function* (blocks: Iterable<BlockId>) {
     for (const block of blocks) {
       const entry = entries.get(block)
       if (entry === undefined) continue

@@ -22,7 +22,7 @@ export type Ask = (message: ReceiverMessage) => Effect.Effect<ReceiverAnswer>
 /** Asks again while there is no answer. */
 export const askUntilAnswered = (ask: Ask, timeoutMillis: number): Ask => (message) => {
   const once = Effect.timeoutOption(ask(message), timeoutMillis)
-  return Effect.gen(function*() {
+  return Effect.gen(function* () {
     while (true) {
       const answer = yield* once
       if (answer._tag === "Some") return answer.value
@@ -50,12 +50,12 @@ export const make = (options: {
   readonly settings: Pick<ReceivingSettings, "storeRetryMillis">
   readonly reportError: (message: string) => void
 }): Effect.Effect<BlockReporter, never, Scope.Scope> =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { stream, attempt, epoch, level, handler, ask, settings, reportError } = options
     const inFlight = yield* FiberSet.make<void, StoreError | BlockError>()
     let next = 0
 
-    const storeAndReport = Effect.fnUntraced(function*(contents: BlockContents, sequence: number) {
+    const storeAndReport = Effect.fnUntraced(function* (contents: BlockContents, sequence: number) {
       const block = blockId({ stream, epoch, attempt, sequence })
       const handled = yield* handler.store(block, contents, level)
       const answer = yield* ask({ kind: "AddBlock", info: { block, stream, attempt, sequence, ...handled } })
@@ -73,7 +73,7 @@ export const make = (options: {
       )
 
     const push = (generated: GeneratedBlock) =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const sequence = next++
         let told = false
         while (true) {

@@ -61,7 +61,7 @@ type RunEnd =
 export const start = <A, E, R>(
   options: Options<A, E, R>
 ): Effect.Effect<SupervisorHandle, never, R | Scope.Scope> =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { stream, attempt, receiver, settings } = options
     const clock = yield* Clock.Clock
     const ask = BlockReporter.askUntilAnswered(options.ask, settings.askTimeoutMillis)
@@ -72,9 +72,10 @@ export const start = <A, E, R>(
     const generator = yield* BlockGenerator.make({ ...options, push: reporter.push })
     const ordered = makeOrder()
     const runs = runReceiver({ ...options, ask, generator, reporter, reportError, ordered })
-    const flushed = Effect.tap(runs, () => Effect.andThen(generator.stop, reporter.awaitAll))
+    const flushed = Effect.tap(runs, () =>
+      Effect.andThen(generator.stop, reporter.awaitAll))
     const ended = Effect.raceFirst(flushed, generator.run).pipe(Effect.catchCause(failed))
-    const life = Effect.gen(function*() {
+    const life = Effect.gen(function* () {
       const end = yield* ended
       yield* ask({ kind: "DeregisterReceiver", stream, attempt, message: end.message, error: end.error })
       yield* ask({ kind: "ReceiverEnded", stream, attempt, stopped: end.kind === "Stop" })
@@ -125,7 +126,7 @@ interface Parts<A, E, R> extends Options<A, E, R> {
 }
 
 /** Registers and runs the receiver, again after each restart in place, until its end. */
-const runReceiver = Effect.fnUntraced(function*<A, E, R>(parts: Parts<A, E, R>) {
+const runReceiver = Effect.fnUntraced(function* <A, E, R>(parts: Parts<A, E, R>) {
   const { stream, attempt, receiver, ask, ordered } = parts
   while (true) {
     const answer = yield* ask({ kind: "RegisterReceiver", stream, attempt, receiver: receiver.name })
@@ -156,7 +157,9 @@ const runOnce = <A, E, R>(parts: Parts<A, E, R>) =>
     const onStop = receiver.onStop.pipe(Effect.catchCause((cause) =>
       Effect.sync(() => reportError(`onStop of receiver ${receiver.name} failed`, describeError(Cause.squash(cause))))
     ))
-    const close = Effect.sync(() => void (run.alive = false))
+    const close = Effect.sync(() =>
+      void (run.alive = false)
+    )
     return Effect.scoped(Effect.raceFirst(working, ordered.await)).pipe(
       Effect.catchCause(failed),
       Effect.ensuring(Effect.andThen(close, onStop))
@@ -178,7 +181,8 @@ const storeOf = <A, E, R>(
   const collect = (records: Iterator<A>) =>
     Effect.try({
       try: () => Array.from({ [Symbol.iterator]: () => records }),
-      catch: (error) => new StoreError({ stream, message: `an iterator given to store failed: ${describeError(error)}` })
+      catch: (error) =>
+        new StoreError({ stream, message: `an iterator given to store failed: ${describeError(error)}` })
     })
   return {
     single: (record) => {

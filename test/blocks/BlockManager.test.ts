@@ -33,7 +33,7 @@ const managerOf = (memoryLimitBytes: number, storage = BlockStorage.memory()) =>
 })
 
 it("records, iterated records and bytes come back as they were, in memory and from disk", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     for (const level of ["MEMORY_ONLY", "MEMORY_AND_DISK", "DISK_ONLY"] as const) {
       const { manager } = managerOf(1e6)
       const mixed: BlockContents.BlockContents = {
@@ -49,7 +49,7 @@ it("records, iterated records and bytes come back as they were, in memory and fr
   }))
 
 it("a block that does not fit is an error in memory alone, and goes to disk where that is allowed", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { manager, storage } = managerOf(20_000)
     const many = BlockContents.ofRecords(Array.from({ length: 70 }, () => new Uint8Array(100)))
     const tooLarge = yield* Effect.flip(manager.put("only", many, "MEMORY_ONLY"))
@@ -66,16 +66,27 @@ it("a block that does not fit is an error in memory alone, and goes to disk wher
     yield* manager.put("second", bytesOf(1), "MEMORY_AND_DISK")
     assert.deepEqual(BlockContents.recordsOf((yield* manager.get("second"))!, undefined), records)
     yield* manager.remove(["first", "second", "unknown"])
-    assert.deepEqual(manager.stats(), { memoryBlocks: 0, memoryBytes: 0, diskBlocks: 0, diskBytes: 0, refusedBlocks: 2 })
+    assert.deepEqual(manager.stats(), {
+      memoryBlocks: 0,
+      memoryBytes: 0,
+      diskBlocks: 0,
+      diskBytes: 0,
+      refusedBlocks: 2
+    })
     assert.equal(storage.blocks.size, 0)
     assert.equal(manager.has("second"), false)
   }))
 
 it("a record that cannot be encoded, and a damaged block, are errors that name the block", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const storage = BlockStorage.memory()
     const { manager } = managerOf(1e6, storage)
-    const refused = { encode: () => { throw new Error("a function cannot travel") }, decode: codec.decode }
+    const refused = {
+      encode: () => {
+        throw new Error("a function cannot travel")
+      },
+      decode: codec.decode
+    }
     const unable = BlockManager.make({ storage, codec: refused, memoryLimitBytes: 1e6 })
     const error = yield* Effect.flip(unable.put("f", BlockContents.ofRecords([1]), "DISK_ONLY"))
     assert.match(error.message, /block f cannot be stored: Error: a function cannot travel/)
@@ -123,11 +134,11 @@ test("sizes are estimated from samples, near what they are", () => {
 })
 
 it("spilled blocks are files of a folder that lives as long as its scope", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const parent = mkdtempSync(join(tmpdir(), "dstreams-test-"))
     yield* Effect.addFinalizer(() => Effect.sync(() => rmSync(parent, { recursive: true })))
     const names = ["a/0/1/2", "..", "x".repeat(400), `${"x".repeat(399)}y`, "strange: *?"]
-    yield* Effect.scoped(Effect.gen(function*() {
+    yield* Effect.scoped(Effect.gen(function* () {
       const storage = yield* directory(join(parent, "deep"))
       for (const [i, name] of names.entries()) yield* storage.write(name, new Uint8Array([i]))
       for (const [i, name] of names.entries()) assert.deepEqual(Array.from((yield* storage.read(name))!), [i])
@@ -135,7 +146,9 @@ it("spilled blocks are files of a folder that lives as long as its scope", () =>
       yield* storage.remove("..")
       assert.equal(yield* storage.read(".."), undefined)
       assert.equal(readdirSync(join(parent, "deep")).length, 1)
-      const failing = yield* Effect.flip(directory(join(parent, "deep", readdirSync(join(parent, "deep"))[0]!, "a%2F0%2F1%2F2")))
+      const failing = yield* Effect.flip(
+        directory(join(parent, "deep", readdirSync(join(parent, "deep"))[0]!, "a%2F0%2F1%2F2"))
+      )
       assert.match(failing.message, /making a folder for blocks/)
     }))
     assert.deepEqual(readdirSync(join(parent, "deep")), [])

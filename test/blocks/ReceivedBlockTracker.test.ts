@@ -19,19 +19,23 @@ const infoOf = (stream: string, sequence: number, attempt = 1): ReceivedBlockInf
 })
 
 /** Plans and applies, and keeps the log. */
-const run = (state: Tracker.ReceivedBlockTracker, log: Array<ReceivedBlockTrackerLogEvent> = []) =>
-(command: Tracker.ReceivedBlockTrackerCommand) => {
-  const plan = Tracker.plan(state, command)
-  for (const event of plan.kind === "Accepted" ? plan.events : []) {
-    log.push(event)
-    Tracker.apply(state, event)
+const run =
+  (state: Tracker.ReceivedBlockTracker, log: Array<ReceivedBlockTrackerLogEvent> = []) =>
+  (command: Tracker.ReceivedBlockTrackerCommand) => {
+    const plan = Tracker.plan(state, command)
+    for (const event of plan.kind === "Accepted" ? plan.events : []) {
+      log.push(event)
+      Tracker.apply(state, event)
+    }
+    return plan.kind
   }
-  return plan.kind
-}
 
 const shown = (state: Tracker.ReceivedBlockTracker) => ({
   waiting: Array.from(state.waiting, ([stream, blocks]) => [stream, Array.from(blocks.keys())]),
-  batches: Array.from(state.batches, ([time, blocks]) => [time, Array.from(blocks, ([s, i]) => [s, i.map((x) => x.block)])]),
+  batches: Array.from(
+    state.batches,
+    ([time, blocks]) => [time, Array.from(blocks, ([s, i]) => [s, i.map((x) => x.block)])]
+  ),
   hasUnallocated: Tracker.hasUnallocated(state),
   last: state.lastBatch,
   allocated: Array.from(state.allocated)

@@ -130,7 +130,10 @@ test("the limit is the smaller of new and maximum rate, and a rate of zero or le
 test("who waits when told to takes no more than the rate, and no less", () => {
   fc.assert(fc.property(
     fc.integer({ min: 1, max: 5000 }),
-    fc.array(fc.record({ count: fc.integer({ min: 1, max: 50 }), idle: fc.nat(3000) }), { minLength: 1, maxLength: 200 }),
+    fc.array(fc.record({ count: fc.integer({ min: 1, max: 50 }), idle: fc.nat(3000) }), {
+      minLength: 1,
+      maxLength: 200
+    }),
     (rate, takes) => {
       const limiter = RateLimiter.make({ initialRate: rate })
       let now = 0

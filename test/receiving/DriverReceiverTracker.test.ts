@@ -16,7 +16,7 @@ import * as EventLog from "../../runtime/storage/EventLog.ts"
 import { it } from "../kit.ts"
 
 const tracked = (log: EventLog.EventLog<ReceivedBlockTrackerLogEvent> = EventLog.memory()) =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const sent: Array<readonly [executor: string, message: ToExecutor]> = []
     const events: Array<StreamingEvent> = []
     const failed = yield* Deferred.make<Cause.Cause<never>>()
@@ -34,12 +34,15 @@ const tracked = (log: EventLog.EventLog<ReceivedBlockTrackerLogEvent> = EventLog
     const say = (executor: string, message: ReceiverMessage) => tracker.receive(executor, ++request, message)
     const add = (stream: string, attempt: number, sequence: number, executor = "e1") => {
       const block = blockId({ stream, epoch: 0, attempt, sequence })
-      say(executor, { kind: "AddBlock", info: { block, stream, attempt, sequence, records: 1, bytes: 1, locations: [executor] } })
+      say(executor, {
+        kind: "AddBlock",
+        info: { block, stream, attempt, sequence, records: 1, bytes: 1, locations: [executor] }
+      })
       return request
     }
     const answerTo = (asked: number) =>
       sent.flatMap(([, m]) => m.kind === "ReceiverAnswer" && m.request === asked ? [m.answer] : [])
-    const started = Effect.gen(function*() {
+    const started = Effect.gen(function* () {
       tracker.executorJoined({ executor: "e1", host: "h" })
       tracker.start()
       for (const stream of ["a", "b"]) say("e1", { kind: "RegisterReceiver", stream, attempt: 1, receiver: stream })
@@ -51,7 +54,7 @@ const tracked = (log: EventLog.EventLog<ReceivedBlockTrackerLogEvent> = EventLog
   })
 
 it("blocks are added, allocated to batches, told again for old times, cleaned up and forgotten by executors", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const log = EventLog.memory<ReceivedBlockTrackerLogEvent>()
     const { tracker, sent, events, add, answerTo, started, namesOf } = yield* tracked(log)
     yield* started
@@ -94,7 +97,7 @@ it("blocks are added, allocated to batches, told again for old times, cleaned up
   }))
 
 it("an addition counts only when it is logged, and what waits for the log is logged together", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const gate = Latch.makeUnsafe(false)
     const appends: Array<number> = []
     const log: EventLog.EventLog<ReceivedBlockTrackerLogEvent> = {
@@ -116,12 +119,14 @@ it("an addition counts only when it is logged, and what waits for the log is log
   }))
 
 it("a log that fails refuses additions and fails allocations, and what was unallocated stays so", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     let fails = false
     const memory = EventLog.memory<ReceivedBlockTrackerLogEvent>()
     const log: EventLog.EventLog<ReceivedBlockTrackerLogEvent> = {
       append: (events) =>
-        Effect.suspend(() => fails ? Effect.fail(new EventLog.EventLogError({ message: "disk full" })) : memory.append(events)),
+        Effect.suspend(() =>
+          fails ? Effect.fail(new EventLog.EventLogError({ message: "disk full" })) : memory.append(events)
+        ),
       readAll: memory.readAll
     }
     const { tracker, add, answerTo, started, namesOf } = yield* tracked(log)
@@ -142,7 +147,7 @@ it("a log that fails refuses additions and fails allocations, and what was unall
   }))
 
 it("a receiver that ended is started again after the pause, and a block of its old attempt is refused", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { tracker, sent, say, add, answerTo, started } = yield* tracked()
     yield* started
     const launches = () => sent.flatMap(([, m]) => m.kind === "StartReceiver" ? [`${m.stream}/${m.attempt}`] : [])
@@ -161,7 +166,7 @@ it("a receiver that ended is started again after the pause, and a block of its o
   }))
 
 it("a graceful stop waits for every receiver, another for at most its limit", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { tracker, sent, say, started } = yield* tracked()
     yield* started
     const graceful = yield* Effect.forkChild(tracker.stop({ graceful: true }))
@@ -179,7 +184,7 @@ it("a graceful stop waits for every receiver, another for at most its limit", ()
   }))
 
 it("a log that breaks ends the context with the cause", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { failed, add, started } = yield* tracked({
       append: () => Effect.die(new Error("a bug in the log")),
       readAll: Effect.succeed([])

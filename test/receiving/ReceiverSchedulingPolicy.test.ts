@@ -12,7 +12,9 @@ const receivers = (hosts: ReadonlyArray<string | undefined>) =>
 const executors = (hosts: ReadonlyArray<string>) => hosts.map((host, i) => ({ executor: `e${i}`, host }))
 
 const host: fc.Arbitrary<string> = fc.constantFrom("a", "b", "c")
-const anyReceivers = fc.array(fc.option(fc.constantFrom("a", "b", "c", "nowhere"), { nil: undefined }), { maxLength: 12 })
+const anyReceivers = fc.array(fc.option(fc.constantFrom("a", "b", "c", "nowhere"), { nil: undefined }), {
+  maxLength: 12
+})
 
 const loads = (plan: ReadonlyMap<string, ReadonlyArray<string>>) => {
   const counts = new Map<string, number>()
@@ -65,9 +67,18 @@ test("leastLoaded: one receiver over several executors may go to any of them", (
 })
 
 test("leastLoaded: all idle executors are candidates of a re-placement, else those of the least load", () => {
-  const active = (stream: string, running: string) => ({ stream, state: "Active" as const, candidates: [running], running })
-  const scheduled = (stream: string, candidates: ReadonlyArray<string>) =>
-    ({ stream, state: "Scheduled" as const, candidates, running: candidates[0] })
+  const active = (stream: string, running: string) => ({
+    stream,
+    state: "Active" as const,
+    candidates: [running],
+    running
+  })
+  const scheduled = (stream: string, candidates: ReadonlyArray<string>) => ({
+    stream,
+    state: "Scheduled" as const,
+    candidates,
+    running: candidates[0]
+  })
   const one = { stream: "s9", preferredHost: undefined }
   assert.deepEqual(leastLoaded.reschedule(one, [], []), [])
   const five = executors(["1", "2", "3", "4", "5"])

@@ -31,7 +31,7 @@ const recorder = (options: Partial<Receiver<any, unknown, never>> = {}) => {
     storageLevel: "MEMORY_ONLY",
     preferredHost: undefined,
     onStart: (store) =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         calls.push("onStart")
         stores.push(store)
         yield* Effect.addFinalizer(() => Effect.sync(() => calls.push("closed")))
@@ -52,7 +52,7 @@ interface Setup {
 }
 
 const supervised = (setup: Setup) =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const messages: Array<ReceiverMessage> = []
     const blocks = BlockManager.make({
       storage: BlockStorage.memory(),
@@ -77,7 +77,7 @@ const supervised = (setup: Setup) =>
     })
     yield* TestClock.adjust(0)
     const infos = (): ReadonlyArray<ReceivedBlockInfo> => messages.flatMap((m) => m.kind === "AddBlock" ? [m.info] : [])
-    const stored = Effect.fnUntraced(function*() {
+    const stored = Effect.fnUntraced(function* () {
       const lists: Array<ReadonlyArray<unknown>> = []
       for (const { block } of infos()) {
         const contents = yield* blocks.get(block)
@@ -91,7 +91,7 @@ const supervised = (setup: Setup) =>
   })
 
 it("a receiver registers, starts once, stores in every form, and each block is reported with its identity", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { calls, receiver, store } = recorder()
     const { infos, stored, kinds } = yield* supervised({ receiver })
     assert.deepEqual([calls, kinds()], [["onStart"], ["RegisterReceiver"]])
@@ -118,7 +118,7 @@ it("a receiver registers, starts once, stores in every form, and each block is r
   }))
 
 it("a restart closes the run, waits, and runs anew under the same attempt; a store of the old run is dead", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { calls, receiver, stores, store } = recorder()
     const { kinds, messages } = yield* supervised({ receiver })
     store().restart("restarting", new Error("why"), 100)
@@ -147,7 +147,7 @@ it("a restart closes the run, waits, and runs anew under the same attempt; a sto
   }))
 
 it("a stop by the driver closes the run, flushes the partial block, awaits its answer, deregisters and ends for good", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { calls, receiver, store } = recorder()
     let answers = false
     const { handle, kinds, stored, messages } = yield* supervised({
@@ -172,7 +172,7 @@ it("a stop by the driver closes the run, flushes the partial block, awaits its a
   }))
 
 it("a receiver that stops itself ends for good, one that fails or dies ends to be started anew", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const ends: Array<unknown> = []
     for (
       const onStart of [
@@ -203,11 +203,12 @@ it("a receiver that stops itself ends for good, one that fails or dies ends to b
   }))
 
 it("a refused registration never starts the receiver", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { receiver, calls } = recorder()
     const { handle, messages } = yield* supervised({
       receiver,
-      answer: ({ kind }) => kind === "RegisterReceiver" ? { kind: "Refused", reason: "receiver: old attempt" } : accepted
+      answer: ({ kind }) =>
+        kind === "RegisterReceiver" ? { kind: "Refused", reason: "receiver: old attempt" } : accepted
     })
     yield* handle.awaitTermination
     assert.deepEqual(calls, [])
@@ -215,7 +216,7 @@ it("a refused registration never starts the receiver", () =>
   }))
 
 it("a stop that comes before the registration is answered never starts the receiver", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { receiver, calls } = recorder()
     let answers = false
     const { handle } = yield* supervised({ receiver, answer: () => answers ? accepted : undefined })
@@ -227,7 +228,7 @@ it("a stop that comes before the registration is answered never starts the recei
   }))
 
 it("a block that the driver refuses is an error for who stored it, and is kept nowhere", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { receiver, store } = recorder()
     const { blocks, errors } = yield* supervised({
       receiver,
@@ -243,11 +244,14 @@ it("a block that the driver refuses is an error for who stored it, and is kept n
         throw new Error("broken")
       }
     }
-    assert.match((yield* Effect.flip(store().iterator(failing))).message, /an iterator given to store failed: Error: broken/)
+    assert.match(
+      (yield* Effect.flip(store().iterator(failing))).message,
+      /an iterator given to store failed: Error: broken/
+    )
   }))
 
 it("who is interrupted while storing does not take the block away from the driver", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { receiver, store } = recorder()
     let asked = 0
     const { blocks, infos, handle } = yield* supervised({
@@ -265,7 +269,7 @@ it("who is interrupted while storing does not take the block away from the drive
   }))
 
 it("when the memory is full a block waits for room, the receiver is held back, and nothing is lost", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { receiver, store } = recorder()
     const settings = { bufferedBytesSoftMax: 600, bufferedBytesHardMax: 1000 }
     const { blocks, infos, errors, handle } = yield* supervised({ receiver, settings, memoryLimitBytes: 1000 })
@@ -294,10 +298,10 @@ it("when the memory is full a block waits for room, the receiver is held back, a
   }))
 
 it("a rate limit holds a receiver that waits when told, and a new rate reaches it", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     let count = 0
     const { receiver } = recorder({
-      onStart: Effect.fnUntraced(function*(store: Store<number>) {
+      onStart: Effect.fnUntraced(function* (store: Store<number>) {
         while (true) if (!store.single(count++)) yield* store.ready
       })
     })
@@ -312,7 +316,7 @@ it("a rate limit holds a receiver that waits when told, and a new rate reaches i
   }), { timeout: 60_000 })
 
 it("error reports are limited, and the next says how many were left out", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { receiver, store } = recorder({ onStop: Effect.die(new Error("onStop is broken")) })
     const { handle, errors, messages } = yield* supervised({ receiver })
     for (let i = 0; i < 15; i++) store().reportError(`e${i}`)
@@ -327,7 +331,7 @@ it("error reports are limited, and the next says how many were left out", () =>
   }))
 
 it("when the executor's scope closes, the run is closed and nothing more is sent", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { receiver, calls, store } = recorder()
     const scope = yield* Scope.make()
     const { kinds } = yield* Scope.provide(supervised({ receiver }), scope)
@@ -338,12 +342,12 @@ it("when the executor's scope closes, the run is closed and nothing more is sent
   }))
 
 it("records of many fibers are neither lost nor doubled", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const gate = Latch.makeUnsafe(false)
     const done = yield* Deferred.make<void>()
     const { receiver } = recorder({
-      onStart: Effect.fnUntraced(function*(store: Store<number>) {
-        const one = Effect.fnUntraced(function*(fiber: number) {
+      onStart: Effect.fnUntraced(function* (store: Store<number>) {
+        const one = Effect.fnUntraced(function* (fiber: number) {
           yield* gate.await
           for (let i = 0; i < 1000; i++) {
             if (!store.single(fiber * 1000 + i)) yield* store.ready
@@ -364,7 +368,7 @@ it("records of many fibers are neither lost nor doubled", () =>
   }))
 
 it("the test receiver stores each value at its time, and with an origin nothing of the past", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const values = [{ time: "300 millis", value: "b" }, { time: 0, value: "a" }, { time: 310, value: "c" }] as const
     const first = yield* supervised({ receiver: testReceiver(values) })
     yield* TestClock.adjust(200)

@@ -34,7 +34,12 @@ const driving = (tracker: Tracker.ReceiverTracker) => {
 
 const executorOf = (name: string) => ({ executor: name, host: "h" })
 const join = (name: string): Untimed => ({ kind: "ExecutorJoined", executor: executorOf(name) })
-const from = (executor: string, message: ReceiverMessage): Untimed => ({ kind: "FromExecutor", executor, request: 7, message })
+const from = (executor: string, message: ReceiverMessage): Untimed => ({
+  kind: "FromExecutor",
+  executor,
+  request: 7,
+  message
+})
 
 const infoOf = (stream: string, attempt: number, sequence = 0, epoch = 3): ReceivedBlockInfo => ({
   block: blockId({ stream, epoch, attempt, sequence }),
@@ -46,12 +51,25 @@ const infoOf = (stream: string, attempt: number, sequence = 0, epoch = 3): Recei
   locations: []
 })
 
-const registerOf = (stream: string, attempt: number): ReceiverMessage =>
-  ({ kind: "RegisterReceiver", stream, attempt, receiver: "R" })
-const deregisterOf = (stream: string, attempt: number): ReceiverMessage =>
-  ({ kind: "DeregisterReceiver", stream, attempt, message: "over", error: undefined })
-const endedOf = (stream: string, attempt: number, stopped = false): ReceiverMessage =>
-  ({ kind: "ReceiverEnded", stream, attempt, stopped })
+const registerOf = (stream: string, attempt: number): ReceiverMessage => ({
+  kind: "RegisterReceiver",
+  stream,
+  attempt,
+  receiver: "R"
+})
+const deregisterOf = (stream: string, attempt: number): ReceiverMessage => ({
+  kind: "DeregisterReceiver",
+  stream,
+  attempt,
+  message: "over",
+  error: undefined
+})
+const endedOf = (stream: string, attempt: number, stopped = false): ReceiverMessage => ({
+  kind: "ReceiverEnded",
+  stream,
+  attempt,
+  stopped
+})
 
 const answers = (commands: ReadonlyArray<Command>) =>
   commands.flatMap((c) => c.kind === "Send" && c.message.kind === "ReceiverAnswer" ? [c.message.answer] : [])
@@ -70,25 +88,43 @@ test("messages in any order keep the invariants: attempts grow, one is registere
   const attempt = fc.integer({ min: 0, max: 4 })
   const message: fc.Arbitrary<ReceiverMessage> = fc.oneof(
     fc.record({ kind: fc.constant("RegisterReceiver" as const), stream, attempt, receiver: fc.constant("R") }),
-    fc.tuple(stream, attempt, fc.nat(3), fc.constantFrom(2, 3, 3)).map(([s, a, q, e]) =>
-      ({ kind: "AddBlock" as const, info: infoOf(s, a, q, e) })
-    ),
+    fc.tuple(stream, attempt, fc.nat(3), fc.constantFrom(2, 3, 3)).map(([s, a, q, e]) => ({
+      kind: "AddBlock" as const,
+      info: infoOf(s, a, q, e)
+    })),
     fc.tuple(stream, attempt).map(([s, a]) => deregisterOf(s, a)),
     fc.tuple(stream, attempt, fc.boolean()).map(([s, a, stopped]) => endedOf(s, a, stopped)),
-    fc.tuple(stream, attempt).map(([s, a]) =>
-      ({ kind: "ReportError" as const, stream: s, attempt: a, message: "m", error: undefined })
-    )
+    fc.tuple(stream, attempt).map(([s, a]) => ({
+      kind: "ReportError" as const,
+      stream: s,
+      attempt: a,
+      message: "m",
+      error: undefined
+    }))
   )
   const event = fc.oneof(
     { weight: 2, arbitrary: fc.constant({ kind: "StartAllReceivers" }) },
-    { weight: 2, arbitrary: fc.tuple(stream, attempt).map(([s, a]) => ({ kind: "RestartReceiver", stream: s, attempt: a })) },
-    { weight: 1, arbitrary: fc.tuple(stream, fc.integer()).map(([s, rate]) => ({ kind: "UpdateReceiverRateLimit", stream: s, rate })) },
+    {
+      weight: 2,
+      arbitrary: fc.tuple(stream, attempt).map(([s, a]) => ({ kind: "RestartReceiver", stream: s, attempt: a }))
+    },
+    {
+      weight: 1,
+      arbitrary: fc.tuple(stream, fc.integer()).map(([s, rate]) => ({
+        kind: "UpdateReceiverRateLimit",
+        stream: s,
+        rate
+      }))
+    },
     { weight: 3, arbitrary: executor.map(join) },
     { weight: 2, arbitrary: executor.map((e) => ({ kind: "ExecutorLost", executor: e, reason: "gone" })) },
     { weight: 10, arbitrary: fc.tuple(executor, message).map(([e, m]) => from(e, m)) }
   ) as fc.Arbitrary<Untimed>
   // Most messages are from where the receiver is meant to be, the others from anywhere.
-  const steps = fc.array(fc.record({ event, millis: fc.nat(100_000), aimed: fc.integer({ min: 0, max: 3 }) }), { maxLength: 80, size: "max" })
+  const steps = fc.array(fc.record({ event, millis: fc.nat(100_000), aimed: fc.integer({ min: 0, max: 3 }) }), {
+    maxLength: 80,
+    size: "max"
+  })
   const aim = (tracker: Tracker.ReceiverTracker, event: Untimed): Untimed => {
     if (event.kind !== "FromExecutor" || event.message.kind === "AddBlock") return event
     const receiver = tracker.receivers.get(event.message.stream)
@@ -96,52 +132,55 @@ test("messages in any order keep the invariants: attempts grow, one is registere
     return { ...event, executor: receiver.executor, message: { ...event.message, attempt: receiver.attempt } }
   }
   let registrations = 0
-  fc.assert(fc.property(steps, fc.nat(160), (events, stopAt) => {
-    const tracker = trackerOf(["a", "b"])
-    const driver = driving(tracker)
-    const attempts = new Map([["a", 0], ["b", 0]])
-    const active = new Map([["a", 0], ["b", 0]])
-    let stopped = 0
-    const script = events.slice()
-    script.splice(stopAt, 0, { event: { kind: "StopAllReceivers" }, millis: 0, aimed: 0 })
-    for (const { event: anywhere, millis, aimed } of script) {
-      driver.pass(millis)
-      const event = aimed > 0 ? aim(tracker, anywhere) : anywhere
-      const phase = tracker.phase
-      const commands = driver.step(event)
-      for (const command of commands) {
-        if (command.kind === "Send" && command.message.kind === "StartReceiver") {
-          assert.equal(command.message.attempt, attempts.get(command.message.stream)! + 1)
-          attempts.set(command.message.stream, command.message.attempt)
-          assert.ok(tracker.executors.has(command.executor), "launched only on executors that are there")
+  fc.assert(
+    fc.property(steps, fc.nat(160), (events, stopAt) => {
+      const tracker = trackerOf(["a", "b"])
+      const driver = driving(tracker)
+      const attempts = new Map([["a", 0], ["b", 0]])
+      const active = new Map([["a", 0], ["b", 0]])
+      let stopped = 0
+      const script = events.slice()
+      script.splice(stopAt, 0, { event: { kind: "StopAllReceivers" }, millis: 0, aimed: 0 })
+      for (const { event: anywhere, millis, aimed } of script) {
+        driver.pass(millis)
+        const event = aimed > 0 ? aim(tracker, anywhere) : anywhere
+        const phase = tracker.phase
+        const commands = driver.step(event)
+        for (const command of commands) {
+          if (command.kind === "Send" && command.message.kind === "StartReceiver") {
+            assert.equal(command.message.attempt, attempts.get(command.message.stream)! + 1)
+            attempts.set(command.message.stream, command.message.attempt)
+            assert.ok(tracker.executors.has(command.executor), "launched only on executors that are there")
+          }
+          // Started and Stopped alternate for each stream.
+          if (command.kind === "Post" && command.event.kind === "ReceiverStarted") {
+            active.set(command.event.receiver.stream, active.get(command.event.receiver.stream)! + 1)
+            registrations++
+          }
+          if (command.kind === "Post" && command.event.kind === "ReceiverStopped") {
+            active.set(command.event.receiver.stream, active.get(command.event.receiver.stream)! - 1)
+          }
+          if (command.kind === "AllReceiversStopped") stopped++
+          if (command.kind === "ScheduleRestart") assert.equal(phase, "Started")
         }
-        // Started and Stopped alternate for each stream.
-        if (command.kind === "Post" && command.event.kind === "ReceiverStarted") {
-          active.set(command.event.receiver.stream, active.get(command.event.receiver.stream)! + 1)
-          registrations++
+        if (event.kind === "FromExecutor" && event.message.kind !== "ReportError") {
+          const passedOn = commands.filter(({ kind }) => kind === "AddBlock").length
+          assert.equal(answers(commands).length + passedOn, 1)
         }
-        if (command.kind === "Post" && command.event.kind === "ReceiverStopped") {
-          active.set(command.event.receiver.stream, active.get(command.event.receiver.stream)! - 1)
+        for (const receiver of tracker.receivers.values()) {
+          assert.equal(active.get(receiver.stream), receiver.state === "Active" ? 1 : 0)
+          assert.equal(receiver.attempt, attempts.get(receiver.stream))
+          if (receiver.state !== "Inactive") assert.ok(receiver.launched && tracker.executors.has(receiver.executor!))
+          if (receiver.state === "Active") assert.equal(receiver.registered, receiver.attempt)
+          assert.ok(!(receiver.launched && receiver.waitsForExecutor))
         }
-        if (command.kind === "AllReceiversStopped") stopped++
-        if (command.kind === "ScheduleRestart") assert.equal(phase, "Started")
+        const jobs = Array.from(tracker.receivers.values()).some(({ launched }) => launched)
+        if (tracker.phase === "Stopped") assert.ok(!jobs && stopped === 1)
+        if (tracker.phase === "Stopping") assert.ok(jobs && stopped === 0)
       }
-      if (event.kind === "FromExecutor" && event.message.kind !== "ReportError") {
-        const passedOn = commands.filter(({ kind }) => kind === "AddBlock").length
-        assert.equal(answers(commands).length + passedOn, 1)
-      }
-      for (const receiver of tracker.receivers.values()) {
-        assert.equal(active.get(receiver.stream), receiver.state === "Active" ? 1 : 0)
-        assert.equal(receiver.attempt, attempts.get(receiver.stream))
-        if (receiver.state !== "Inactive") assert.ok(receiver.launched && tracker.executors.has(receiver.executor!))
-        if (receiver.state === "Active") assert.equal(receiver.registered, receiver.attempt)
-        assert.ok(!(receiver.launched && receiver.waitsForExecutor))
-      }
-      const jobs = Array.from(tracker.receivers.values()).some(({ launched }) => launched)
-      if (tracker.phase === "Stopped") assert.ok(!jobs && stopped === 1)
-      if (tracker.phase === "Stopping") assert.ok(jobs && stopped === 0)
-    }
-  }), { numRuns: 500 })
+    }),
+    { numRuns: 500 }
+  )
   assert.ok(registrations > 100, `the property saw only ${registrations} receivers at work`)
 })
 
@@ -153,7 +192,10 @@ test("receivers are launched at the start, register, and are told of; a repeated
   step({ kind: "UpdateReceiverRateLimit", stream: "a", rate: 50 })
   const started = step({ kind: "StartAllReceivers" })
   assert.deepEqual(launches(started), ["a/1@e1", "b/1@e2"])
-  assert.deepEqual(started.flatMap((c) => c.kind === "Send" && c.message.kind === "StartReceiver" ? [c.message.rateLimit] : []), [50, undefined])
+  assert.deepEqual(
+    started.flatMap((c) => c.kind === "Send" && c.message.kind === "StartReceiver" ? [c.message.rateLimit] : []),
+    [50, undefined]
+  )
   assert.deepEqual(Tracker.allReceiverIds(tracker), ["a", "b"])
   assert.deepEqual(Tracker.allocatedExecutors(tracker), new Map())
   const registered = step(from("e1", registerOf("a", 1)))
@@ -287,7 +329,10 @@ test("old blocks are forgotten by the executors that hold them and are still the
   step(join("e1"))
   step(join("e2"))
   const held = (sequence: number, locations: ReadonlyArray<string>) => ({ ...infoOf("a", 1, sequence), locations })
-  const commands = step({ kind: "CleanupOldBlocks", blocks: [held(0, ["e1"]), held(1, ["e1", "e2"]), held(2, ["gone"])] })
+  const commands = step({
+    kind: "CleanupOldBlocks",
+    blocks: [held(0, ["e1"]), held(1, ["e1", "e2"]), held(2, ["gone"])]
+  })
   assert.deepEqual(
     commands.map((c) => c.kind === "Send" && c.message.kind === "Forget" ? [c.executor, c.message.blocks] : c.kind),
     [["e1", ["a/3/1/0", "a/3/1/1"]], ["e2", ["a/3/1/1"]]]

@@ -53,19 +53,24 @@ const reference = (bytes: Uint8Array, maxLineBytes: number) => {
 
 test("however the bytes are cut, the lines, the dropped and the invalid are those of the whole", () => {
   const piece = fc.oneof(
-    fc.constantFrom("\n", "\r\n", "\r", "a", "lines of text", "\u00e9", "\u20ac\ud83d\ude00", "\ufeff", "").map((text) => Buffer.from(text)),
+    fc.constantFrom("\n", "\r\n", "\r", "a", "lines of text", "\u00e9", "\u20ac\ud83d\ude00", "\ufeff", "").map((
+      text
+    ) => Buffer.from(text)),
     fc.uint8Array({ maxLength: 6 }).map((bytes) => Buffer.from(bytes))
   )
-  fc.assert(fc.property(
-    fc.array(piece, { maxLength: 60, size: "max" }),
-    fc.array(fc.integer({ min: 1, max: 30 }), { maxLength: 8 }),
-    fc.constantFrom(1, 5, 12, 1000),
-    (pieces, cuts, maxLineBytes) => {
-      const bytes = Buffer.concat(pieces)
-      const { lines, dropped, invalid } = framed(bytes, cuts, maxLineBytes)
-      assert.deepEqual({ lines, dropped, invalid }, reference(bytes, maxLineBytes))
-    }
-  ), { numRuns: 500 })
+  fc.assert(
+    fc.property(
+      fc.array(piece, { maxLength: 60, size: "max" }),
+      fc.array(fc.integer({ min: 1, max: 30 }), { maxLength: 8 }),
+      fc.constantFrom(1, 5, 12, 1000),
+      (pieces, cuts, maxLineBytes) => {
+        const bytes = Buffer.concat(pieces)
+        const { lines, dropped, invalid } = framed(bytes, cuts, maxLineBytes)
+        assert.deepEqual({ lines, dropped, invalid }, reference(bytes, maxLineBytes))
+      }
+    ),
+    { numRuns: 500 }
+  )
 })
 
 test("a line without end is dropped once it is too long, and no more of it is kept", () => {

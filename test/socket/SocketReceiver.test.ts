@@ -68,7 +68,7 @@ const recorder = () => {
 
 /** A server on loopback that hands out its connections. */
 const serve = (port = 0) =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { until, notify } = makeNotices()
     const sockets: Array<net.Socket> = []
     const server = yield* Effect.acquireRelease(
@@ -89,7 +89,7 @@ const serve = (port = 0) =>
       server.once("error", (error) => resume(Effect.fail(error)))
       server.listen(port, "127.0.0.1", () => resume(Effect.void))
     })
-    const connection = Effect.fnUntraced(function*(index: number) {
+    const connection = Effect.fnUntraced(function* (index: number) {
       yield* until(() => sockets.length > index)
       return sockets[index]!
     })
@@ -111,7 +111,7 @@ const run = (
   )
 
 it("lines arrive complete and in order, however they are cut, and a last line without end counts when the peer closes", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { store, lines, errors, until } = recorder()
     const server = yield* serve()
     yield* run(server.port, store)
@@ -126,7 +126,7 @@ it("lines arrive complete and in order, however they are cut, and a last line wi
   }))
 
 it("a refused connection is reported once and tried again, less and less often, until there is a server", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { store, lines, errors, until } = recorder()
     const port = yield* freePort
     yield* run(port, store, { reconnectDelay: "2 seconds", reconnectDelayMax: "5 seconds" })
@@ -148,7 +148,7 @@ it("a refused connection is reported once and tried again, less and less often, 
   }))
 
 it("a peer that resets the connection is a closed one, and what had come is kept", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { store, lines, errors, until } = recorder()
     const server = yield* serve()
     yield* run(server.port, store)
@@ -163,7 +163,7 @@ it("a peer that resets the connection is a closed one, and what had come is kept
   }))
 
 it("a peer that says nothing for hours is left alone", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { store, lines, errors, until } = recorder()
     const server = yield* serve()
     yield* run(server.port, store)
@@ -178,7 +178,7 @@ it("a peer that says nothing for hours is left alone", () =>
   }))
 
 it("a line without end is dropped, reported and counted, and the connection goes on", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { store, lines, errors, until } = recorder()
     const server = yield* serve()
     yield* run(server.port, store)
@@ -193,7 +193,7 @@ it("a line without end is dropped, reported and counted, and the connection goes
   }))
 
 it("invalid UTF-8 is read as U+FFFD, reported once a connection, and counted", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { store, lines, errors, until } = recorder()
     const server = yield* serve()
     yield* run(server.port, store)
@@ -210,7 +210,7 @@ it("invalid UTF-8 is read as U+FFFD, reported once a connection, and counted", (
   }))
 
 it("a store without room holds the peer back, and everything comes once there is room", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { store, room, lines, until } = recorder()
     const server = yield* serve()
     yield* run(server.port, store)
@@ -234,7 +234,7 @@ it("a store without room holds the peer back, and everything comes once there is
   }))
 
 it("a decoder of one's own makes the records; if it throws, the connection is made anew", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { store, records, errors, until } = recorder()
     const server = yield* serve()
     /** Bytes are records; 255 is an error. */
@@ -260,7 +260,7 @@ it("a decoder of one's own makes the records; if it throws, the connection is ma
   }))
 
 it("a store that refuses closes the connection with a report", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { store, errors, until } = recorder()
     const server = yield* serve()
     const refusing = {
@@ -277,7 +277,7 @@ it("a store that refuses closes the connection with a report", () =>
   }))
 
 it("when the receiver stops, its socket is closed", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { store, lines, until } = recorder()
     const server = yield* serve()
     const receiver = yield* run(server.port, store)
@@ -294,12 +294,12 @@ it("when the receiver stops, its socket is closed", () =>
   }))
 
 it("a connection that is not made in time is given up and tried again", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const { store, errors, until } = recorder()
     const server = yield* serve()
     // A loopback connection is always made at once: for the first attempt, nothing goes out.
     const { connect } = net.Socket.prototype
-    net.Socket.prototype.connect = function(this: net.Socket) {
+    net.Socket.prototype.connect = function (this: net.Socket) {
       return this
     }
     yield* run(server.port, store, { connectTimeout: "10 seconds" })
