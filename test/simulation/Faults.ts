@@ -6,6 +6,7 @@
  * a victim is needed (an executor that lives, a receiver that is connected). A moment is a time and a number of steps after it,
  * so that a fault strikes in the middle of work and not only between batches.
  */
+import { Effect } from "effect"
 import type { ExecutorId } from "../../core/protocol/Ids.ts"
 import type { NetworkFaults } from "./kernel/Network.ts"
 import type { Chance } from "./kernel/Chance.ts"
@@ -34,6 +35,8 @@ export interface FrequentFaults {
   readonly messageDuplicate: number
   /** A user's function holds its executor for long while a task runs. */
   readonly slowTask: number
+  /** A user's function fails at a record; it is tried again. */
+  readonly taskFailure: number
   /** A timer fires a millisecond early. */
   readonly earlyTimer: number
 }
@@ -50,13 +53,13 @@ export interface FaultPlan {
 export type FaultKind = keyof MomentaryFaults | keyof FrequentFaults
 
 const momentary = ["executorCrash", "executorPause", "driverPause", "receiverFailure", "sourceClosed"] as const
-const frequent = ["messageDelay", "messageDuplicate", "slowTask", "earlyTimer"] as const
+const frequent = ["messageDelay", "messageDuplicate", "slowTask", "taskFailure", "earlyTimer"] as const
 
 export const faultKinds: ReadonlyArray<FaultKind> = [...momentary, ...frequent]
 
 export const noFaults: FaultPlan = {
   moments: { executorCrash: 0, executorPause: 0, driverPause: 0, receiverFailure: 0, sourceClosed: 0 },
-  rates: { messageDelay: 0, messageDuplicate: 0, slowTask: 0, earlyTimer: 0 },
+  rates: { messageDelay: 0, messageDuplicate: 0, slowTask: 0, taskFailure: 0, earlyTimer: 0 },
   delayMillisMax: 0,
   pauseMillisMax: 0,
   slowTaskMillisMax: 0
@@ -75,7 +78,13 @@ const momentsMax: MomentaryFaults = {
  * How likely each is at most, and how many milliseconds it may cost a message or a task on average: a run that is slower than
  * its batches come proves little.
  */
-const ratesMax: FrequentFaults = { messageDelay: 0.05, messageDuplicate: 0.2, slowTask: 0.05, earlyTimer: 0.2 }
+const ratesMax: FrequentFaults = {
+  messageDelay: 0.05,
+  messageDuplicate: 0.2,
+  slowTask: 0.05,
+  taskFailure: 0.02,
+  earlyTimer: 0.2
+}
 const costMillisMax = { messageDelay: 8, slowTask: 12 }
 
 /** Between three and six kinds of fault for a run. */
@@ -111,6 +120,9 @@ export interface Victims {
 /** A fault whose victim is not there is tried again after this. */
 const retryMillis = 130
 
+/** Between two failures of tasks: a task that fails too often fails its job, as it should. */
+const taskFailureGapMillis = 1000
+
 export class Faults {
   readonly counts: Record<FaultKind, number>
   private readonly world: World
@@ -119,6 +131,7 @@ export class Faults {
   private readonly messages: Chance
   private readonly timers: Chance
   private over = false
+  private lastTaskFailure = -Infinity
 
   constructor(world: World, plan: FaultPlan) {
     this.world = world
@@ -153,6 +166,14 @@ export class Faults {
   taskBegins(node: Node): void {
     if (this.strikes("slowTask", this.chance)) node.pause(this.chance.between(1, this.plan.slowTaskMillisMax))
   }
+
+  /** For users' functions: fails now and then. */
+  readonly stumble: Effect.Effect<void, Error> = Effect.suspend(() => {
+    const due = this.world.now - this.lastTaskFailure >= taskFailureGapMillis
+    if (!due || !this.strikes("taskFailure", this.chance)) return Effect.void
+    this.lastTaskFailure = this.world.now
+    return Effect.fail(new Error("a user's function stumbled"))
+  })
 
   /** Lays the momentary faults over a stretch of the run. */
   schedule(

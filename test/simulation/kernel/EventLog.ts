@@ -79,7 +79,9 @@ export const eventLine = (event: SimulationEvent): string =>
 /** Data as text: bytes by length and hash, bigints and functions by what they are. */
 export const canonical = (data: unknown): string => JSON.stringify(data, replacer) ?? "undefined"
 
-function replacer(_key: string, value: unknown): unknown {
+function replacer(key: string, value: unknown): unknown {
+  // Stacks name files and lines, which differ between platforms.
+  if (key === "stack") return undefined
   if (typeof value === "bigint") return `${value}n`
   if (typeof value === "function") return "<function>"
   if (value instanceof ArrayBuffer) return bytesText(new Uint8Array(value))

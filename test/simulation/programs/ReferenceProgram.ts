@@ -4,15 +4,17 @@
  * It is built anew for the driver and for each executor, as every process loads the module anew. What it depends on besides its
  * site is drawn once per seed (`dice`), so that all build the same graph.
  */
+import type { Effect } from "effect"
 import type { DStream } from "../../../core/dstream/DStream.ts"
-import type { Output } from "../../../core/dstream/Output.ts"
-import type { AnyOutput } from "../../../core/dstream/Output.ts"
+import type { AnyOutput, Output } from "../../../core/dstream/Output.ts"
 
 /** Where a program is built: the driver's node, or an executor's. */
 export interface Site {
   /** Lines of the simulated sources, one stream each. */
   readonly streams: ReadonlyArray<DStream<string, unknown>>
   readonly dice: Dice
+  /** For a function on the executors: fails now and then. */
+  readonly stumble: Effect.Effect<void, Error>
   /** An output on the driver; its batches are compared with the model. */
   readonly collect: (name: string) => <A, E, R>(stream: DStream<A, E, R>) => Output<E, R>
   /** An output on the executors; each delivery is compared with the model. */

@@ -15,11 +15,11 @@ const words = (line: string): ReadonlyArray<string> => line.split(" ").slice(1)
 export const stateless: ReferenceProgram = {
   name: "stateless",
   sourcesMax: 1,
-  outputs: ({ streams, dice, collect, deliver }) => {
+  outputs: ({ streams, dice, stumble, collect, deliver }) => {
     const lines = streams[0]!
     const numbers = Memory.stream({ numPartitions: 2, read: numbersOf })
     const second = DStream.sideValue(Effect.map(Clock.currentTimeMillis, (now) => now % 1000), Schema.Number)
-    const slowly = (n: number) => Effect.as(Effect.sleep(n % dice.effectMillis), n + 1)
+    const slowly = (n: number) => Effect.as(Effect.andThen(Effect.sleep(n % dice.effectMillis), stumble), n + 1)
     return [
       lines.pipe(collect("lines")),
       lines.pipe(

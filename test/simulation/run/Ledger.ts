@@ -31,9 +31,16 @@ export class Ledger {
   /** Blocks that a task read as empty, by batch. */
   readonly ignored = new Map<Time, Set<BlockId>>()
   readonly deliveries: Array<Delivery> = []
+  /** How many attempts of a task that delivers on an executor were sent, by output, batch and partition. */
+  readonly attempts = new Map<string, number>()
   readonly crashed = new Set<ExecutorId>()
   /** Streams and batches for which the driver reported lost blocks. */
   readonly lossesReported = new Set<BlockId | StreamId>()
+
+  attemptSent(output: string, time: Time, partition: number): void {
+    const key = `${output} ${time} ${partition}`
+    this.attempts.set(key, 1 + (this.attempts.get(key) ?? 0))
+  }
 
   blockReported(info: ReceivedBlockInfo, executor: ExecutorId): void {
     if (!this.blocks.has(info.block)) this.blocks.set(info.block, { info, executor, accepted: undefined })

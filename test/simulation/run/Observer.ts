@@ -99,10 +99,13 @@ export class Observer {
       observe({ kind: "BatchAllocated", time: plan.time, blocks })
     }
     if (plans.length > 0) observe({ kind: "PlansSent", executor, times: plans.map(({ time }) => time) })
+    const all = [...known]
+    const batch = timeOf(stage)
+    const action = work.kind === "result" ? work.action : undefined
     for (const { attempt, partition, task } of tasks) {
+      if (action?.kind === "foreachPartition") ledger.attemptSent(action.output, batch, partition)
       this.tasks.set(`${task}/${attempt}`, { stage, map: work.kind === "map", partition })
-      const batch = timeOf(stage)
-      observe({ kind: "TaskSent", executor, stage, partition, task, attempt, batch, plans: [...known] })
+      observe({ kind: "TaskSent", executor, stage, partition, task, attempt, batch, plans: all })
     }
   }
 

@@ -83,15 +83,16 @@ interface Draw {
 }
 
 function draw(chance: Chance, program: ReferenceProgram): Draw {
-  const executors = chance.between(1, 3)
+  const sources = Array.from({ length: chance.between(1, program.sourcesMax) }, () => ({
+    form: chance.pick(storeForms),
+    level: chance.pick<StorageLevel>(["MEMORY_ONLY", "MEMORY_AND_DISK", "DISK_ONLY"]),
+    burst: chance.between(1, 6),
+    gapMillis: chance.between(50, 500)
+  }))
+  const spills = !sources.some(({ level }) => level === "MEMORY_ONLY") && chance.coin(0.5)
   return {
-    executors,
-    sources: Array.from({ length: chance.between(1, program.sourcesMax) }, () => ({
-      form: chance.pick(storeForms),
-      level: chance.pick(["MEMORY_ONLY", "MEMORY_AND_DISK", "DISK_ONLY"]),
-      burst: chance.between(1, 6),
-      gapMillis: chance.between(50, 500)
-    })),
+    executors: chance.between(1, 3),
+    sources,
     dice: { partitions: chance.between(1, 4), effectMillis: chance.between(1, 40), concurrency: chance.between(1, 3) },
     settings: {
       concurrentJobs: chance.between(1, 3),
@@ -99,6 +100,7 @@ function draw(chance: Chance, program: ReferenceProgram): Draw {
       blockInterval: chance.pick([100, 200, 400]),
       receiverRestartDelay: chance.pick([100, 2000]),
       codeGeneration: chance.coin(0.5),
+      blockMemoryBytes: spills ? 3000 : undefined,
       onBlockLost: "ignore",
       gracefulStopTimeout: 120_000
     },
@@ -111,7 +113,7 @@ function draw(chance: Chance, program: ReferenceProgram): Draw {
 /** Runs one seed to its end. */
 export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
   const run = new Run(options)
-  await run.drive()
+  await run.drive().catch((error) => run.fail(`the run broke: ${error instanceof Error ? error.stack : String(error)}`))
   return run.result()
 }
 
@@ -183,6 +185,10 @@ class Run {
     this.judgeOutputs()
   }
 
+  fail(failure: string): void {
+    this.failures.push(failure)
+  }
+
   result(): SimulationResult {
     const { options: { program, seed }, world, faults, ledger, failures } = this
     const struck = Object.values(faults.counts).reduce((a, b) => a + b, 0)
@@ -251,6 +257,8 @@ class Run {
   /** The program as a process that runs on the node loads it. */
   private buildApp(node: Node): StreamingApp.StreamingApp<any, never> {
     const { dice, sources, settings } = this.drawn
+    // The model runs the driver's program, which does not stumble.
+    const stumble = node === this.driver ? Effect.void : this.faults.stumble
     const streams = this.sources.map((source, i) =>
       DStream.named(source.name)(DStream.fromInput<string, unknown, never>("simulated", {
         kind: "receiver",
@@ -261,7 +269,7 @@ class Run {
     return StreamingApp.make({
       name: this.options.program.name,
       batchDuration: batchMillis,
-      outputs: this.options.program.outputs({ streams, dice, ...this.outputsOf() }),
+      outputs: this.options.program.outputs({ streams, dice, stumble, ...this.outputsOf() }),
       layer: Layer.empty,
       settings
     }) as StreamingApp.StreamingApp<any, never>

@@ -7,7 +7,7 @@
  *
  * The receiver is written as a user's would be, over Effects of its own node only. Its form of `store` is one of the four.
  */
-import { Effect, type Scope } from "effect"
+import { Deferred, Effect, type Scope } from "effect"
 import type { StreamId } from "../../../core/protocol/Ids.ts"
 import { type Receiver, type StorageLevel, type Store, StoreError } from "../../../core/receiving/Receiver.ts"
 import type { Chance } from "../kernel/Chance.ts"
@@ -48,7 +48,9 @@ export interface Call {
 
 export interface Connection {
   /** Waits for lines; undefined: the source has closed the connection. */
-  readonly take: Effect.Effect<ReadonlyArray<string> | undefined, SourceFailure>
+  readonly take: Effect.Effect<ReadonlyArray<string> | undefined>
+  /** Fails when the connection breaks, whatever is being done. */
+  readonly broken: Effect.Effect<never, SourceFailure>
   readonly taken: Taken
 }
 
@@ -56,12 +58,14 @@ export class SourceFailure extends Error {}
 
 const words = ["ant", "bee", "cat", "dog", "eel", "fox", "gnu", "hen"]
 
+/** Lines, or the end of them. */
+type Arrival = ReadonlyArray<string> | undefined
+
 interface Open {
   readonly node: Node
-  readonly push: (event: Arrival) => void
+  readonly push: (arrival: Arrival) => void
+  readonly break: () => void
 }
-
-type Arrival = ReadonlyArray<string> | "closed" | "failed"
 
 export class Source {
   readonly name: StreamId
@@ -100,7 +104,7 @@ export class Source {
   break(how: "receiverFailure" | "sourceClosed"): boolean {
     const newest = this.open.at(-1)
     if (newest === undefined || newest.node.state === "Dead") return false
-    newest.node.after(0, () => newest.push(how === "sourceClosed" ? "closed" : "failed"))
+    newest.node.after(0, () => how === "sourceClosed" ? newest.push(undefined) : newest.break())
     return true
   }
 
@@ -121,33 +125,29 @@ export class Source {
   private accept(node: Node): { readonly open: Open; readonly connection: Connection } {
     const arrived: Array<Arrival> = []
     let wake: (() => void) | undefined
+    const broken = Deferred.makeUnsafe<never, SourceFailure>()
+    const failure = new SourceFailure(`source "${this.name}" broke the connection`)
     const open: Open = {
       node,
       push: (arrival) => {
         arrived.push(arrival)
         wake?.()
-      }
+      },
+      break: () => Deferred.doneUnsafe(broken, Effect.fail(failure))
     }
     // A node that died closed nothing: its connections are found dead when the next one comes.
     for (const other of this.open.filter((it) => it.node.state === "Dead")) this.close(other)
     this.open.push(open)
     this.give()
-    const taken = this.takenBy(node)
-    const next = Effect.callback<Arrival>((resume) => {
-      const hand = () => {
-        const first = arrived.shift()
-        if (first === undefined) return
+    const take = Effect.callback<Arrival>((resume) => {
+      wake = () => {
+        if (arrived.length === 0) return
         wake = undefined
-        resume(Effect.succeed(first))
+        resume(Effect.succeed(arrived.shift()))
       }
-      wake = hand
-      hand()
+      wake()
     })
-    const take = Effect.flatMap(next, (arrival) => {
-      if (arrival === "failed") return Effect.fail(new SourceFailure(`source "${this.name}" broke the connection`))
-      return Effect.succeed(arrival === "closed" ? undefined : arrival)
-    })
-    return { open, connection: { take, taken } }
+    return { open, connection: { take, broken: Deferred.await(broken), taken: this.takenBy(node) } }
   }
 
   private takenBy(node: Node): Taken {
@@ -178,15 +178,19 @@ export const receiverOf = (
   onStart: (store) =>
     Effect.gen(function* () {
       const connection = yield* source.connect(node)
-      while (true) {
-        const lines = yield* connection.take
-        if (lines === undefined) return store.restart(`source "${source.name}" closed the connection`, undefined, 50)
-        yield* options.form === "single"
-          ? storeSingly(store, connection.taken, lines)
-          : storeTogether(store, connection.taken, lines, options.form)
-      }
+      yield* Effect.raceFirst(receive(source, connection, store, options.form), connection.broken)
     })
 })
+
+const receive = Effect.fnUntraced(
+  function* (source: Source, { take, taken }: Connection, store: Store<string>, form: StoreForm) {
+    while (true) {
+      const lines = yield* take
+      if (lines === undefined) return store.restart(`source "${source.name}" closed the connection`, undefined, 50)
+      yield* form === "single" ? storeSingly(store, taken, lines) : storeTogether(store, taken, lines, form)
+    }
+  }
+)
 
 const storeSingly = (store: Store<string>, taken: Taken, lines: ReadonlyArray<string>): Effect.Effect<void> =>
   Effect.gen(function* () {

@@ -145,7 +145,10 @@ function comparePartitions(
   expected.forEach((records, partition) => {
     const where = `output "${output}" of batch ${time}, partition ${partition},`
     const deliveries = delivered.filter((it) => it.partition === partition)
-    if (deliveries.length === 0) mistakes.push(`${where} was never delivered`)
+    const attempts = facts.ledger.attempts.get(`${output} ${time} ${partition}`) ?? 0
+    if (deliveries.length === 0 || deliveries.length > attempts) {
+      mistakes.push(`${where} was delivered ${deliveries.length} times in ${attempts} attempts`)
+    }
     for (const { partitions } of deliveries) {
       if (isDeepStrictEqual(partitions[0], records)) continue
       if (ignored.size > 0 && partitions[0]!.length === 0) mistakes.push(...notReported(facts, where, ignored))
