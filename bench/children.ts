@@ -21,7 +21,12 @@ export const result = (child: ChildProcess): Promise<any> =>
     child.stdout!.on("data", (chunk) => text += chunk)
     child.on("close", (code) => {
       if (code !== 0) return reject(new Error(`${child.spawnargs.slice(1).join(" ")} ended with ${code}`))
-      resolve(JSON.parse(text.trim().split("\n").at(-1)!))
+      const last = text.trim().split("\n").at(-1)!
+      try {
+        resolve(JSON.parse(last))
+      } catch {
+        reject(new Error(`${child.spawnargs.slice(1).join(" ")} printed no JSON: ${last.slice(0, 200)}`))
+      }
     })
   })
 

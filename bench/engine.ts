@@ -58,5 +58,5 @@ const run = Effect.gen(function*() {
 await Effect.runPromise(Effect.scoped(run).pipe(Effect.provideService(ConfigProvider.ConfigProvider, configProvider(config))))
 const used = process.cpuUsage(since.cpu)
 const cpu = (used.user + used.system) / 1000 / (performance.now() - since.at)
-process.stdout.write(JSON.stringify({ ...measured, peakRssMiB: peak, cpu, check: checked.sum } satisfies EngineResult) + "\n")
-process.exit(0)
+const text = JSON.stringify({ ...measured, peakRssMiB: peak, cpu, check: checked.sum } satisfies EngineResult) + "\n"
+process.stdout.write(text, () => process.exit(0))

@@ -65,6 +65,7 @@ const besideTheLoop = async (name: string, { program, warmup, batches }: InMemor
 const all = [...Object.keys(inMemory), ...Object.keys(againstTheClock)]
 for (const name of positionals.length > 0 ? positionals : all) {
   const beside = inMemory[name]
+  process.stderr.write(`bench: ${name} on ${values.master} ...\n`)
   const rows = beside !== undefined ? [await besideTheLoop(name, beside)] : await againstTheClock[name]?.()
   if (rows === undefined) {
     process.stderr.write(`no workload is called "${name}": there are ${all.join(", ")}\n`)

@@ -62,60 +62,104 @@ export interface Hooks {
   readonly completed: () => void
 }
 
+/** What the parts of a running engine share. */
+interface Parts {
+  readonly graph: DStreamGraph
+  readonly settings: Settings.Settings
+  /** What the app's layer provides, built in the driver. */
+  readonly context: Context.Context<any>
+  readonly border: Border["Service"]
+  readonly memo: GeneratedRDDs.GeneratedRDDs
+  readonly locations: BlockLocations
+  readonly bus: ListenerBus.ListenerBus
+  readonly tasks: TaskScheduler.TaskScheduler
+  readonly receivers: ReceiverTracker.ReceiverTracker
+  readonly now: () => Time
+  readonly fail: Fail<unknown>
+}
+
 /** Starts executors, then receivers, then batches. */
 export const make = Effect.fnUntraced(function*(
   app: StreamingApp.AnyStreamingApp,
   options: RunOptions,
   hooks: Hooks
 ): Effect.fn.Return<Engine, unknown, Placement | Border | Scope.Scope> {
-  const { fail } = hooks
   const graph = yield* StreamingApp.validate(app)
+  const parts = yield* startExecutors(app, graph, options, hooks.fail)
+  const { bus, context, now, receivers } = parts
+  const zeroTime = floorTo(now(), app.batchMillis)
+  const planner = yield* Effect.provideContext(BatchPlanner.make(graph, zeroTime), context)
+  const scheduler = yield* JobScheduler.make({ ...parts, runJob: jobRunner(parts), post: bus.post })
+  const limit = options.batches ?? Infinity
+  const generator = yield* makeGenerator(parts, planner, scheduler, limit)
+  let completed = 0
+  bus.addEngineListener((event) => {
+    if (event.kind === "BatchCompleted" && ++completed === limit) hooks.completed()
+  })
+  receivers.start()
+  bus.post({ kind: "StreamingStarted", time: now() })
+  generator.start({ zeroTime })
+  return { stop: stopper({ ...parts, generator, scheduler }) }
+})
+
+/** All that a batch needs; returns when every executor is ready. */
+const startExecutors = Effect.fnUntraced(function*(
+  app: StreamingApp.AnyStreamingApp,
+  graph: DStreamGraph,
+  options: RunOptions,
+  fail: Fail<unknown>
+): Effect.fn.Return<Parts, unknown, Placement | Border | Scope.Scope> {
   const placement = yield* Placement
-  const border = yield* Border
   const clock = yield* Clock.Clock
-  const now = () => clock.currentTimeMillisUnsafe()
   const settings = Settings.resolve([options.settings ?? {}, app.settings], { ...graph, executors: placement.size })
   const bus = yield* ListenerBus.make(fail)
+  const { post } = bus
   for (const observer of options.observers ?? []) bus.addEngineListener(observer)
   for (const listener of options.listeners ?? []) yield* bus.addListener(listener)
   const context: Context.Context<any> = yield* Layer.build(app.layer as Layer.Layer<any, unknown>)
   const memo = GeneratedRDDs.make(graph, settings)
   const locations = new BlockLocations()
   const executors = ExecutorEvents.make()
+  const { send } = executors
   const tasks = TaskScheduler.make({
-    send: executors.send,
+    send,
     planLog: memo,
     digest: (rdd) => memo.digest(rdd),
     blockLocations: (block) => locations.of(block),
     settings,
-    onBlockIgnored: (block) => bus.post(ExecutorEvents.blockLost(block))
+    onBlockIgnored: (block) => post(ExecutorEvents.blockLost(block))
   })
   const receivers = yield* ReceiverTracker.make({
-    epoch: 1,
+    epoch: firstEpoch,
     receivers: receiversOf(graph),
     policy: leastLoaded,
     settings: fromSettings(settings),
     log: EventLog.none,
-    send: executors.send,
-    post: bus.post,
+    send,
+    post,
     fail
   })
-  yield* executors.start({ placement, tasks, receivers, post: bus.post, fail }, {
+  yield* executors.start({ placement, tasks, receivers, post, fail }, {
     appName: app.name,
-    epoch: 1,
+    epoch: firstEpoch,
     batchMillis: app.batchMillis,
     settings,
     config: options.config ?? {},
     manifest: graph.manifest,
     codeFingerprint: options.codeFingerprint ?? ""
   })
-  const zeroTime = floorTo(now(), app.batchMillis)
-  const planner = yield* Effect.provideContext(BatchPlanner.make(graph, zeroTime), context)
-  const runJob = jobRunner({ graph, memo, tasks, border, context })
-  const scheduler = yield* JobScheduler.make({ settings, runJob, post: bus.post, fail })
-  const limit = options.batches ?? Infinity
+  const now = () => clock.currentTimeMillisUnsafe()
+  return { graph, settings, context, border: yield* Border, memo, locations, bus, tasks, receivers, now, fail }
+})
+
+/** Without a place for checkpoints every run is the first. */
+const firstEpoch = 1
+
+/** Makes batches of ticks, at most `limit` that have something to do. */
+const makeGenerator = (parts: Parts, planner: BatchPlanner.BatchPlanner, scheduler: JobScheduler.JobScheduler, limit: number) => {
+  const { graph, settings, context, memo, locations, bus, receivers, fail } = parts
   let generated = 0
-  const generator = yield* JobGenerator.make<GenerationError>({
+  return JobGenerator.make<GenerationError>({
     settings: { ...settings, ...graph, openBatchesMax: openBatchesMaxDefault(settings.missedTicks, settings.concurrentJobs) },
     scheduler,
     allocate: Effect.fnUntraced(function*(time) {
@@ -126,17 +170,10 @@ export const make = Effect.fnUntraced(function*(
       return plan.inputs
     }),
     generateJobs: (time) =>
-      Effect.suspend(() => generated >= limit ? Effect.succeed([]) : Effect.tap(jobsOf(graph, memo, time), (jobs) =>
-        Effect.sync(() => void (generated += jobs.length > 0 ? 1 : 0)))),
-    clearMetadata: (time) =>
-      Effect.gen(function*() {
-        memo.clearMetadata(time)
-        const before = time - graph.rememberMillis + 1
-        if (before > now()) return
-        yield* receivers.cleanup(before)
-        locations.forgetBefore(before)
-        tasks.forgetBefore(before, [])
-      }).pipe(Effect.catch((error) => Effect.sync(() => fail(Cause.fail(error))))),
+      Effect.suspend(() => generated < limit ? jobsOf(graph, memo, time) : Effect.succeed([])).pipe(
+        Effect.tap((jobs) => Effect.sync(() => void (generated += jobs.length > 0 ? 1 : 0)))
+      ),
+    clearMetadata: (time) => Effect.catch(clearMetadata(parts, time), (error) => Effect.sync(() => fail(Cause.fail(error)))),
     receivers: {
       stopGracefully: Effect.andThen(Effect.sync(planner.close), receivers.stop({ graceful: true })),
       hasUnallocated: receivers.hasUnallocatedBlocks
@@ -144,15 +181,7 @@ export const make = Effect.fnUntraced(function*(
     post: bus.post,
     fail
   })
-  let completed = 0
-  bus.addEngineListener((event) => {
-    if (event.kind === "BatchCompleted" && ++completed === limit) hooks.completed()
-  })
-  receivers.start()
-  bus.post({ kind: "StreamingStarted", time: now() })
-  generator.start({ zeroTime })
-  return { stop: stopper({ generator, scheduler, receivers, bus, settings }) }
-})
+}
 
 const receiversOf = (graph: DStreamGraph) =>
   graph.inputs.flatMap(({ id, stream }) =>
@@ -168,15 +197,18 @@ const jobsOf = (graph: DStreamGraph, memo: GeneratedRDDs.GeneratedRDDs, time: Ti
     (jobs) => jobs.flat()
   ).pipe(Effect.provideService(GeneratedRDDs.Memo, memo))
 
-interface JobParts {
-  readonly graph: DStreamGraph
-  readonly memo: GeneratedRDDs.GeneratedRDDs
-  readonly tasks: TaskScheduler.TaskScheduler
-  readonly border: Border["Service"]
-  readonly context: Context.Context<any>
-}
+/** Every batch at or before `time` is done: everybody forgets what lies the longest remember duration behind it. */
+const clearMetadata = Effect.fnUntraced(function*({ graph, memo, receivers, locations, tasks, now }: Parts, time: Time) {
+  memo.clearMetadata(time)
+  const before = time - graph.rememberMillis + 1
+  // A batch that is generated ahead of a clock that was set back.
+  if (before >= now()) return
+  yield* receivers.cleanup(before)
+  locations.forgetBefore(before)
+  tasks.forgetBefore(before, [])
+})
 
-const jobRunner = ({ graph, memo, tasks, border, context }: JobParts) => {
+const jobRunner = ({ graph, memo, tasks, border, context }: Parts) => {
   const outputs = new Map<string, GraphOutput>(graph.outputs.map((output) => [output.id, output]))
   const act = ({ time, output }: Job.Job, action: OutputAction, rdd: SealedRDD): Effect.Effect<unknown, JobFailed> => {
     const run: BatchReader.RunAction = (on, what) => tasks.runJob({ rdd: on, action: what, time, output })
@@ -190,12 +222,9 @@ const jobRunner = ({ graph, memo, tasks, border, context }: JobParts) => {
   })
 }
 
-interface Stoppable {
+interface Stoppable extends Parts {
   readonly generator: JobGenerator.JobGenerator
   readonly scheduler: JobScheduler.JobScheduler
-  readonly receivers: ReceiverTracker.ReceiverTracker
-  readonly bus: ListenerBus.ListenerBus
-  readonly settings: Settings.Settings
 }
 
 /** The order of a stop; one deadline over all of a graceful one, past it everything stops at once. */
@@ -209,10 +238,7 @@ const stopper = ({ generator, scheduler, receivers, bus, settings }: Stoppable) 
       openBatches: generator.openTimes(),
       unallocatedBlocks: receivers.hasUnallocatedBlocks()
     }
-    if (!drained) {
-      yield* generator.stop({ graceful: false })
-      yield* scheduler.stop
-    }
+    if (!drained) yield* generator.stop({ graceful: false })
     yield* scheduler.stop
     yield* Effect.timeoutOption(bus.flush, listenerFlushMillis)
     return report
