@@ -1,0 +1,38 @@
+/**
+ * Placement: where executors run, as a layer: `local` in this process, `threads` in worker threads. The app is the same in each.
+ *
+ * `Effect.provide(StreamingContext.run(app), Placement.local(app))`
+ */
+import { Effect, Layer } from "effect"
+import type { AnyStreamingApp } from "../../core/dstream/StreamingApp.ts"
+import { Border } from "../../core/protocol/RecordCodec.ts"
+import { runExecutor } from "../../runtime/executor/bootstrap.ts"
+import * as LocalPlacement from "../../runtime/placement/LocalPlacement.ts"
+import { Placement } from "../../runtime/placement/Placement.ts"
+import { SpillSpace } from "../../runtime/storage/SpillSpace.ts"
+import { scratchFolder, spillSpaceIn } from "../storage/spillSpace.ts"
+import * as ThreadPlacement from "../threads/ThreadPlacement.ts"
+
+export interface LocalOptions {
+  /** 1. */
+  readonly executors?: number | undefined
+}
+
+/** Executors as fibers of this process; records go by reference. */
+export const local = (app: AnyStreamingApp, options: LocalOptions = {}): Layer.Layer<Placement | Border> => {
+  const placement = LocalPlacement.make({
+    ...options,
+    runExecutor: Effect.fnUntraced(function*(started) {
+      const spill = yield* spillSpaceIn(yield* scratchFolder)
+      yield* runExecutor({ app, ...started }).pipe(
+        Effect.provideService(SpillSpace, spill),
+        Effect.provideService(Border, Border.local)
+      )
+    })
+  })
+  return Layer.mergeAll(Layer.succeed(Placement, Placement.of(placement)), Layer.succeed(Border, Border.local))
+}
+
+/** So many worker threads, each an executor. `program` is the URL of the module whose default export is the app. */
+export const threads = (options: { readonly threads: number; readonly program: string }): Layer.Layer<Placement | Border> =>
+  ThreadPlacement.layer(options)
