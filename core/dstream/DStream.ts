@@ -9,6 +9,7 @@
 import { type Effect, Pipeable } from "effect"
 import * as RDD from "../rdd/RDD.ts"
 import type { Partitioner } from "../rdd/Partitioner.ts"
+import type { Receiver } from "../receiving/Receiver.ts"
 import type { Millis, Time } from "../time/Time.ts"
 import type { InputDefinition } from "./InputDStream.ts"
 import type * as Side from "./SideValue.ts"
@@ -83,6 +84,17 @@ export const fromInput = <A, E, R>(
   params: { readonly [name: string]: unknown } = {}
 ): DStream<A, E, R> =>
   make({ kind, params, parents: [], input, compute: (context) => context.input })
+
+export interface ReceiverOptions<A> {
+  /** Makes records of a block that was stored as bytes; without it, each such block is one record, the bytes. */
+  readonly decode?: ((bytes: Uint8Array) => ReadonlyArray<A>) | undefined
+}
+
+/** A stream of what a receiver stores; it runs on an executor. */
+export const receiverStream = <A, E, R>(
+  receiver: Receiver<A, E, R>,
+  options: ReceiverOptions<A> = {}
+): DStream<A, E, R> => fromInput("receiver", { kind: "receiver", receiver, decode: options.decode }, { receiver })
 
 type Lift = <A, B>(
   kind: string,

@@ -34,6 +34,10 @@ export interface SettingsInput {
   readonly receiverRestartDelay?: Duration.Input | undefined
   /** Records a second that a receiver may store at most. No limit. (`spark.streaming.receiver.maxRate`) */
   readonly receiverMaxRate?: number | undefined
+  /** Lets receivers store no faster than batches are processed. false. (`spark.streaming.backpressure.enabled`) */
+  readonly backpressure?: boolean | undefined
+  /** Records a second before the first estimate. 10,000. (`spark.streaming.backpressure.initialRate`) */
+  readonly backpressureInitialRate?: number | undefined
   /** Memory for the blocks of one executor, in bytes. 512 MiB. (`spark.memory.*`) */
   readonly blockMemoryBytes?: number | undefined
   /** Generate code for the loops of a stage, where the host allows it. true. */
@@ -54,6 +58,8 @@ export interface Settings {
   readonly gracefulStopTimeoutMillis: number
   readonly receiverRestartDelayMillis: number
   readonly receiverMaxRate: number | undefined
+  readonly backpressure: boolean
+  readonly backpressureInitialRate: number
   readonly blockMemoryBytes: number
   readonly codeGeneration: boolean
 }
@@ -89,6 +95,8 @@ export const resolve = (
     gracefulStopTimeoutMillis: millisOf(given.gracefulStopTimeout ?? stopTimeout),
     receiverRestartDelayMillis: millisOf(given.receiverRestartDelay ?? defaults.receiverRestartDelay),
     receiverMaxRate: given.receiverMaxRate,
+    backpressure: given.backpressure ?? false,
+    backpressureInitialRate: given.backpressureInitialRate ?? 10_000,
     blockMemoryBytes: given.blockMemoryBytes ?? 512 * 1024 * 1024,
     codeGeneration: given.codeGeneration ?? true
   }
@@ -106,6 +114,9 @@ export const invalidSettings = (settings: Settings): ReadonlyArray<InvalidSettin
     if (!Number.isInteger(settings[key]) || settings[key] < 1) say(key, "a whole number of at least 1", settings[key])
   }
   for (const key of positive) if (!(settings[key] > 0)) say(key, "a duration above zero", settings[key])
+  if (!(settings.backpressureInitialRate > 0)) {
+    say("backpressureInitialRate", "above zero records a second", settings.backpressureInitialRate)
+  }
   if (settings.receiverMaxRate !== undefined && !(settings.receiverMaxRate > 0)) {
     say("receiverMaxRate", "above zero records a second", settings.receiverMaxRate)
   }

@@ -8,7 +8,7 @@
  * the receiver awaits `ready`. `array`, `iterator` and `bytes` return when the block is safe, as the input's storage asks, so
  * that a reliable receiver acknowledges its source then and only then. Source: Spark Streaming's `Receiver`.
  */
-import { type Effect, Schema, type Scope } from "effect"
+import { Effect, Schema, type Scope } from "effect"
 
 /** A block could not be stored; nothing of it will be in any batch. */
 export class StoreError extends Schema.TaggedError<StoreError>()("StoreError", {
@@ -51,3 +51,19 @@ export interface Receiver<out A, out E = unknown, out R = unknown> {
   /** Host on which it would best run. */
   readonly preferredHost: string | undefined
 }
+
+/** A receiver; what is left out has its default. */
+export const make = <A, E, R>(options: {
+  readonly name: string
+  readonly onStart: (store: Store<A>) => Effect.Effect<void, E, R | Scope.Scope>
+  readonly onStop?: Effect.Effect<void, never, R> | undefined
+  /** MEMORY_AND_DISK. */
+  readonly storageLevel?: StorageLevel | undefined
+  readonly preferredHost?: string | undefined
+}): Receiver<A, E, Exclude<R, Scope.Scope>> => ({
+  name: options.name,
+  onStart: options.onStart as Receiver<A, E, Exclude<R, Scope.Scope>>["onStart"],
+  onStop: (options.onStop ?? Effect.void) as Effect.Effect<void, never, Exclude<R, Scope.Scope>>,
+  storageLevel: options.storageLevel ?? "MEMORY_AND_DISK",
+  preferredHost: options.preferredHost
+})

@@ -55,10 +55,11 @@ export const defaults: ReceivingSettings = {
 }
 
 export const fromSettings = (
-  settings: Pick<Settings, "blockIntervalMillis" | "receiverRestartDelayMillis" | "receiverMaxRate">
+  settings: Settings
 ): ReceivingSettings => ({
   ...defaults,
   blockIntervalMillis: settings.blockIntervalMillis,
   receiverRestartDelayMillis: settings.receiverRestartDelayMillis,
-  maxRate: settings.receiverMaxRate
+  maxRate: settings.receiverMaxRate,
+  initialRate: settings.backpressure ? settings.backpressureInitialRate : undefined
 })

@@ -18,6 +18,8 @@ import { leastLoaded } from "../../core/receiving/ReceiverSchedulingPolicy.ts"
 import { fromSettings } from "../../core/receiving/ReceivingSettings.ts"
 import * as Job from "../../core/scheduling/Job.ts"
 import { openBatchesMaxDefault } from "../../core/scheduling/JobGenerator.ts"
+import { RateController } from "../../core/scheduling/RateController.ts"
+import { pid, pidDefaults } from "../../core/scheduling/RateEstimator.ts"
 import { floorTo, type Time } from "../../core/time/Time.ts"
 import { Placement, type PlacementError } from "../placement/Placement.ts"
 import * as EventLog from "../storage/EventLog.ts"
@@ -96,6 +98,7 @@ export const make = Effect.fnUntraced(function*(
   bus.addEngineListener((event) => {
     if (event.kind === "BatchCompleted" && ++completed === limit) hooks.completed()
   })
+  if (parts.settings.backpressure) yield* controlRates(parts)
   receivers.start()
   bus.post({ kind: "StreamingStarted", time: now() })
   generator.start({ zeroTime })
@@ -182,6 +185,19 @@ const makeGenerator = (parts: Parts, planner: BatchPlanner.BatchPlanner, schedul
     fail
   })
 }
+
+/** After each batch the receivers are told how much they may store. */
+const controlRates = Effect.fnUntraced(function*({ graph: { batchMillis, inputs }, bus, receivers }: Parts) {
+  const estimator = yield* Effect.fromResult(pid({ ...pidDefaults, batchMillis }))
+  const controller = new RateController(estimator, inputs.flatMap(({ id, stream }) => stream.input?.kind === "receiver" ? [id] : []))
+  bus.addEngineListener((event) => {
+    if (event.kind !== "BatchCompleted") return
+    for (const { stream, rate } of controller.batchCompleted(event.batch)) {
+      receivers.updateRate(stream, rate)
+      bus.post({ kind: "RateUpdated", stream, rate })
+    }
+  })
+})
 
 const receiversOf = (graph: DStreamGraph) =>
   graph.inputs.flatMap(({ id, stream }) =>
