@@ -13,7 +13,9 @@ import type { EngineResult } from "./children.ts"
 import { checked } from "./programs/kit.ts"
 
 const [, , program, master, warmup, batches, ...pairs] = process.argv
-const config = Object.fromEntries(pairs.map((pair) => [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)]))
+const config = Object.fromEntries(
+  pairs.map((pair) => [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)])
+)
 const url = new URL(`./programs/${program}`, import.meta.url).href
 const skip = Number(warmup)
 const wanted = skip + Number(batches)
@@ -49,13 +51,15 @@ const listen = (event: StreamingEvent) => {
   measured.rssMiB.push(rss)
 }
 
-const run = Effect.gen(function*() {
+const run = Effect.gen(function* () {
   const { app, codeFingerprint } = yield* load(url, config)
   const context = StreamingContext.run(app as any, { batches: wanted, codeFingerprint, config, observers: [listen] })
   yield* Effect.provide(context, placementOf(masterOf(master!), app, url))
 })
 
-await Effect.runPromise(Effect.scoped(run).pipe(Effect.provideService(ConfigProvider.ConfigProvider, configProvider(config))))
+await Effect.runPromise(
+  Effect.scoped(run).pipe(Effect.provideService(ConfigProvider.ConfigProvider, configProvider(config)))
+)
 const used = process.cpuUsage(since.cpu)
 const cpu = (used.user + used.system) / 1000 / (performance.now() - since.at)
 const text = JSON.stringify({ ...measured, peakRssMiB: peak, cpu, check: checked.sum } satisfies EngineResult) + "\n"

@@ -40,7 +40,11 @@ const numericChain = (): Loop => {
   }
 }
 
-const loops: Record<string, () => Loop> = { "grep-mem": grepMem, "wordcount-mem": wordCountMem, "numeric-chain": numericChain }
+const loops: Record<string, () => Loop> = {
+  "grep-mem": grepMem,
+  "wordcount-mem": wordCountMem,
+  "numeric-chain": numericChain
+}
 
 const [, , name, warmup, batches] = process.argv
 const make = loops[name ?? ""]

@@ -35,7 +35,10 @@ const throughSocket = async (master: string, phases: ReadonlyArray<readonly [num
   const port = await firstLine(generator)
   const counted = result(generator)
   const seconds = phases.reduce((sum, [, seconds]) => sum + seconds, 0)
-  const run = await engine("wordCountSocket.ts", master, { warmup: 0, measured: seconds + 3 }, { HOST: "127.0.0.1", PORT: port })
+  const run = await engine("wordCountSocket.ts", master, { warmup: 0, measured: seconds + 3 }, {
+    HOST: "127.0.0.1",
+    PORT: port
+  })
   return { run, ...await counted }
 }
 
@@ -43,7 +46,9 @@ const throughSocket = async (master: string, phases: ReadonlyArray<readonly [num
 export const socket = async (master: string, rate: number): Promise<ReadonlyArray<Row>> => {
   const { run, due } = await throughSocket(master, [[rate / 4, 5], [rate / 2, 15], [rate, 26]])
   const received = run.records.reduce((a, b) => a + b, 0)
-  const full = run.records.map((records, i) => ({ records, i })).filter(({ records }) => records > 0.75 * rate).map(({ i }) => i)
+  const full = run.records.map((records, i) => ({ records, i })).filter(({ records }) => records > 0.75 * rate).map((
+    { i }
+  ) => i)
   const last = full.slice(-17)
   const late = full.map((i) => run.tickMillis[i]!)
   const worst = Math.max(...last.map((i) => run.totalMillis[i]!))
@@ -65,7 +70,9 @@ export const soak = async (master: string, rate: number): Promise<ReadonlyArray<
   const minute = (n: number) => Math.max(...run.rssMiB.slice(n * 60, n * 60 + 60))
   return [row("socket-soak", master, run, {
     recordsPerSecond: received / 300,
-    note: `${(100 * received / due).toFixed(2)} % received; highest memory by minute: ${[0, 1, 2, 3, 4].map(minute).join(", ")} MiB`
+    note: `${(100 * received / due).toFixed(2)} % received; highest memory by minute: ${
+      [0, 1, 2, 3, 4].map(minute).join(", ")
+    } MiB`
   })]
 }
 
@@ -74,8 +81,12 @@ export const tiny = async (master: string): Promise<ReadonlyArray<Row>> => {
   const rows: Array<Row> = []
   for (const millis of [100, 50, 30, 20, 10, 5]) {
     const measured = 20_000 / millis
-    const run = await engine("tiny.ts", master, { warmup: Math.ceil(2000 / millis), measured }, { BATCH_MILLIS: millis })
-    const quarters = [0, 1, 2, 3].map((q) => quantile(run.totalMillis.slice(q * measured / 4, (q + 1) * measured / 4), 0.5))
+    const run = await engine("tiny.ts", master, { warmup: Math.ceil(2000 / millis), measured }, {
+      BATCH_MILLIS: millis
+    })
+    const quarters = [0, 1, 2, 3].map((q) =>
+      quantile(run.totalMillis.slice(q * measured / 4, (q + 1) * measured / 4), 0.5)
+    )
     const keptUp = quarters[3]! <= Math.max(quarters[0]! * 1.5, quarters[0]! + 1) && quarters[3]! < 3 * millis
     rows.push(row(`tiny ${millis} ms`, master, run, {
       recordsPerSecond: 100 * 1000 / millis,
@@ -90,13 +101,33 @@ export const start = async (master: string): Promise<ReadonlyArray<Row>> => {
   const millis: Array<number> = []
   for (let i = 0; i < 10; i++) {
     const begin = performance.now()
-    const child = startChild("../adapters/cli/main.ts", ["run", "bench/programs/start.ts", "--batches", "1", "--master", master])
+    const child = startChild("../adapters/cli/main.ts", [
+      "run",
+      "bench/programs/start.ts",
+      "--batches",
+      "1",
+      "--master",
+      master
+    ])
     await firstLine(child)
     millis.push(performance.now() - begin)
     await new Promise((resolve) => child.on("close", resolve))
   }
-  const run = { records: millis.map(() => 100), totalMillis: millis, millis, tickMillis: [], rssMiB: [], peakRssMiB: 0, cpu: 0, check: 0 }
-  return [row("start", master, run, { note: "from process start to the first batch printed; includes up to one batch of 100 ms" })]
+  const run = {
+    records: millis.map(() => 100),
+    totalMillis: millis,
+    millis,
+    tickMillis: [],
+    rssMiB: [],
+    peakRssMiB: 0,
+    cpu: 0,
+    check: 0
+  }
+  return [
+    row("start", master, run, {
+      note: "from process start to the first batch printed; includes up to one batch of 100 ms"
+    })
+  ]
 }
 
 /** A running app with 1 s batches, a receiver and no input: share of one core over 20 s. */
@@ -107,4 +138,3 @@ export const idle = async (master: string): Promise<ReadonlyArray<Row>> => {
   generator.kill()
   return [row("idle", master, run, { note: `${(100 * run.cpu).toFixed(2)} % of a core` })]
 }
-

@@ -6,7 +6,7 @@ import { DStream, StreamingApp } from "dstreams"
 import * as Socket from "dstreams/socket"
 import { Config, Effect } from "effect"
 
-export default Effect.gen(function*() {
+export default Effect.gen(function* () {
   const host = yield* Config.String("HOST").pipe(Config.withDefault("localhost"))
   const port = yield* Config.Port("PORT").pipe(Config.withDefault(9999))
 

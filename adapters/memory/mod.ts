@@ -10,7 +10,7 @@ import { chunkOf } from "../../core/dstream/InputDStream.ts"
 import { cut } from "../../core/rdd/RDD.ts"
 import type { Time } from "../../core/time/Time.ts"
 
-export { testReceiver, timed, type Timed } from "./TestReceiver.ts"
+export { testReceiver, type Timed, timed } from "./TestReceiver.ts"
 
 /** Which part of the stream is asked for. */
 export interface Part {

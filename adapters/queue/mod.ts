@@ -33,7 +33,10 @@ export const stream = <A>(queue: Array<ReadonlyArray<A>>, options: Options<A> = 
           const lists = take()
           return lists && {
             records: lists.reduce((sum, list) => sum + list.length, 0),
-            partitions: lists.flatMap((list) => cut(list, numPartitions)).map((records) => ({ kind: "records" as const, records }))
+            partitions: lists.flatMap((list) => cut(list, numPartitions)).map((records) => ({
+              kind: "records" as const,
+              records
+            }))
           }
         })
     }),

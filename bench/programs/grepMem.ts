@@ -14,7 +14,11 @@ export default StreamingApp.make({
   batchDuration: "20 millis",
   settings: { missedTicks: "coalesce" },
   outputs: [
-    Memory.stream({ numPartitions: 2, read: ({ partition }) => linesOf(partition, perPartition), records: () => perPartition }).pipe(
+    Memory.stream({
+      numPartitions: 2,
+      read: ({ partition }) => linesOf(partition, perPartition),
+      records: () => perPartition
+    }).pipe(
       DStream.filter((line) => line.includes(needle)),
       DStream.foreachBatch((batch) => Effect.map(batch.count, check))
     )

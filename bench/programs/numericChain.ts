@@ -25,12 +25,13 @@ export default StreamingApp.make({
   batchDuration: "20 millis",
   settings: { missedTicks: "coalesce" },
   outputs: [
-    Memory.stream({ numPartitions: 2, read: ({ partition }) => integersOf(partition), records: () => perPartition }).pipe(
-      DStream.map((x) => x * 3),
-      DStream.filter((x) => x % 2 === 1),
-      DStream.map((x) => x + 1),
-      DStream.reduce((a, b) => a + b),
-      DStream.foreachBatch((batch) => Effect.map(batch.collect, ([sum]) => check(sum!)))
-    )
+    Memory.stream({ numPartitions: 2, read: ({ partition }) => integersOf(partition), records: () => perPartition })
+      .pipe(
+        DStream.map((x) => x * 3),
+        DStream.filter((x) => x % 2 === 1),
+        DStream.map((x) => x + 1),
+        DStream.reduce((a, b) => a + b),
+        DStream.foreachBatch((batch) => Effect.map(batch.collect, ([sum]) => check(sum!)))
+      )
   ]
 })

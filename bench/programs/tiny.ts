@@ -4,7 +4,7 @@
 import { Config, Effect } from "effect"
 import { DStream, linesOf, Memory, StreamingApp } from "./kit.ts"
 
-export default Effect.gen(function*() {
+export default Effect.gen(function* () {
   const batchMillis = yield* Config.Int("BATCH_MILLIS")
   const lines = Memory.stream({ numPartitions: 2, read: ({ partition }) => linesOf(partition, 50), records: () => 50 })
   return StreamingApp.make({

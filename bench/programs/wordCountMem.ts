@@ -13,7 +13,11 @@ export default StreamingApp.make({
   batchDuration: "20 millis",
   settings: { missedTicks: "coalesce" },
   outputs: [
-    Memory.stream({ numPartitions: 2, read: ({ partition }) => linesOf(partition, perPartition), records: () => perPartition }).pipe(
+    Memory.stream({
+      numPartitions: 2,
+      read: ({ partition }) => linesOf(partition, perPartition),
+      records: () => perPartition
+    }).pipe(
       DStream.flatMap((line) => line.split(" ")),
       DStream.mapToPair((word) => [word, 1]),
       DStream.reduceByKey((a, b) => a + b),

@@ -5,7 +5,7 @@ import { Config, Effect } from "effect"
 import * as Socket from "../../adapters/socket/mod.ts"
 import { DStream, StreamingApp } from "./kit.ts"
 
-export default Effect.gen(function*() {
+export default Effect.gen(function* () {
   const host = yield* Config.String("HOST")
   const port = yield* Config.Port("PORT")
   return StreamingApp.make({

@@ -64,7 +64,14 @@ export interface Operator {
   readonly parentRemember?: DStream<any>["parentRemember"]
 }
 
-const Proto = { ...Pipeable.Prototype, [TypeId]: variance, name: undefined, params: {}, input: undefined, sideValues: {} }
+const Proto = {
+  ...Pipeable.Prototype,
+  [TypeId]: variance,
+  name: undefined,
+  params: {},
+  input: undefined,
+  sideValues: {}
+}
 
 /** A stream from the description of its operator: how every operator below is made, and how new ones are. */
 export const make = <A, E, R>(operator: Operator): DStream<A, E, R> =>
@@ -82,8 +89,7 @@ export const fromInput = <A, E, R>(
   kind: string,
   input: InputDefinition<A, E, R>,
   params: { readonly [name: string]: unknown } = {}
-): DStream<A, E, R> =>
-  make({ kind, params, parents: [], input, compute: (context) => context.input })
+): DStream<A, E, R> => make({ kind, params, parents: [], input, compute: (context) => context.input })
 
 export interface ReceiverOptions<A> {
   /** Makes records of a block that was stored as bytes; without it, each such block is one record, the bytes. */
@@ -170,13 +176,18 @@ export const mapEffect = <A, B, E1, R1>(
   options?: MapEffectOptions
 ): <E, R>(self: DStream<A, E, R>) => DStream<B, E | E1, R | R1> => {
   const concurrency = options?.concurrency ?? 1
-  return lift<A, B>("mapEffect", { f, concurrency }, (parent) =>
-    RDD.fromLineage({ kind: "narrow", parent, op: { kind: "mapEffect", f, concurrency } })) as any
+  return lift<A, B>(
+    "mapEffect",
+    { f, concurrency },
+    (parent) => RDD.fromLineage({ kind: "narrow", parent, op: { kind: "mapEffect", f, concurrency } })
+  ) as any
 }
 
 const needed = (context: ComputeContext, index: number, kind: string): RDD.AnyRDD => {
   const rdd = context.parent(index)
-  if (rdd === undefined) throw new Error(`${kind} needs a data set from each of its parents, and parent ${index} has none at this time`)
+  if (rdd === undefined) {
+    throw new Error(`${kind} needs a data set from each of its parents, and parent ${index} has none at this time`)
+  }
   return rdd
 }
 
@@ -275,7 +286,11 @@ export const count = <A, E, R>(self: DStream<A, E, R>): DStream<number, E, R> =>
 export const countByValue = (
   options?: ShuffleOptions
 ): <A, E, R>(self: DStream<A, E, R>) => DStream<[A, number], E, R> =>
-  lift<any, [any, number]>("countByValue", { options }, (rdd, context) => RDD.countByValue(spread(options, context))(rdd)) as any
+  lift<any, [any, number]>(
+    "countByValue",
+    { options },
+    (rdd, context) => RDD.countByValue(spread(options, context))(rdd)
+  ) as any
 
 export { make as sideValue } from "./SideValue.ts"
 export { collectTo, foreachBatch, foreachPartition, print } from "./Output.ts"

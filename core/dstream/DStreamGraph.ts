@@ -31,7 +31,9 @@ export interface GraphOutput {
 export interface Manifest {
   readonly app: string
   readonly batchMillis: Millis
-  readonly operators: ReadonlyArray<{ readonly id: StreamId; readonly kind: string; readonly parents: ReadonlyArray<StreamId> }>
+  readonly operators: ReadonlyArray<
+    { readonly id: StreamId; readonly kind: string; readonly parents: ReadonlyArray<StreamId> }
+  >
   readonly outputs: ReadonlyArray<{ readonly id: string; readonly kind: string; readonly stream: StreamId }>
 }
 
@@ -90,8 +92,11 @@ export const make = (app: AnyStreamingApp): DStreamGraph => {
 /** The first difference between two graphs, in a sentence; undefined: they are the same. */
 export const difference = (here: Manifest, there: Manifest): string | undefined => {
   if (here.app !== there.app) return `the app is "${here.app}" here and "${there.app}" there`
-  if (here.batchMillis !== there.batchMillis) return `a batch is ${here.batchMillis} ms here and ${there.batchMillis} ms there`
-  return differenceOf("operator", here.operators, there.operators) ?? differenceOf("output", here.outputs, there.outputs)
+  if (here.batchMillis !== there.batchMillis) {
+    return `a batch is ${here.batchMillis} ms here and ${there.batchMillis} ms there`
+  }
+  return differenceOf("operator", here.operators, there.operators) ??
+    differenceOf("output", here.outputs, there.outputs)
 }
 
 const differenceOf = (
@@ -102,7 +107,9 @@ const differenceOf = (
   for (const one of here) {
     const other = there.find(({ id }) => id === one.id)
     if (other === undefined) return `the ${what} "${one.id}" is only here`
-    if (JSON.stringify(one) !== JSON.stringify(other)) return `the ${what} "${one.id}" is ${JSON.stringify(one)} here and ${JSON.stringify(other)} there`
+    if (JSON.stringify(one) !== JSON.stringify(other)) {
+      return `the ${what} "${one.id}" is ${JSON.stringify(one)} here and ${JSON.stringify(other)} there`
+    }
   }
   const more = there.find(({ id }) => !here.some((one) => one.id === id))
   return more && `the ${what} "${more.id}" is only there`

@@ -11,7 +11,7 @@ import { digest } from "../protocol/Digest.ts"
 import type { RddId, StreamId } from "../protocol/Ids.ts"
 import * as RddIds from "../rdd/RddId.ts"
 import * as RDD from "../rdd/RDD.ts"
-import { isMultipleOf, type Millis, type Time } from "../time/Time.ts"
+import { isMultipleOf, type Time } from "../time/Time.ts"
 import type { BatchPlan } from "./BatchPlan.ts"
 import type { Derivation, SealedRDD } from "./Derivation.ts"
 import type { DStreamGraph, GraphNode } from "./DStreamGraph.ts"
@@ -46,7 +46,8 @@ export const getOrCompute = (stream: StreamId, time: Time): Effect.Effect<Sealed
   Effect.flatMap(Memo, (memo) =>
     Effect.try({
       try: () => memo.getOrCompute(stream, time),
-      catch: (error) => error instanceof LineageError ? error : new LineageError({ operator: stream, time, message: String(error) })
+      catch: (error) =>
+        error instanceof LineageError ? error : new LineageError({ operator: stream, time, message: String(error) })
     }))
 
 export const make = (graph: DStreamGraph, settings: LineageSettings): GeneratedRDDs => new Lineage(graph, settings)
@@ -78,7 +79,11 @@ class Lineage implements GeneratedRDDs {
   getOrCompute(stream: StreamId, time: Time): SealedRDD | undefined {
     const node = this.graph.node(stream)
     if (node === undefined) {
-      throw new LineageError({ operator: stream, time, message: `there is no operator "${stream}" in the graph of this process` })
+      throw new LineageError({
+        operator: stream,
+        time,
+        message: `there is no operator "${stream}" in the graph of this process`
+      })
     }
     const remembered = this.memo.get(stream)!
     if (remembered.has(time)) return remembered.get(time)
@@ -100,7 +105,8 @@ class Lineage implements GeneratedRDDs {
       throw new LineageError({
         operator: node.id,
         time,
-        message: `the plan of the batch ${time} ms is not known to this process; it is ahead of the driver, or has been forgotten`
+        message:
+          `the plan of the batch ${time} ms is not known to this process; it is ahead of the driver, or has been forgotten`
       })
     }
     try {
@@ -152,7 +158,11 @@ class Lineage implements GeneratedRDDs {
     this.getOrCompute(stream, time)
     const derived = this.byId.get(id)
     if (derived !== undefined) return derived
-    throw new LineageError({ operator: stream, time, message: `this process derives no data set "${id}"; driver and executor differ` })
+    throw new LineageError({
+      operator: stream,
+      time,
+      message: `this process derives no data set "${id}"; driver and executor differ`
+    })
   }
 
   digest(rdd: SealedRDD): string {
@@ -189,7 +199,9 @@ class Lineage implements GeneratedRDDs {
   }
 
   heldTimes(stream: StreamId): ReadonlyArray<Time> {
-    return [...this.memo.get(stream) ?? []].flatMap(([time, rdd]) => rdd === undefined ? [] : [time]).sort((a, b) => b - a)
+    return [...this.memo.get(stream) ?? []].flatMap(([time, rdd]) => rdd === undefined ? [] : [time]).sort((a, b) =>
+      b - a
+    )
   }
 }
 

@@ -71,7 +71,8 @@ export const foreachPartition = <A, E1, R1>(
 export const print = (limit = 10, options?: OutputOptions) => <A, E, R>(self: DStream<A, E, R>): Output<E, R> =>
   make("print", self, {
     kind: "foreachBatch",
-    run: (batch) => Effect.flatMap(batch.take(limit + 1), (records) => Console.log(formatBatch(batch.time, records, limit)))
+    run: (batch) =>
+      Effect.flatMap(batch.take(limit + 1), (records) => Console.log(formatBatch(batch.time, records, limit)))
   }, options?.name)
 
 /** Appends `{ time, records }` of each batch to a list that the caller holds: for tests, in the driver's process. */

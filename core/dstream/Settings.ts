@@ -70,7 +70,13 @@ export class InvalidSetting extends Schema.TaggedError<InvalidSetting>()("Invali
   message: Schema.String
 }) {}
 
-const defaults = { concurrentJobs: 1, blockInterval: 200, maxTaskFailures: 4, maxStageRepairs: 10, receiverRestartDelay: 2000 }
+const defaults = {
+  concurrentJobs: 1,
+  blockInterval: 200,
+  maxTaskFailures: 4,
+  maxStageRepairs: 10,
+  receiverRestartDelay: 2000
+}
 
 /** The settings of a run; `inputs` in order of precedence, first the strongest. Throws nothing: see `invalidSettings`. */
 export const resolve = (
@@ -79,7 +85,9 @@ export const resolve = (
 ): Settings => {
   const given: SettingsInput = {}
   for (const input of inputs.toReversed()) {
-    for (const [key, value] of Object.entries(input)) if (value !== undefined) (given as Record<string, unknown>)[key] = value
+    for (const [key, value] of Object.entries(input)) {
+      if (value !== undefined) (given as Record<string, unknown>)[key] = value
+    }
   }
   const stopTimeout = Math.max(10_000, 10 * run.batchMillis)
   return {

@@ -27,8 +27,12 @@ export const make = <A, I, E, R>(effect: Effect.Effect<A, E, R>, schema: Schema.
 export type SideValues = Readonly<Record<string, AnySideValue>>
 
 /** The values of a record of side values, as `transform` sees them. */
-export type Values<S extends SideValues> = { readonly [K in keyof S]: S[K] extends SideValue<infer A, any, any> ? A : never }
-export type Errors<S extends SideValues> = { [K in keyof S]: S[K] extends SideValue<any, infer E, any> ? E : never }[keyof S]
+export type Values<S extends SideValues> = {
+  readonly [K in keyof S]: S[K] extends SideValue<infer A, any, any> ? A : never
+}
+export type Errors<S extends SideValues> = {
+  [K in keyof S]: S[K] extends SideValue<any, infer E, any> ? E : never
+}[keyof S]
 export type Requirements<S extends SideValues> = {
   [K in keyof S]: S[K] extends SideValue<any, any, infer R> ? R : never
 }[keyof S]

@@ -62,9 +62,7 @@ export const validate = (app: AnyStreamingApp): Effect.Effect<DStreamGraph.DStre
   Effect.suspend(() => {
     const graph = DStreamGraph.make(app)
     const mistakes = mistakesOf(app, graph)
-    return mistakes.length === 0
-      ? Effect.succeed(graph)
-      : Effect.fail(new InvalidApp({ app: app.name, mistakes }))
+    return mistakes.length === 0 ? Effect.succeed(graph) : Effect.fail(new InvalidApp({ app: app.name, mistakes }))
   })
 
 export { InvalidApp } from "./validation.ts"

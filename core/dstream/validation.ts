@@ -48,7 +48,11 @@ const appMistakes = (app: AnyStreamingApp): ReadonlyArray<Mistake> => {
     })
   }
   if (app.name.trim() === "") {
-    mistakes.push({ where: "name", message: "the app has no name", remedy: "name it: checkpoints and listeners show it" })
+    mistakes.push({
+      where: "name",
+      message: "the app has no name",
+      remedy: "name it: checkpoints and listeners show it"
+    })
   }
   return mistakes
 }
@@ -103,7 +107,10 @@ const partitionMistakes = (graph: DStreamGraph): ReadonlyArray<Mistake> =>
   graph.nodes.flatMap(({ id, stream }) => {
     const options = stream.params["options"] as { readonly numPartitions?: unknown } | undefined
     const wanted = stream.params["numPartitions"] ?? options?.numPartitions
-    if (wanted === undefined || (Number.isInteger(wanted) && (wanted as number) >= 1 && (wanted as number) <= numPartitionsMax)) {
+    if (
+      wanted === undefined ||
+      (Number.isInteger(wanted) && (wanted as number) >= 1 && (wanted as number) <= numPartitionsMax)
+    ) {
       return []
     }
     return [{
@@ -114,7 +121,9 @@ const partitionMistakes = (graph: DStreamGraph): ReadonlyArray<Mistake> =>
   })
 
 const settingMistakes = (app: AnyStreamingApp): ReadonlyArray<Mistake> =>
-  invalidSettings(resolve([app.settings], { batchMillis: Math.max(1, app.batchMillis), executors: 1 })).map((error) => ({
+  invalidSettings(resolve([app.settings], { batchMillis: Math.max(1, app.batchMillis), executors: 1 })).map((
+    error
+  ) => ({
     where: error.setting,
     message: error.message,
     remedy: "change it in the app's settings or leave it out"

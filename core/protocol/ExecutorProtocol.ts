@@ -75,14 +75,37 @@ export interface RunTasks {
 
 /** The end of a task. */
 export type TaskResult =
-  | { readonly kind: "Done"; readonly value: Payload | undefined; readonly records: number; readonly bytes: number; readonly ignoredBlock?: BlockId | undefined }
-  | { readonly kind: "FetchFailed"; readonly shuffle: RddId; readonly mapPartition: PartitionIndex; readonly executor: ExecutorId; readonly reason: string }
+  | {
+    readonly kind: "Done"
+    readonly value: Payload | undefined
+    readonly records: number
+    readonly bytes: number
+    readonly ignoredBlock?: BlockId | undefined
+  }
+  | {
+    readonly kind: "FetchFailed"
+    readonly shuffle: RddId
+    readonly mapPartition: PartitionIndex
+    readonly executor: ExecutorId
+    readonly reason: string
+  }
   | { readonly kind: "BlockLost"; readonly block: BlockId; readonly reason: string }
-  | { readonly kind: "Failed"; readonly operator: StreamId; readonly partition: PartitionIndex; readonly message: string; readonly stack: string | undefined }
+  | {
+    readonly kind: "Failed"
+    readonly operator: StreamId
+    readonly partition: PartitionIndex
+    readonly message: string
+    readonly stack: string | undefined
+  }
 
 export type ToExecutor =
   | RunTasks
-  | { readonly kind: "StartReceiver"; readonly stream: StreamId; readonly attempt: number; readonly rateLimit: number | undefined }
+  | {
+    readonly kind: "StartReceiver"
+    readonly stream: StreamId
+    readonly attempt: number
+    readonly rateLimit: number | undefined
+  }
   | { readonly kind: "StopReceiver"; readonly stream: StreamId; readonly attempt: number; readonly message: string }
   | { readonly kind: "UpdateRate"; readonly stream: StreamId; readonly rate: number }
   | { readonly kind: "ReceiverAnswer"; readonly request: number; readonly answer: ReceiverAnswer }
@@ -91,10 +114,27 @@ export type ToExecutor =
 
 /** What a supervisor tells or asks the ReceiverTracker; all but ReportError are answered. */
 export type ReceiverMessage =
-  | { readonly kind: "RegisterReceiver"; readonly stream: StreamId; readonly attempt: number; readonly receiver: string }
+  | {
+    readonly kind: "RegisterReceiver"
+    readonly stream: StreamId
+    readonly attempt: number
+    readonly receiver: string
+  }
   | { readonly kind: "AddBlock"; readonly info: ReceivedBlockInfo }
-  | { readonly kind: "DeregisterReceiver"; readonly stream: StreamId; readonly attempt: number; readonly message: string; readonly error: string | undefined }
-  | { readonly kind: "ReportError"; readonly stream: StreamId; readonly attempt: number; readonly message: string; readonly error: string | undefined }
+  | {
+    readonly kind: "DeregisterReceiver"
+    readonly stream: StreamId
+    readonly attempt: number
+    readonly message: string
+    readonly error: string | undefined
+  }
+  | {
+    readonly kind: "ReportError"
+    readonly stream: StreamId
+    readonly attempt: number
+    readonly message: string
+    readonly error: string | undefined
+  }
   /** The job of a receiver has ended on its executor. `stopped`: for good, by its own `stop` or by order; else it starts anew. */
   | { readonly kind: "ReceiverEnded"; readonly stream: StreamId; readonly attempt: number; readonly stopped: boolean }
 
@@ -105,12 +145,25 @@ export type ReceiverAnswer =
 export type ToDriver =
   | { readonly kind: "ExecutorReady" }
   | { readonly kind: "ExecutorRefused"; readonly difference: string }
-  | { readonly kind: "TaskEnded"; readonly stage: RddId; readonly task: number; readonly attempt: number; readonly result: TaskResult; readonly millis: number }
+  | {
+    readonly kind: "TaskEnded"
+    readonly stage: RddId
+    readonly task: number
+    readonly attempt: number
+    readonly result: TaskResult
+    readonly millis: number
+  }
   | { readonly kind: "ReceiverMessage"; readonly request: number; readonly message: ReceiverMessage }
 
 /** Between executors. */
 export type ToPeer =
-  | { readonly kind: "FetchShuffle"; readonly request: number; readonly shuffle: RddId; readonly mapPartitions: ReadonlyArray<PartitionIndex>; readonly reducePartition: PartitionIndex }
+  | {
+    readonly kind: "FetchShuffle"
+    readonly request: number
+    readonly shuffle: RddId
+    readonly mapPartitions: ReadonlyArray<PartitionIndex>
+    readonly reducePartition: PartitionIndex
+  }
   | { readonly kind: "FetchBlock"; readonly request: number; readonly block: BlockId }
   | {
     readonly kind: "Fetched"

@@ -3,7 +3,11 @@
  */
 export const describeError = (error: unknown): string => {
   if (typeof error !== "object" || error === null) return String(error)
-  const { _tag, name, message } = error as { readonly _tag?: unknown; readonly name?: unknown; readonly message?: unknown }
+  const { _tag, name, message } = error as {
+    readonly _tag?: unknown
+    readonly name?: unknown
+    readonly message?: unknown
+  }
   const title = typeof _tag === "string" ? _tag : typeof name === "string" ? name : "Error"
   return typeof message === "string" && message !== "" ? `${title}: ${message}` : title
 }

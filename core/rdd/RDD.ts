@@ -97,7 +97,11 @@ export const parentsOf = (rdd: AnyRDD): ReadonlyArray<AnyRDD> => {
 }
 
 /** The same RDD over other parents (sealed copies), with an identity. */
-export const sealed = (rdd: AnyRDD, parents: ReadonlyArray<AnyRDD>, identity: Identity): AnyRDD & { identity: Identity } => {
+export const sealed = (
+  rdd: AnyRDD,
+  parents: ReadonlyArray<AnyRDD>,
+  identity: Identity
+): AnyRDD & { identity: Identity } => {
   const lineage: Lineage = rdd.lineage.kind === "union"
     ? { ...rdd.lineage, parents }
     : rdd.lineage.kind === "narrow" || rdd.lineage.kind === "shuffled"
@@ -117,7 +121,11 @@ export const of = <A>(records: ReadonlyArray<A>, numPartitions = 1): RDD<A> =>
 export const cut = <A>(records: ReadonlyArray<A>, numPartitions: number): ReadonlyArray<ReadonlyArray<A>> =>
   Array.from(
     { length: numPartitions },
-    (_, i) => records.slice(Math.floor(i * records.length / numPartitions), Math.floor((i + 1) * records.length / numPartitions))
+    (_, i) =>
+      records.slice(
+        Math.floor(i * records.length / numPartitions),
+        Math.floor((i + 1) * records.length / numPartitions)
+      )
   )
 
 const narrow = <B>(parent: AnyRDD, op: NarrowOp, partitioner?: Partitioner): RDD<B> =>
@@ -153,7 +161,8 @@ export const mapPartitions = <A, B>(f: (records: ReadonlyArray<A>) => Iterable<B
   narrow(self, { kind: "mapPartitions", f })
 
 /** Each partition becomes one record: the list of its records. */
-export const glom = <A>(self: RDD<A>): RDD<ReadonlyArray<A>> => narrow(self, { kind: "mapPartitions", f: glomPartition })
+export const glom = <A>(self: RDD<A>): RDD<ReadonlyArray<A>> =>
+  narrow(self, { kind: "mapPartitions", f: glomPartition })
 
 const glomPartition = (records: ReadonlyArray<unknown>) => [records.slice()]
 
@@ -199,9 +208,9 @@ export const combineByKey = <V, C>(
 const itself = <A>(value: A) => value
 
 /** The values of each key reduced by `f`, which has to be associative and commutative. */
-export const reduceByKey = <K, V>(f: (a: V, b: V) => V, options?: ShuffleOptions) =>
-(self: RDD<readonly [K, V]>): RDD<[K, V]> =>
-  byKey(self, options, { create: itself, mergeValue: f, mergeCombiners: f, mapSide: true })
+export const reduceByKey =
+  <K, V>(f: (a: V, b: V) => V, options?: ShuffleOptions) => (self: RDD<readonly [K, V]>): RDD<[K, V]> =>
+    byKey(self, options, { create: itself, mergeValue: f, mergeCombiners: f, mapSide: true })
 
 const group: Combiner = {
   create: (value) => [value],

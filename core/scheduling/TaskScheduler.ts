@@ -14,6 +14,7 @@
  * | TaskEnded Failed | the task waits again | LaunchTasks, JobFailed over its own limit |
  * | JobCancelled | its waiting tasks are dropped; those that run end unheard | LaunchTasks, for others |
  * | Forgotten | shuffles of batches before that time are dropped, save those that an unfinished job needs | - |
+ * | TaskEnded but Done, ExecutorLost | for each task that waits again within its limit | TaskRetried |
  * | any | a waiting task reads a shuffle that was forgotten: its job cannot end well | JobFailed |
  *
  * Invariants:
@@ -31,7 +32,7 @@
  * count once per stage and loss, so that many readers of one lost executor spend one repair.
  */
 import type { Action, RunTasks, TaskResult } from "../protocol/ExecutorProtocol.ts"
-import type { ExecutorId, RddId } from "../protocol/Ids.ts"
+import type { ExecutorId, PartitionIndex, RddId } from "../protocol/Ids.ts"
 import { timeOf } from "../rdd/RddId.ts"
 import type { Time } from "../time/Time.ts"
 import type { JobGraph } from "./JobGraph.ts"
@@ -70,6 +71,14 @@ export type Command =
   /** One end per task, in the order in which the graph lists them. */
   | { readonly kind: "JobSucceeded"; readonly job: JobId; readonly ends: ReadonlyArray<DoneTask> }
   | { readonly kind: "JobFailed"; readonly job: JobId; readonly failure: JobFailure }
+  /** For listeners: a task did not end well, and will run again. */
+  | {
+    readonly kind: "TaskRetried"
+    readonly stage: RddId
+    readonly partition: PartitionIndex
+    readonly attempt: number
+    readonly reason: string
+  }
 
 /** Takes an event, changes the state, says what is to be done, in this order. */
 export const step = (state: State, event: Event): ReadonlyArray<Command> => {
@@ -131,7 +140,7 @@ const endTask = (state: State, event: Extract<Event, { kind: "TaskEnded" }>, com
     case "Failed":
       wait(task)
       return ++task.failures < state.settings.maxTaskFailures
-        ? undefined
+        ? retry(task, `operator "${result.operator}" failed: ${result.message}`, commands)
         : failStage(state, task.stage, failedTooOften(task, result), commands)
     case "BlockLost":
       return repair(state, task, `block ${result.block} is lost: ${result.reason}`, false, commands)
@@ -170,7 +179,7 @@ const repair = (state: State, task: Task, reason: string, incident: boolean, com
   task.repairs++
   if (incident) task.stage.repairs++
   const limit = state.settings.maxStageRepairs
-  if (task.repairs <= limit && task.stage.repairs <= limit) return
+  if (task.repairs <= limit && task.stage.repairs <= limit) return retry(task, reason, commands)
   const { operator, stage } = task.stage.spec
   const message = `stage ${stage} of operator "${operator}" lost data more than ${limit} times ` +
     `(maxStageRepairs); the last time in partition ${task.spec.partition}: ${reason}`
@@ -182,6 +191,15 @@ const repair = (state: State, task: Task, reason: string, incident: boolean, com
     stack: undefined
   }, commands)
 }
+
+const retry = ({ stage, spec, attempts }: Task, reason: string, commands: Array<Command>): void =>
+  void commands.push({
+    kind: "TaskRetried",
+    stage: stage.spec.stage,
+    partition: spec.partition,
+    attempt: attempts - 1,
+    reason
+  })
 
 const failedTooOften = (task: Task, result: Extract<TaskResult, { kind: "Failed" }>): JobFailure => ({
   kind: "FailedTooOften",

@@ -13,13 +13,18 @@ export type RunAction = (rdd: SealedRDD, action: Action) => Effect.Effect<Readon
 
 export const make = (rdd: SealedRDD, border: Border["Service"], run: RunAction): Batch<unknown> => {
   const lists = (action: Action) =>
-    Effect.map(run(rdd, action), (values) =>
-      values.map((value) => value === undefined ? [] : border.unpack(value) as ReadonlyArray<unknown>))
+    Effect.map(
+      run(rdd, action),
+      (values) => values.map((value) => value === undefined ? [] : border.unpack(value) as ReadonlyArray<unknown>)
+    )
   return {
     time: rdd.identity.time,
     numPartitions: rdd.numPartitions,
     partitions: lists({ kind: "collect" }),
-    collect: Effect.map(lists({ kind: "collect" }), (partitions) => partitions.length === 1 ? partitions[0]! : partitions.flat(1)),
+    collect: Effect.map(
+      lists({ kind: "collect" }),
+      (partitions) => partitions.length === 1 ? partitions[0]! : partitions.flat(1)
+    ),
     count: Effect.map(
       run(rdd, { kind: "count" }),
       (counts) => counts.reduce((sum, count) => sum + (count === undefined ? 0 : border.unpack(count) as number), 0)

@@ -5,7 +5,7 @@
  * JobGenerator allocates blocks, plans the batch, derives its lineage and submits a job per output; a job runs actions through
  * the TaskScheduler; behind completed batches everything forgets. Whatever dies here ends the context with its cause (`fail`).
  */
-import { Cause, Clock, type Context, Effect, Exit, Layer, Option, type Scope } from "effect"
+import { Cause, Clock, type Context, Effect, Layer, Option, type Scope } from "effect"
 import type { JobFailed } from "../../core/dstream/Batch.ts"
 import type { SealedRDD } from "../../core/dstream/Derivation.ts"
 import type { DStreamGraph, GraphOutput } from "../../core/dstream/DStreamGraph.ts"
@@ -81,7 +81,7 @@ interface Parts {
 }
 
 /** Starts executors, then receivers, then batches. */
-export const make = Effect.fnUntraced(function*(
+export const make = Effect.fnUntraced(function* (
   app: StreamingApp.AnyStreamingApp,
   options: RunOptions,
   hooks: Hooks
@@ -106,7 +106,7 @@ export const make = Effect.fnUntraced(function*(
 })
 
 /** All that a batch needs; returns when every executor is ready. */
-const startExecutors = Effect.fnUntraced(function*(
+const startExecutors = Effect.fnUntraced(function* (
   app: StreamingApp.AnyStreamingApp,
   graph: DStreamGraph,
   options: RunOptions,
@@ -130,7 +130,8 @@ const startExecutors = Effect.fnUntraced(function*(
     digest: (rdd) => memo.digest(rdd),
     blockLocations: (block) => locations.of(block),
     settings,
-    onBlockIgnored: (block) => post(ExecutorEvents.blockLost(block))
+    onBlockIgnored: (block) => post(ExecutorEvents.blockLost(block)),
+    onTaskRetried: post
   })
   const receivers = yield* ReceiverTracker.make({
     epoch: firstEpoch,
@@ -159,13 +160,22 @@ const startExecutors = Effect.fnUntraced(function*(
 const firstEpoch = 1
 
 /** Makes batches of ticks, at most `limit` that have something to do. */
-const makeGenerator = (parts: Parts, planner: BatchPlanner.BatchPlanner, scheduler: JobScheduler.JobScheduler, limit: number) => {
+const makeGenerator = (
+  parts: Parts,
+  planner: BatchPlanner.BatchPlanner,
+  scheduler: JobScheduler.JobScheduler,
+  limit: number
+) => {
   const { graph, settings, context, memo, locations, bus, receivers, fail } = parts
   let generated = 0
   return JobGenerator.make<GenerationError>({
-    settings: { ...settings, ...graph, openBatchesMax: openBatchesMaxDefault(settings.missedTicks, settings.concurrentJobs) },
+    settings: {
+      ...settings,
+      ...graph,
+      openBatchesMax: openBatchesMaxDefault(settings.missedTicks, settings.concurrentJobs)
+    },
     scheduler,
-    allocate: Effect.fnUntraced(function*(time) {
+    allocate: Effect.fnUntraced(function* (time) {
       const blocks = yield* receivers.allocateBlocksToBatch(time)
       locations.add(time, [...blocks.values()].flat())
       const plan = yield* Effect.provideContext(planner.plan(time, blocks), context)
@@ -176,7 +186,8 @@ const makeGenerator = (parts: Parts, planner: BatchPlanner.BatchPlanner, schedul
       Effect.suspend(() => generated < limit ? jobsOf(graph, memo, time) : Effect.succeed([])).pipe(
         Effect.tap((jobs) => Effect.sync(() => void (generated += jobs.length > 0 ? 1 : 0)))
       ),
-    clearMetadata: (time) => Effect.catch(clearMetadata(parts, time), (error) => Effect.sync(() => fail(Cause.fail(error)))),
+    clearMetadata: (time) =>
+      Effect.catch(clearMetadata(parts, time), (error) => Effect.sync(() => fail(Cause.fail(error)))),
     receivers: {
       stopGracefully: Effect.andThen(Effect.sync(planner.close), receivers.stop({ graceful: true })),
       hasUnallocated: receivers.hasUnallocatedBlocks
@@ -187,9 +198,12 @@ const makeGenerator = (parts: Parts, planner: BatchPlanner.BatchPlanner, schedul
 }
 
 /** After each batch the receivers are told how much they may store. */
-const controlRates = Effect.fnUntraced(function*({ graph: { batchMillis, inputs }, bus, receivers }: Parts) {
+const controlRates = Effect.fnUntraced(function* ({ graph: { batchMillis, inputs }, bus, receivers }: Parts) {
   const estimator = yield* Effect.fromResult(pid({ ...pidDefaults, batchMillis }))
-  const controller = new RateController(estimator, inputs.flatMap(({ id, stream }) => stream.input?.kind === "receiver" ? [id] : []))
+  const controller = new RateController(
+    estimator,
+    inputs.flatMap(({ id, stream }) => stream.input?.kind === "receiver" ? [id] : [])
+  )
   bus.addEngineListener((event) => {
     if (event.kind !== "BatchCompleted") return
     for (const { stream, rate } of controller.batchCompleted(event.batch)) {
@@ -203,35 +217,43 @@ const receiversOf = (graph: DStreamGraph) =>
   graph.inputs.flatMap(({ id, stream }) =>
     stream.input?.kind === "receiver"
       ? [{ stream: id, name: stream.input.receiver.name, preferredHost: stream.input.receiver.preferredHost }]
-      : [])
+      : []
+  )
 
 /** One job per output that has a data set at this time. */
 const jobsOf = (graph: DStreamGraph, memo: GeneratedRDDs.GeneratedRDDs, time: Time) =>
   Effect.map(
     Effect.forEach(graph.outputs, ({ id, stream }) =>
-      Effect.map(GeneratedRDDs.getOrCompute(stream, time), (rdd) => rdd === undefined ? [] : [Job.make(time, id)])),
-    (jobs) => jobs.flat()
+      Effect.map(GeneratedRDDs.getOrCompute(stream, time), (rdd) =>
+        rdd === undefined ? [] : [Job.make(time, id)])),
+    (jobs) =>
+      jobs.flat()
   ).pipe(Effect.provideService(GeneratedRDDs.Memo, memo))
 
 /** Every batch at or before `time` is done: everybody forgets what lies the longest remember duration behind it. */
-const clearMetadata = Effect.fnUntraced(function*({ graph, memo, receivers, locations, tasks, now }: Parts, time: Time) {
-  memo.clearMetadata(time)
-  const before = time - graph.rememberMillis + 1
-  // A batch that is generated ahead of a clock that was set back.
-  if (before >= now()) return
-  yield* receivers.cleanup(before)
-  locations.forgetBefore(before)
-  tasks.forgetBefore(before, [])
-})
+const clearMetadata = Effect.fnUntraced(
+  function* ({ graph, memo, receivers, locations, tasks, now }: Parts, time: Time) {
+    memo.clearMetadata(time)
+    const before = time - graph.rememberMillis + 1
+    // A batch that is generated ahead of a clock that was set back.
+    if (before >= now()) return
+    yield* receivers.cleanup(before)
+    locations.forgetBefore(before)
+    tasks.forgetBefore(before, [])
+  }
+)
 
 const jobRunner = ({ graph, memo, tasks, border, context }: Parts) => {
   const outputs = new Map<string, GraphOutput>(graph.outputs.map((output) => [output.id, output]))
   const act = ({ time, output }: Job.Job, action: OutputAction, rdd: SealedRDD): Effect.Effect<unknown, JobFailed> => {
     const run: BatchReader.RunAction = (on, what) => tasks.runJob({ rdd: on, action: what, time, output })
     if (action.kind === "foreachPartition") return run(rdd, { kind: "foreachPartition", output })
-    return Effect.provideContext(action.run(BatchReader.make(rdd, border, run)), context) as Effect.Effect<unknown, JobFailed>
+    return Effect.provideContext(action.run(BatchReader.make(rdd, border, run)), context) as Effect.Effect<
+      unknown,
+      JobFailed
+    >
   }
-  return Effect.fnUntraced(function*(job: Job.Job) {
+  return Effect.fnUntraced(function* (job: Job.Job) {
     const { stream, output } = outputs.get(job.output)!
     const rdd = yield* Effect.provideService(GeneratedRDDs.getOrCompute(stream, job.time), GeneratedRDDs.Memo, memo)
     if (rdd !== undefined) yield* act(job, output.action, rdd)
@@ -245,7 +267,7 @@ interface Stoppable extends Parts {
 
 /** The order of a stop; one deadline over all of a graceful one, past it everything stops at once. */
 const stopper = ({ generator, scheduler, receivers, bus, settings }: Stoppable) =>
-  Effect.fnUntraced(function*(graceful: boolean) {
+  Effect.fnUntraced(function* (graceful: boolean) {
     const drained = graceful
       ? Option.isSome(yield* Effect.timeoutOption(generator.stop({ graceful }), settings.gracefulStopTimeoutMillis))
       : false

@@ -14,7 +14,7 @@
  */
 import { Cause, Deferred, type Duration, Effect, Exit, Option, Schema, Scope } from "effect"
 import type { SettingsInput } from "../../core/dstream/Settings.ts"
-import type { AnyStreamingApp, StreamingApp } from "../../core/dstream/StreamingApp.ts"
+import type { StreamingApp } from "../../core/dstream/StreamingApp.ts"
 import type { Border } from "../../core/protocol/RecordCodec.ts"
 import type { StreamingEvent, StreamingListener } from "../../core/scheduling/StreamingListener.ts"
 import { millisOf } from "../../core/time/Time.ts"
@@ -61,7 +61,7 @@ export const make = <E>(
   app: StreamingApp<E, never>,
   options: RunOptions = {}
 ): Effect.Effect<StreamingContext<E>, never, Placement | Border | Scope.Scope> =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const services = yield* Effect.context<Placement | Border>()
     const terminated = yield* Deferred.make<void, Failure<E>>()
     const failed = yield* Deferred.make<never, Failure<E>>()
@@ -74,7 +74,7 @@ export const make = <E>(
     let closing = false
 
     /** Whoever comes first says how the context ended; a stop at once cuts a graceful one short. */
-    const end = Effect.fnUntraced(function*(exit: Exit.Exit<void, Failure<E>>, graceful: boolean) {
+    const end = Effect.fnUntraced(function* (exit: Exit.Exit<void, Failure<E>>, graceful: boolean) {
       outcome ??= exit
       if (starting !== undefined) yield* Deferred.await(starting)
       const left = engine === undefined ? nothingLeft : yield* engine.stop(graceful)
@@ -97,7 +97,7 @@ export const make = <E>(
     const completed = Deferred.makeUnsafe<void>()
     yield* Effect.forkScoped(Effect.andThen(Deferred.await(completed), endAtOnce(Exit.void)))
 
-    const boot = Effect.fnUntraced(function*() {
+    const boot = Effect.fnUntraced(function* () {
       starting = yield* Deferred.make<void>()
       const hooks = { fail, completed: () => void Deferred.doneUnsafe(completed, Exit.void) }
       const exit = yield* Effect.exit(
