@@ -10,7 +10,7 @@ import type { ReceivedBlockInfo } from "../../core/blocks/ReceivedBlock.ts"
 import type { BatchPlan, InputAllocation, PartitionSpec } from "../../core/dstream/BatchPlan.ts"
 import type { DStreamGraph, GraphNode } from "../../core/dstream/DStreamGraph.ts"
 import { sideValueId } from "../../core/dstream/GeneratedRDDs.ts"
-import type { InputPlanner } from "../../core/dstream/InputDStream.ts"
+import type { InputPlanner, PlannedInput } from "../../core/dstream/InputDStream.ts"
 import type { AnySideValue } from "../../core/dstream/SideValue.ts"
 import type { StreamId } from "../../core/protocol/Ids.ts"
 import { Border } from "../../core/protocol/RecordCodec.ts"
@@ -39,7 +39,7 @@ interface PlannedStream {
 }
 
 /** Builds the planners of all direct inputs; they live as long as the scope. */
-export const make = Effect.fnUntraced(function*(
+export const make = Effect.fnUntraced(function* (
   graph: DStreamGraph,
   zeroTime: Time
 ): Effect.fn.Return<BatchPlanner, PlanningFailed, Border | Scope.Scope> {
@@ -47,23 +47,36 @@ export const make = Effect.fnUntraced(function*(
   const planners: Array<PlannedStream> = []
   for (const node of graph.inputs) {
     if (node.stream.input?.kind !== "direct") continue
-    const planner = yield* failing(node.id, zeroTime, node.stream.input.planner as Effect.Effect<InputPlanner, unknown, Scope.Scope>)
+    const planner = yield* failing(
+      node.id,
+      zeroTime,
+      node.stream.input.planner as Effect.Effect<InputPlanner, unknown, Scope.Scope>
+    )
     planners.push({ stream: node.id, planner })
   }
   const { batchMillis } = graph
   let closed = false
 
-  const planInput = ({ stream, planner }: PlannedStream, time: Time) =>
-    Effect.map(failing(stream, time, planner.plan({ time, zeroTime, batchMillis })), (planned): InputAllocation | undefined =>
-      planned && {
-        stream,
-        records: planned.records,
-        partitions: planned.partitions.map((part): PartitionSpec =>
-          part.kind === "records" ? { kind: "inline", data: border.pack(part.records), records: part.records.length } : part
-        )
-      })
+  /** Throws where the records of a partition cannot leave the driver. */
+  const recorded = (stream: StreamId, { records, partitions }: PlannedInput): InputAllocation => ({
+    stream,
+    records,
+    partitions: partitions.map((part): PartitionSpec =>
+      part.kind === "records" ? { kind: "inline", data: border.pack(part.records), records: part.records.length } : part
+    )
+  })
 
-  const plan = Effect.fnUntraced(function*(time: Time, blocks: Blocks) {
+  const planInput = ({ stream, planner }: PlannedStream, time: Time) =>
+    failing(
+      stream,
+      time,
+      Effect.gen(function* () {
+        const planned = yield* planner.plan({ time, zeroTime, batchMillis })
+        return planned && (yield* Effect.try({ try: () => recorded(stream, planned), catch: (error) => error }))
+      })
+    )
+
+  const plan = Effect.fnUntraced(function* (time: Time, blocks: Blocks) {
     const inputs: Array<InputAllocation> = []
     for (const node of graph.inputs) {
       if (node.stream.input?.kind === "receiver") inputs.push(ofBlocks(node.id, blocks.get(node.id) ?? []))
@@ -84,14 +97,17 @@ const ofBlocks = (stream: StreamId, blocks: ReadonlyArray<ReceivedBlockInfo>): I
 })
 
 /** Each side value once, however many operators share it; recorded per operator as its schema encodes it. */
-const evaluateSideValues = Effect.fnUntraced(function*(nodes: ReadonlyArray<GraphNode>, time: Time) {
+const evaluateSideValues = Effect.fnUntraced(function* (nodes: ReadonlyArray<GraphNode>, time: Time) {
   const known = new Map<AnySideValue, unknown>()
   const recorded: Array<readonly [string, unknown]> = []
   for (const node of nodes) {
     for (const [key, side] of Object.entries(node.stream.sideValues)) {
       if (!known.has(side)) {
         const encode = Schema.encodeUnknownEffect(side.schema)
-        known.set(side, yield* failing(node.id, time, Effect.flatMap(side.effect as Effect.Effect<unknown, unknown>, encode)))
+        known.set(
+          side,
+          yield* failing(node.id, time, Effect.flatMap(side.effect as Effect.Effect<unknown, unknown>, encode))
+        )
       }
       recorded.push([sideValueId(node.id, key), known.get(side)])
     }
@@ -100,4 +116,9 @@ const evaluateSideValues = Effect.fnUntraced(function*(nodes: ReadonlyArray<Grap
 })
 
 const failing = <A, E, R>(operator: StreamId, time: Time, effect: Effect.Effect<A, E, R>) =>
-  Effect.mapError(effect, (error) => new PlanningFailed({ operator, time, message: describeError(error) }))
+  Effect.mapError(effect, (error) => {
+    const message = `what batch ${time} ms reads could not be planned, at operator "${operator}": ${
+      describeError(error)
+    }`
+    return new PlanningFailed({ operator, time, message })
+  })

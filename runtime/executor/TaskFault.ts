@@ -40,7 +40,8 @@ const operatorOf = (error: unknown): StreamId | undefined =>
     ? String(error.operator)
     : undefined
 
-const messageOf = (error: unknown): string => {
+/** What an error says, whatever was thrown. */
+export const messageOf = (error: unknown): string => {
   if (error instanceof Error && error.message !== "") return error.message
   if (hasField(error, "_tag")) {
     return hasField(error, "message") ? `${error._tag}: ${error.message}` : String(error._tag)

@@ -20,7 +20,7 @@ import { type Chain, chainOf, isShuffled, mapSide } from "../../core/rdd/Stage.t
 import type { BlockReader } from "./BlockReader.ts"
 import * as Pace from "./Pace.ts"
 import { readShuffle, type ShuffleSources } from "./shuffle/ShuffleReader.ts"
-import { failed, faultOf, type TaskFault } from "./TaskFault.ts"
+import { failed, faultOf, messageOf, type TaskFault } from "./TaskFault.ts"
 
 /** What an output does on executors with a partition. */
 export type PartitionFunction = (
@@ -104,7 +104,7 @@ const act = Effect.fnUntraced(function* (
       const value = yield* Effect.try({
         try: () => border.pack(records),
         catch: (error) =>
-          failed({ operator, partition }, new Error(`its records cannot leave the executor: ${String(error)}`))
+          failed({ operator, partition }, `its records cannot leave their executor: ${messageOf(error)}`)
       })
       return done(records.length, value)
     }
