@@ -4,7 +4,7 @@
  * Tasks go to the TaskScheduler, receivers to the ReceiverTracker, joining and losing to both and to listeners. An executor
  * counts once it has said ExecutorReady. One whose graph or code differs ends the context with the difference.
  */
-import { Cause, Deferred, Effect, Exit, Schema } from "effect"
+import { Cause, Deferred, Effect, Exit, Option, Schema } from "effect"
 import type { BlockId } from "../../core/blocks/ReceivedBlock.ts"
 import type { Handshake, ToExecutor } from "../../core/protocol/ExecutorProtocol.ts"
 import type { ExecutorId } from "../../core/protocol/Ids.ts"
@@ -35,11 +35,16 @@ export const make = () => {
   return {
     send: (executor: ExecutorId, message: ToExecutor): void => executors.send(executor, message),
     /** Returns when as many executors are ready as there shall be. */
-    start: Effect.fnUntraced(function*(concerned: Concerned, handshake: Handshake) {
+    start: Effect.fnUntraced(function* (concerned: Concerned, handshake: Handshake) {
       const { placement } = concerned
       const allReady = yield* Deferred.make<void>()
-      const handle = distributor(concerned, () => void Deferred.doneUnsafe(allReady, Exit.void))
-      executors = yield* placement.start(handshake, handle)
+      let refused: ExecutorRefused | undefined
+      const fail = (cause: Cause.Cause<ExecutorRefused>) => {
+        refused ??= Option.getOrUndefined(Cause.findErrorOption(cause))
+        concerned.fail(cause)
+      }
+      const handle = distributor({ ...concerned, fail }, () => void Deferred.doneUnsafe(allReady, Exit.void))
+      executors = yield* Effect.mapError(placement.start(handshake, handle), (error) => refused ?? error)
       for (const [executor, message] of early.splice(0)) executors.send(executor, message)
       yield* Deferred.await(allReady)
     })
@@ -70,7 +75,11 @@ const distributor = ({ placement, tasks, receivers, post, fail }: Concerned, all
     if (message.kind === "ExecutorReady") becomesReady(executor)
     else if (message.kind === "ReceiverMessage") receivers.receive(executor, message.request, message.message)
     else if (message.kind === "ExecutorRefused") {
-      fail(Cause.fail(new ExecutorRefused({ executor, message: `executor ${executor} runs another program: ${message.difference}` })))
+      fail(
+        Cause.fail(
+          new ExecutorRefused({ executor, message: `executor ${executor} runs another program: ${message.difference}` })
+        )
+      )
     }
   }
 }
