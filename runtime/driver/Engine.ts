@@ -5,7 +5,7 @@
  * JobGenerator allocates blocks, plans the batch, derives its lineage and submits a job per output; a job runs actions through
  * the TaskScheduler; behind completed batches everything forgets. Whatever dies here ends the context with its cause (`fail`).
  */
-import { Cause, Clock, type Context, Effect, Layer, Option, type Scope } from "effect"
+import { Cause, Clock, type Context, Effect, Layer, type Scope } from "effect"
 import type { JobFailed } from "../../core/dstream/Batch.ts"
 import type { SealedRDD } from "../../core/dstream/Derivation.ts"
 import type { DStreamGraph, GraphOutput } from "../../core/dstream/DStreamGraph.ts"
@@ -21,6 +21,7 @@ import { openBatchesMaxDefault } from "../../core/scheduling/JobGenerator.ts"
 import { RateController } from "../../core/scheduling/RateController.ts"
 import { pid, pidDefaults } from "../../core/scheduling/RateEstimator.ts"
 import { floorTo, type Time } from "../../core/time/Time.ts"
+import { awaitEnd } from "../placement/ExecutorSlots.ts"
 import { Placement, type PlacementError } from "../placement/Placement.ts"
 import * as EventLog from "../storage/EventLog.ts"
 import * as BatchPlanner from "./BatchPlanner.ts"
@@ -265,22 +266,25 @@ interface Stoppable extends Parts {
   readonly scheduler: JobScheduler.JobScheduler
 }
 
-/** The order of a stop; one deadline over all of a graceful one, past it everything stops at once. */
-const stopper = ({ generator, scheduler, receivers, bus, settings }: Stoppable) =>
-  Effect.fnUntraced(function* (graceful: boolean) {
-    const drained = graceful
-      ? Option.isSome(yield* Effect.timeoutOption(generator.stop({ graceful }), settings.gracefulStopTimeoutMillis))
-      : false
-    const report: StopReport = {
+/**
+ * The order of a stop; one deadline over all of a graceful one, past it everything stops at once. Whoever ends the work says what
+ * is left: a stop at once that cuts a graceful one short, or the graceful one.
+ */
+const stopper = ({ generator, scheduler, receivers, bus, settings }: Stoppable) => {
+  let report: StopReport | undefined
+  return Effect.fnUntraced(function*(graceful: boolean) {
+    const drained = graceful && (yield* awaitEnd(generator.stop({ graceful }), settings.gracefulStopTimeoutMillis))
+    report ??= {
       graceful: drained,
       openBatches: generator.openTimes(),
       unallocatedBlocks: receivers.hasUnallocatedBlocks()
     }
     if (!drained) yield* generator.stop({ graceful: false })
     yield* scheduler.stop
-    yield* Effect.timeoutOption(bus.flush, listenerFlushMillis)
+    yield* awaitEnd(bus.flush, listenerFlushMillis)
     return report
   })
+}
 
 /** How long a stop waits for users' listeners to see what was posted. */
 const listenerFlushMillis = 1000

@@ -38,7 +38,10 @@ export interface TaskSchedulerOptions {
   }
   /** A lost block was read as empty, by setting. */
   readonly onBlockIgnored?: ((block: BlockId) => void) | undefined
+  readonly onTaskRetried?: ((retry: TaskRetried) => void) | undefined
 }
+
+export type TaskRetried = Extract<Machine.Command, { readonly kind: "TaskRetried" }>
 
 export interface JobRequest {
   readonly rdd: SealedRDD
@@ -151,6 +154,7 @@ class Driver implements TaskScheduler {
       if (!this.sentUpTo.has(executor)) return
       return this.options.send(executor, { kind: "RunTasks", ...work, plans: this.plansFor(executor) })
     }
+    if (command.kind === "TaskRetried") return this.options.onTaskRetried?.(command)
     const running = this.jobs.get(command.job)
     if (running === undefined) return
     this.jobs.delete(command.job)

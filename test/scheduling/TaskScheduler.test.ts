@@ -88,6 +88,7 @@ class World {
       }
       return
     }
+    if (command.kind === "TaskRetried") return
     assert.ok(this.submitted.has(command.job) && !this.ended.has(command.job), `job ${command.job} ends twice`)
     this.ended.set(command.job, command.kind === "JobSucceeded" ? "succeeded" : "failed")
     if (command.kind === "JobFailed") this.failures.push(command.failure)
