@@ -22,7 +22,7 @@ export interface LocalOptions {
 export const local = (app: AnyStreamingApp, options: LocalOptions = {}): Layer.Layer<Placement | Border> => {
   const placement = LocalPlacement.make({
     ...options,
-    runExecutor: Effect.fnUntraced(function*(started) {
+    runExecutor: Effect.fnUntraced(function* (started) {
       const spill = yield* spillSpaceIn(yield* scratchFolder)
       yield* runExecutor({ app, ...started }).pipe(
         Effect.provideService(SpillSpace, spill),
@@ -34,5 +34,6 @@ export const local = (app: AnyStreamingApp, options: LocalOptions = {}): Layer.L
 }
 
 /** So many worker threads, each an executor. `program` is the URL of the module whose default export is the app. */
-export const threads = (options: { readonly threads: number; readonly program: string }): Layer.Layer<Placement | Border> =>
-  ThreadPlacement.layer(options)
+export const threads = (
+  options: { readonly threads: number; readonly program: string }
+): Layer.Layer<Placement | Border> => ThreadPlacement.layer(options)
