@@ -2,7 +2,7 @@
  * The workloads against the clock: what matters is not how fast a batch is, but whether the next one comes on time.
  */
 import { engine, type EngineResult, result, start as startChild } from "./children.ts"
-import { quantile, type Row, runtime } from "./report.ts"
+import { host, quantile, type Row } from "./report.ts"
 
 const row = (workload: string, master: string, run: EngineResult, more: Partial<Row> = {}): Row => {
   const records = run.records.reduce((a, b) => a + b, 0)
@@ -16,7 +16,7 @@ const row = (workload: string, master: string, run: EngineResult, more: Partial<
     worstMillis: Math.max(...run.totalMillis),
     recordsPerSecond: NaN,
     peakRssMiB: run.peakRssMiB,
-    runtime: runtime(),
+    ...host(),
     ...more
   }
 }

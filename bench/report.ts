@@ -16,7 +16,8 @@ export interface Row {
   readonly handRecordsPerSecond?: number
   readonly ratio?: number
   readonly peakRssMiB: number
-  readonly runtime: string
+  readonly runtime: "node" | "deno"
+  readonly version: string
   readonly note?: string
 }
 
@@ -25,9 +26,11 @@ export const quantile = (values: ReadonlyArray<number>, q: number): number => {
   return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? NaN
 }
 
-export const runtime = (): string => {
+/** What this bench runs on. */
+export const host = (): Pick<Row, "runtime" | "version"> => {
   const deno = (globalThis as { Deno?: { version: { deno: string } } }).Deno
-  return deno === undefined ? `node ${process.versions.node}` : `deno ${deno.version.deno}`
+  if (deno !== undefined) return { runtime: "deno", version: deno.version.deno }
+  return { runtime: "node", version: process.versions.node }
 }
 
 /** Engine and loop did the same records; `ratio` above 1: the engine is faster. */
@@ -53,7 +56,7 @@ export const summary = (run: {
     handRecordsPerSecond: run.records / hand * 1000,
     ratio: hand / median,
     peakRssMiB: run.peakRssMiB,
-    runtime: runtime()
+    ...host()
   }
 }
 
