@@ -63,7 +63,7 @@ export interface JobGenerator {
    */
   readonly stop: (options: { readonly graceful: boolean }) => Effect.Effect<void>
   readonly phase: () => Machine.JobGeneratorPhase
-  /** Batches generated and not completed, by time. */
+  /** Batches that are generated, or being generated, and not completed, by time. */
   readonly openTimes: () => ReadonlyArray<Time>
 }
 
@@ -152,6 +152,9 @@ export const make = <E>(options: JobGeneratorOptions<E>): Effect.Effect<JobGener
           return Deferred.await(stopped)
         }),
       phase: () => loop.state().phase,
-      openTimes: () => loop.state().open.map(({ time }) => time)
+      openTimes: () => {
+        const { open, generating } = loop.state()
+        return [...open.map(({ time }) => time), ...(generating === undefined ? [] : [generating])]
+      }
     }
   })

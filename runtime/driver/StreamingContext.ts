@@ -5,8 +5,8 @@
  * | --- | --- | --- | --- |
  * | Initialized | start | Active | starts executors, receivers, batches; failing, Stopped |
  * | Initialized | stop | Stopped | - |
- * | Active | start | Active | - |
- * | Active | stop, or the failure of a batch | Stopped | stops the parts in order; whoever awaits termination is told |
+ * | Active | start | Active | waits until it has started |
+ * | Active | stop, the failure of a batch, the last batch wanted | Stopped | stops in order; whoever awaits termination is told |
  * | Stopped | stop | Stopped | - |
  * | Stopped | start | Stopped | `IllegalState` |
  *
@@ -63,62 +63,63 @@ export const make = <E>(
 ): Effect.Effect<StreamingContext<E>, never, Placement | Border | Scope.Scope> =>
   Effect.gen(function* () {
     const services = yield* Effect.context<Placement | Border>()
-    const terminated = yield* Deferred.make<void, Failure<E>>()
-    const failed = yield* Deferred.make<never, Failure<E>>()
     const scope = yield* Scope.make()
+    const stopping = yield* Deferred.make<void>()
+    const booted = yield* Deferred.make<void>()
+    const over = yield* Deferred.make<void>()
+    const terminated = yield* Deferred.make<void, Failure<E>>()
     let state: State = "Initialized"
     let engine: Engine.Engine | undefined
-    let starting: Deferred.Deferred<void> | undefined
-    let outcome: Exit.Exit<void, Failure<E>> | undefined
+    let failure: Exit.Exit<never, Failure<E>> | undefined
     let report = nothingLeft
     let closing = false
+    const outcome = Effect.suspend((): Exit.Exit<void, Failure<E>> => failure ?? Exit.void)
 
-    /** Whoever comes first says how the context ended; a stop at once cuts a graceful one short. */
-    const end = Effect.fnUntraced(function* (exit: Exit.Exit<void, Failure<E>>, graceful: boolean) {
-      outcome ??= exit
-      if (starting !== undefined) yield* Deferred.await(starting)
+    /** Whoever comes first closes; a stop at once cuts a graceful one short, and any stop a start. */
+    const end = Effect.fnUntraced(function*(graceful: boolean) {
+      Deferred.doneUnsafe(stopping, Exit.void)
+      if (state === "Active") yield* Deferred.await(booted)
       const left = engine === undefined ? nothingLeft : yield* engine.stop(graceful)
       if (!closing) {
         closing = true
         report = left
         yield* Scope.close(scope, Exit.void)
         state = "Stopped"
-        yield* Deferred.done(terminated, outcome)
+        yield* Deferred.into(outcome, terminated)
       }
       yield* Effect.exit(Deferred.await(terminated))
       return report
     }, Effect.uninterruptible)
 
-    const endAtOnce = (exit: Exit.Exit<void, Failure<E>>) => Effect.asVoid(end(exit, false))
-    yield* Effect.addFinalizer(() => endAtOnce(Exit.void))
-    yield* Effect.forkScoped(Effect.flatMap(Effect.exit(Deferred.await(failed)), endAtOnce))
-    const fail = (cause: Cause.Cause<unknown>) =>
-      void Deferred.doneUnsafe(failed, Exit.failCause(cause as Cause.Cause<Failure<E>>))
-    const completed = Deferred.makeUnsafe<void>()
-    yield* Effect.forkScoped(Effect.andThen(Deferred.await(completed), endAtOnce(Exit.void)))
+    yield* Effect.addFinalizer(() => end(false))
+    yield* Effect.forkScoped(Effect.andThen(Deferred.await(over), end(false)))
+    /** The first failure is how the context ended, also one that a stop brings to light. */
+    const fail = (cause: Cause.Cause<unknown>) => {
+      if (!closing) failure ??= Exit.failCause(cause as Cause.Cause<Failure<E>>)
+      Deferred.doneUnsafe(over, Exit.void)
+    }
 
-    const boot = Effect.fnUntraced(function* () {
-      starting = yield* Deferred.make<void>()
-      const hooks = { fail, completed: () => void Deferred.doneUnsafe(completed, Exit.void) }
-      const exit = yield* Effect.exit(
-        Engine.make(app, options, hooks).pipe(Scope.provide(scope), Effect.provideContext(services))
-      )
-      if (Exit.isSuccess(exit)) engine = exit.value
-      yield* Deferred.succeed(starting, undefined)
-      starting = undefined
-      if (Exit.isSuccess(exit)) return
-      const failure = Exit.failCause(exit.cause as Cause.Cause<Failure<E>>)
-      yield* endAtOnce(failure)
-      return yield* failure
-    })
+    const hooks = { fail, completed: () => void Deferred.doneUnsafe(over, Exit.void) }
+    const boot = Engine.make(app, options, hooks).pipe(
+      Scope.provide(scope),
+      Effect.provideContext(services),
+      Effect.map((made) => void (engine = made)),
+      Effect.raceFirst(Deferred.await(stopping)),
+      Effect.onExit((exit) => {
+        if (Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) fail(exit.cause)
+        Deferred.doneUnsafe(booted, Exit.void)
+        return Exit.isSuccess(exit) ? Effect.void : Effect.asVoid(end(false))
+      }),
+      Effect.exit
+    )
     const start: StreamingContext<E>["start"] = Effect.suspend(() => {
-      if (state === "Active") return Effect.void
       if (state === "Stopped") {
         const message = `the context of "${app.name}" has been stopped and cannot start again: make a new one`
         return Effect.fail(new IllegalState({ message }))
       }
+      if (state === "Active") return Effect.andThen(Deferred.await(booted), outcome)
       state = "Active"
-      return boot()
+      return Effect.andThen(boot, outcome)
     })
 
     return {
@@ -127,7 +128,7 @@ export const make = <E>(
       awaitTermination: Deferred.await(terminated),
       awaitTerminationOrTimeout: (duration) =>
         Effect.map(Effect.timeoutOption(Deferred.await(terminated), millisOf(duration)), Option.isSome),
-      stop: (how = {}) => end(Exit.void, how.graceful ?? false)
+      stop: (how = {}) => end(how.graceful ?? false)
     }
   })
 
