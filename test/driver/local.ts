@@ -1,7 +1,7 @@
 /**
  * A whole engine in this process for tests: placement `local`, so many executors, the real runtime on whatever clock the test has.
  */
-import { Effect, Layer, type Scope } from "effect"
+import { Effect, type Fiber, Layer, type Scope } from "effect"
 import { messagePack } from "../../adapters/codec/MessagePack.ts"
 import type { StreamingApp } from "../../core/dstream/StreamingApp.ts"
 import { Border } from "../../core/protocol/RecordCodec.ts"
@@ -44,3 +44,16 @@ export const make = <E>(
   options: LocalOptions = {}
 ): Effect.Effect<StreamingContext.StreamingContext<E>, never, Scope.Scope> =>
   Effect.provide(StreamingContext.make(app, options), layerOf(app, options))
+
+/** Runs in a fiber of its own until it ends, fails, or is interrupted; returns when it has begun. */
+export const run = <E>(
+  app: StreamingApp<E, never>,
+  options: LocalOptions = {}
+): Effect.Effect<Fiber.Fiber<void, StreamingContext.Failure<E>>> =>
+  Effect.tap(
+    Effect.forkDetach(Effect.provide(StreamingContext.run(app, options), layerOf(app, options))),
+    () => settled
+  )
+
+/** Gives way until everything that can go on without time has come to rest, as far as tests need it. */
+export const settled: Effect.Effect<void> = Effect.asVoid(Effect.repeat(Effect.yieldNow, { times: 200 }))
