@@ -34,6 +34,8 @@ export const wordCount: ReferenceProgram = {
         DStream.flatMapValues((lengths) => [lengths.length, Math.max(...lengths)]),
         collect("lengths")
       ),
+      places.pipe(collect("places")),
+      places.pipe(DStream.mapValues((all) => all.length), collect("numbers")),
       counts.pipe(
         DStream.filter(([, n]) => n > 1),
         DStream.mapValues((n) => n * 2),

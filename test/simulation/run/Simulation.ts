@@ -68,6 +68,9 @@ export const faultsLeast = 3
 /** Virtual time after which a run that has not ended is stuck. */
 const runMillisMax = 20 * 60_000
 
+/** How often an executor is asked for what it was told to forget, before it counts as held; its disk may be busy. */
+const probeTries = 40
+
 /** What a seed decides besides the interleaving. */
 interface Draw {
   readonly executors: number
@@ -107,6 +110,18 @@ function draw(chance: Chance, program: ReferenceProgram): Draw {
     preemption: chance.pick([0, 0.02, 0.1, 0.25]),
     outputMillisMax: chance.pick([0, 0, 100, 400]),
     faults: drawFaults(chance)
+  }
+}
+
+/** A disk of an executor's own, gone with it, whose every access takes a few milliseconds. */
+function slowDisk(chance: Chance): BlockStorage.BlockStorage {
+  const disk = BlockStorage.memory()
+  const slowly = <A, E>(access: Effect.Effect<A, E>) =>
+    Effect.suspend(() => Effect.andThen(Effect.sleep(chance.below(6)), access))
+  return {
+    write: (name, bytes) => slowly(disk.write(name, bytes)),
+    read: (name) => slowly(disk.read(name)),
+    remove: (name) => slowly(disk.remove(name))
   }
 }
 
@@ -151,7 +166,7 @@ class Run {
       ledger: this.ledger,
       observe: (observation) => this.observe({ at: this.world.now, observation }),
       taskArrived: (executor) => this.faults.taskBegins(this.nodeOf(executor)),
-      told: (executor, forgotten) => this.probeLater(executor, forgotten, 3)
+      told: (executor, forgotten) => this.probeLater(executor, forgotten, probeTries)
     })
     this.world.log.observe(this.observer.event)
     this.sources = this.drawn.sources.map((source, i) =>
@@ -249,7 +264,10 @@ class Run {
       runExecutor: (node) => ({ handshake, link }) =>
         runExecutor({ app: this.buildApp(node), handshake, link }).pipe(
           Effect.provideService(Border, Border.coded(messagePack)),
-          Effect.provideService(SpillSpace, { storage: BlockStorage.memory(), codec: messagePack })
+          Effect.provideService(SpillSpace, {
+            storage: slowDisk(world.chance.split(`disk ${node.name}`)),
+            codec: messagePack
+          })
         )
     })
   }

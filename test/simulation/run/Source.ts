@@ -75,6 +75,7 @@ export class Source {
   private readonly chance: Chance
   private readonly open: Array<Open> = []
   private backlog: Array<string> = []
+  private breakWithLines: "receiverFailure" | "sourceClosed" | undefined
 
   constructor(options: SourceOptions) {
     this.options = options
@@ -97,15 +98,24 @@ export class Source {
     if (newest === undefined || this.backlog.length === 0) return
     const lines = this.backlog
     this.backlog = []
-    newest.node.after(this.chance.below(8) / 4, () => newest.push(lines))
+    const millis = this.chance.below(8) / 4
+    newest.node.after(millis, () => newest.push(lines))
+    if (this.breakWithLines === undefined) return
+    this.breakNow(newest, this.breakWithLines, millis + this.chance.below(20) / 4)
+    this.breakWithLines = undefined
   }
 
-  /** Breaks the newest connection; false if there is none. */
+  /** Breaks the newest connection, half of the time only when it has been given lines; false if there is none. */
   break(how: "receiverFailure" | "sourceClosed"): boolean {
     const newest = this.open.at(-1)
     if (newest === undefined || newest.node.state === "Dead") return false
-    newest.node.after(0, () => how === "sourceClosed" ? newest.push(undefined) : newest.break())
+    if (this.chance.coin(0.5)) this.breakWithLines = how
+    else this.breakNow(newest, how, 0)
     return true
+  }
+
+  private breakNow(open: Open, how: "receiverFailure" | "sourceClosed", millis: number): void {
+    open.node.after(millis, () => how === "sourceClosed" ? open.push(undefined) : open.break())
   }
 
   /** A connection from a node, for as long as the scope. */
@@ -209,10 +219,17 @@ const storeTogether = (
   form: Exclude<StoreForm, "single">
 ): Effect.Effect<void> =>
   Effect.suspend(() => {
-    const call: Call = { lines, state: "open" }
-    taken.calls.push(call)
-    const becomes = (state: Call["state"]) => Effect.sync(() => void (call.state = state))
-    return storeAs(form, store, lines).pipe(
+    let call: Call | undefined
+    const becomes = (state: Call["state"]) =>
+      Effect.sync(() => {
+        if (call !== undefined) call.state = state
+      })
+    // The call is noted within what an interruption is noticed by.
+    const stored = Effect.suspend(() => {
+      taken.calls.push(call = { lines, state: "open" })
+      return storeAs(form, store, lines)
+    })
+    return stored.pipe(
       Effect.andThen(becomes("stored")),
       Effect.catch((error: StoreError) => Effect.andThen(becomes("failed"), Effect.logWarning(error.message))),
       Effect.onInterrupt(() => becomes("interrupted"))
