@@ -64,16 +64,22 @@ const launchFiber = Effect.fnUntraced(function* (
   }
   inboxes.set(info.executor, inbox)
   const handOver = Effect.flatMap(Deferred.await(handler), (handle) => pump(inbox, handle))
-  const executor = yield* Effect.scoped(runExecutor({ handshake, link })).pipe(
-    Effect.raceFirst(handOver),
-    Effect.forkScoped
-  )
-  const speaker = yield* Effect.forkScoped(pump(outbox, hear))
-  yield* Effect.addFinalizer(() => {
+  const end = (executor: Fiber.Fiber<unknown, unknown>) => {
     inboxes.delete(info.executor)
     Queue.offerUnsafe(inbox, { kind: "FromDriver", message: { kind: "StopExecutor" } })
-    return ExecutorSlots.awaitEnd(Fiber.await(executor), stopMillis)
-  })
+    return Effect.gen(function* () {
+      if (yield* ExecutorSlots.awaitEnd(Fiber.await(executor), stopMillis)) return
+      if (yield* ExecutorSlots.awaitEnd(Fiber.interrupt(executor), stopMillis)) return
+      yield* Effect.logWarning(
+        `${info.executor} does not end and is left behind: does an onStop of a receiver, or a finalizer of the app's layer, hang?`
+      )
+    })
+  }
+  const executor = yield* Effect.acquireRelease(
+    Effect.forkDetach(Effect.raceFirst(Effect.scoped(runExecutor({ handshake, link })), handOver)),
+    end
+  )
+  const speaker = yield* Effect.forkScoped(pump(outbox, hear))
   return {
     send: (message) => void Queue.offerUnsafe(inbox, { kind: "FromDriver", message }),
     died: Effect.gen(function* () {
