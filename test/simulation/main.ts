@@ -2,17 +2,14 @@
  * `npm run simulate -- --seeds 200 --from 0 [--program NAME] [--seed S [--trace]] [--batches N]`
  *
  * Runs every seed of every reference program, prints each that fails with the one command that repeats it, and ends with the
- * table of faults by programs, the rate, and the line `N passed, N failed`. In a run of `faultTableSeedsMin` seeds or more, a
- * fault that never struck a program fails the run. Exit code 0: all passed.
+ * table of faults by programs, the rate, and the line `N passed, N failed` (see `summary`). Exit code 0: all passed.
  */
 import { parseArgs } from "node:util"
-import { type FaultKind, faultKinds } from "./Faults.ts"
 import { eventLine } from "./kernel/EventLog.ts"
 import { programs } from "./programs/mod.ts"
 import type { ReferenceProgram } from "./programs/ReferenceProgram.ts"
 import { simulate, type SimulationResult } from "./run/Simulation.ts"
-
-const faultTableSeedsMin = 50
+import { summarize } from "./run/summary.ts"
 
 interface Arguments {
   readonly seeds: ReadonlyArray<number>
@@ -76,7 +73,12 @@ async function runAll({ seeds, programs, trace, hashes, batches }: Arguments): P
       if (result.failures.length > 0) report(result, batches)
     }
   }
-  return summarize(results, programs, seeds.length, (performance.now() - began) / 1000)
+  const { lines, passed } = summarize(results, programs, {
+    seeds: seeds.length,
+    seconds: (performance.now() - began) / 1000
+  })
+  for (const line of lines) console.log(line)
+  return passed ? 0 : 1
 }
 
 function report({ failures, program, seed }: SimulationResult, batches: number | undefined): void {
@@ -91,41 +93,5 @@ const shownCharactersMax = 2000
 
 const shortened = (text: string): string =>
   text.length <= shownCharactersMax ? text : `${text.slice(0, shownCharactersMax)} ...`
-
-function summarize(
-  results: ReadonlyArray<SimulationResult>,
-  programs: ReadonlyArray<ReferenceProgram>,
-  seeds: number,
-  seconds: number
-): number {
-  const total = (program: string, of: (result: SimulationResult) => number) =>
-    results.filter((result) => result.program === program).reduce((sum, result) => sum + of(result), 0)
-  const row = (name: string, of: (program: string) => number | string) =>
-    console.log(name.padEnd(20) + programs.map((program) => String(of(program.name)).padStart(14)).join(""))
-  console.log("")
-  row("faults struck", (program) => program)
-  const missing: Array<string> = []
-  for (const kind of faultKinds) {
-    const struck = (program: string) => total(program, ({ faults }) => faults[kind])
-    row(kind, struck)
-    for (const { name } of programs) if (struck(name) === 0) missing.push(missed(kind, name))
-  }
-  row("lines lost", (program) => total(program, ({ lostLines }) => lostLines))
-  row("partial batches", (program) => total(program, ({ partialBatches }) => partialBatches))
-  row("batches", (program) => total(program, ({ batches }) => batches))
-  const batches = results.reduce((sum, result) => sum + result.batches, 0)
-  const steps = results.reduce((sum, result) => sum + result.steps, 0)
-  console.log(
-    `\n${batches} batches in ${seconds.toFixed(1)} s: ${(batches / seconds).toFixed(0)} batches/s, ` +
-      `${(seconds * 1000 / batches).toFixed(2)} ms and ${(steps / batches).toFixed(0)} steps a batch`
-  )
-  const incomplete = seeds >= faultTableSeedsMin && missing.length > 0
-  if (incomplete) console.log(`\nFAILED ${missing.join("; ")}`)
-  const failed = results.filter(({ failures }) => failures.length > 0).length
-  console.log(`${results.length - failed} passed, ${failed} failed`)
-  return failed > 0 || incomplete ? 1 : 0
-}
-
-const missed = (kind: FaultKind, program: string): string => `${kind} never struck ${program}`
 
 process.exitCode = await runAll(readArguments(process.argv.slice(2)))

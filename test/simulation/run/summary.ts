@@ -1,0 +1,51 @@
+/**
+ * summary: the end of a run of many seeds: how often each fault struck each program, the rate, how many seeds passed.
+ *
+ * In a run of `faultTableSeedsMin` seeds or more, a fault that never struck a program fails the run: what was not exercised
+ * was not tested.
+ */
+import { faultKinds } from "../Faults.ts"
+import type { SimulationResult } from "./Simulation.ts"
+
+export const faultTableSeedsMin = 50
+
+export interface Summary {
+  readonly lines: ReadonlyArray<string>
+  readonly passed: boolean
+}
+
+export function summarize(
+  results: ReadonlyArray<SimulationResult>,
+  programs: ReadonlyArray<{ readonly name: string }>,
+  run: { readonly seeds: number; readonly seconds: number }
+): Summary {
+  const sum = (of: (result: SimulationResult) => number, program?: string) =>
+    results.filter((result) => program === undefined || result.program === program).reduce((all, it) => all + of(it), 0)
+  const row = (name: string, of: (program: string) => number | string) =>
+    name.padEnd(20) + programs.map((program) => String(of(program.name)).padStart(14)).join("")
+  const count = (name: string, of: (result: SimulationResult) => number) => row(name, (program) => sum(of, program))
+  const missed = faultKinds.flatMap((kind) =>
+    programs.filter(({ name }) => sum(({ faults }) => faults[kind], name) === 0).map(({ name }) =>
+      `${kind} never struck ${name}`
+    )
+  )
+  const incomplete = run.seeds >= faultTableSeedsMin && missed.length > 0
+  const failed = results.filter(({ failures }) => failures.length > 0).length
+  const batches = Math.max(1, sum((result) => result.batches))
+  const lines = [
+    "",
+    row("faults struck", (program) => program),
+    ...faultKinds.map((kind) => count(kind, ({ faults }) => faults[kind])),
+    count("lines lost", ({ lostLines }) => lostLines),
+    count("partial batches", ({ partialBatches }) => partialBatches),
+    count("batches", (result) => result.batches),
+    "",
+    `${batches} batches in ${run.seconds.toFixed(1)} s: ${(batches / run.seconds).toFixed(0)} batches/s, ` +
+    `${(run.seconds * 1000 / batches).toFixed(2)} ms and ${
+      (sum(({ steps }) => steps) / batches).toFixed(0)
+    } steps a batch`,
+    ...(incomplete ? [`FAILED ${missed.join("; ")}`] : []),
+    `${results.length - failed} passed, ${failed} failed`
+  ]
+  return { lines, passed: failed === 0 && !incomplete }
+}

@@ -1,0 +1,79 @@
+/**
+ * The simulation as a whole: some seeds of every program pass, and what is planted into a run is found.
+ */
+import * as assert from "node:assert/strict"
+import { test } from "node:test"
+import * as DStream from "../../core/dstream/DStream.ts"
+import { faultKinds, noFaults } from "./Faults.ts"
+import type { Observed } from "./invariants/Observation.ts"
+import { programs } from "./programs/mod.ts"
+import type { ReferenceProgram } from "./programs/ReferenceProgram.ts"
+import { faultsLeast, simulate, type SimulationResult } from "./run/Simulation.ts"
+import { faultTableSeedsMin, summarize } from "./run/summary.ts"
+
+for (const program of programs) {
+  test(`${program.name} passes under the faults of four seeds`, async () => {
+    for (let seed = 1000; seed < 1004; seed++) {
+      const { batches, failures, faults } = await simulate({ program, seed })
+      assert.deepEqual(failures, [], `seed ${seed}`)
+      assert.ok(batches >= 30)
+      assert.ok(Object.values(faults).reduce((a, b) => a + b, 0) >= faultsLeast)
+    }
+  })
+}
+
+test("a record that an executor computes differently is found", async () => {
+  // The driver's program, which the model follows, is built first.
+  let built = 0
+  const outputs: ReferenceProgram["outputs"] = ({ streams, collect }) => {
+    const face = built++ === 0 ? "" : "!"
+    return [streams[0]!.pipe(DStream.map((line) => line.length > 12 ? line + face : line), collect("lines"))]
+  }
+  const twoFaced: ReferenceProgram = { name: "twoFaced", sourcesMax: 1, outputs }
+  const { failures } = await simulate({ program: twoFaced, seed: 1, batches: 5, faults: noFaults })
+  assert.match(failures.join("\n"), /output "lines" of batch \d+ is .*!.*; the model says/)
+})
+
+test("a broken invariant ends the run at once, with the time and the sentence", async () => {
+  let allocated: Observed | undefined
+  const repeatBlocks = (observed: Observed): ReadonlyArray<Observed> => {
+    const { observation } = observed
+    if (observation.kind !== "BatchAllocated" || observation.blocks.length === 0) return [observed]
+    const before = allocated?.observation
+    allocated = observed
+    if (before?.kind !== "BatchAllocated") return [observed]
+    return [{ ...observed, observation: { ...observation, blocks: [...observation.blocks, before.blocks[0]!] } }]
+  }
+  const { batches, failures } = await simulate({ program: programs[0]!, seed: 2, mutate: repeatBlocks })
+  assert.match(failures[0]!, /^at [\d.]+ ms: every stored block is in exactly one batch, or unallocated: block lines0/)
+  assert.ok(batches < 30)
+})
+
+test("a run of many seeds in which a fault never struck fails, and says which", () => {
+  const counts = (count: number) =>
+    Object.fromEntries(faultKinds.map((kind) => [kind, count])) as SimulationResult["faults"]
+  const result = (faults: SimulationResult["faults"], failures: ReadonlyArray<string> = []): SimulationResult => ({
+    ...{
+      program: "p",
+      seed: 0,
+      hash: "",
+      failures,
+      faults,
+      batches: 30,
+      lostLines: 0,
+      partialBatches: 0,
+      steps: 1,
+      events: 1
+    }
+  })
+  const end = (results: ReadonlyArray<SimulationResult>, seeds: number) =>
+    summarize(results, [{ name: "p" }], { seeds, seconds: 1 })
+  const gap = result({ ...counts(2), executorCrash: 0 })
+  assert.equal(end([gap], faultTableSeedsMin - 1).passed, true)
+  assert.equal(end([gap], faultTableSeedsMin).passed, false)
+  assert.match(
+    end([gap], faultTableSeedsMin).lines.join("\n"),
+    /FAILED executorCrash never struck p\n1 passed, 0 failed$/
+  )
+  assert.equal(end([result(counts(1)), result(counts(1), ["broken"])], 2).lines.at(-1), "1 passed, 1 failed")
+})
