@@ -5,7 +5,7 @@
  * A plan that fails half-way is no plan: the generator reports the batch as failed. What planners of the batch took before
  * the failure stays taken; a planner that cannot be asked again has to say so in its own error.
  */
-import { Effect, Schema, type Scope } from "effect"
+import { Cause, Effect, Schema, type Scope } from "effect"
 import type { ReceivedBlockInfo } from "../../core/blocks/ReceivedBlock.ts"
 import type { BatchPlan, InputAllocation, PartitionSpec } from "../../core/dstream/BatchPlan.ts"
 import type { DStreamGraph, GraphNode } from "../../core/dstream/DStreamGraph.ts"
@@ -21,7 +21,8 @@ import type { Time } from "../../core/time/Time.ts"
 export class PlanningFailed extends Schema.TaggedError<PlanningFailed>()("PlanningFailed", {
   operator: Schema.String,
   time: Schema.Number,
-  message: Schema.String
+  message: Schema.String,
+  cause: Schema.optional(Schema.Defect())
 }) {}
 
 export type Blocks = ReadonlyMap<StreamId, ReadonlyArray<ReceivedBlockInfo>>
@@ -115,10 +116,13 @@ const evaluateSideValues = Effect.fnUntraced(function* (nodes: ReadonlyArray<Gra
   return recorded
 })
 
+/** A user's error or defect, by operator and batch. */
 const failing = <A, E, R>(operator: StreamId, time: Time, effect: Effect.Effect<A, E, R>) =>
-  Effect.mapError(effect, (error) => {
+  Effect.catchCause(effect, (cause): Effect.Effect<never, PlanningFailed> => {
+    if (Cause.hasInterruptsOnly(cause)) return Effect.interrupt
+    const error = Cause.squash(cause)
     const message = `what batch ${time} ms reads could not be planned, at operator "${operator}": ${
       describeError(error)
     }`
-    return new PlanningFailed({ operator, time, message })
+    return Effect.fail(new PlanningFailed({ operator, time, message, cause: error }))
   })
