@@ -272,7 +272,7 @@ interface Stoppable extends Parts {
  */
 const stopper = ({ generator, scheduler, receivers, bus, settings }: Stoppable) => {
   let report: StopReport | undefined
-  return Effect.fnUntraced(function*(graceful: boolean) {
+  return Effect.fnUntraced(function* (graceful: boolean) {
     const drained = graceful && (yield* awaitEnd(generator.stop({ graceful }), settings.gracefulStopTimeoutMillis))
     report ??= {
       graceful: drained,

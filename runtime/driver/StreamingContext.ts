@@ -76,7 +76,7 @@ export const make = <E>(
     const outcome = Effect.suspend((): Exit.Exit<void, Failure<E>> => failure ?? Exit.void)
 
     /** Whoever comes first closes; a stop at once cuts a graceful one short, and any stop a start. */
-    const end = Effect.fnUntraced(function*(graceful: boolean) {
+    const end = Effect.fnUntraced(function* (graceful: boolean) {
       Deferred.doneUnsafe(stopping, Exit.void)
       if (state === "Active") yield* Deferred.await(booted)
       const left = engine === undefined ? nothingLeft : yield* engine.stop(graceful)
