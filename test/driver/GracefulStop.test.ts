@@ -37,7 +37,11 @@ it("all that was stored is in a batch, in order, also the block that was being f
       const out: Collected<number> = []
       let store: Store<number> | undefined
       const stream = handed((it) => Effect.sync(() => void (store = it)))
-      const app = StreamingApp.make({ name: "a", batchDuration: "1 second", outputs: [stream.pipe(DStream.collectTo(out))] })
+      const app = StreamingApp.make({
+        name: "a",
+        batchDuration: "1 second",
+        outputs: [stream.pipe(DStream.collectTo(out))]
+      })
       const context = yield* Local.start(app, options)
       yield* TestClock.adjust("1100 millis")
       let next = 0
@@ -69,9 +73,10 @@ it("receivers stop first, then the batches end, then executors; other inputs tak
     const received: Collected<number> = []
     let store: Store<number> | undefined
     const stream = handed(
-      (it) => Effect.addFinalizer(() => Effect.sync(() => said.push("receiver's scope"))).pipe(
-        Effect.andThen(Effect.sync(() => void (store = it)))
-      ) as Effect.Effect<void>,
+      (it) =>
+        Effect.addFinalizer(() => Effect.sync(() => said.push("receiver's scope"))).pipe(
+          Effect.andThen(Effect.sync(() => void (store = it)))
+        ) as Effect.Effect<void>,
       Effect.sync(() => void said.push("onStop"))
     )
     const app = StreamingApp.make({
@@ -105,7 +110,11 @@ it("without receivers a graceful stop ends the batches that have been generated 
   Effect.gen(function* () {
     const out: Collected<number> = []
     const stream = Memory.stream({ numPartitions: 1, read: ({ batch }) => [batch] })
-    const app = StreamingApp.make({ name: "direct", batchDuration: "1 second", outputs: [stream.pipe(slowly(2500), DStream.collectTo(out))] })
+    const app = StreamingApp.make({
+      name: "direct",
+      batchDuration: "1 second",
+      outputs: [stream.pipe(slowly(2500), DStream.collectTo(out))]
+    })
     const context = yield* Local.start(app)
     yield* TestClock.adjust("3 seconds")
     const stopping = yield* stopGracefully(context)
@@ -148,14 +157,22 @@ it("past the deadline a graceful stop stops at once, and says which batches are 
   Effect.gen(function* () {
     const out: Collected<number> = []
     const stream = Memory.stream({ numPartitions: 1, read: ({ batch }) => [batch] })
-    const app = StreamingApp.make({ name: "late", batchDuration: "1 second", outputs: [stream.pipe(slowly(4000), DStream.collectTo(out))] })
+    const app = StreamingApp.make({
+      name: "late",
+      batchDuration: "1 second",
+      outputs: [stream.pipe(slowly(4000), DStream.collectTo(out))]
+    })
     const context = yield* Local.start(app, { settings: { gracefulStopTimeout: "5 seconds" } })
     yield* TestClock.adjust("3 seconds")
     const stopping = yield* stopGracefully(context)
     yield* TestClock.adjust("4900 millis")
     assert.equal(stopping.pollUnsafe(), undefined)
     yield* TestClock.adjust("100 millis")
-    assert.deepEqual(yield* Fiber.join(stopping), { graceful: false, openBatches: [2000, 3000], unallocatedBlocks: false })
+    assert.deepEqual(yield* Fiber.join(stopping), {
+      graceful: false,
+      openBatches: [2000, 3000],
+      unallocatedBlocks: false
+    })
     assert.deepEqual(timesOf(out), [1000])
     assert.equal(context.state(), "Stopped")
     assert.ok(Exit.isSuccess(yield* Effect.exit(context.awaitTermination)))
@@ -180,7 +197,11 @@ it("a receiver that does not stop is left at the deadline, and so are the blocks
     yield* store!.array([3])
     const stopping = yield* stopGracefully(context)
     yield* TestClock.adjust("60 seconds")
-    assert.deepEqual(yield* Fiber.join(stopping), { graceful: false, openBatches: [2000, 3000], unallocatedBlocks: true })
+    assert.deepEqual(yield* Fiber.join(stopping), {
+      graceful: false,
+      openBatches: [2000, 3000],
+      unallocatedBlocks: true
+    })
   }))
 
 it("a second stop, at once, cuts a graceful one short; both are told the same", () =>
@@ -202,7 +223,11 @@ it("a stop at once leaves what is stored, and says so", () =>
     let store: Store<number> | undefined
     let stopped = 0
     const stream = handed((it) => Effect.sync(() => void (store = it)), Effect.sync(() => void stopped++))
-    const app = StreamingApp.make({ name: "at once", batchDuration: "1 second", outputs: [stream.pipe(DStream.collectTo(out))] })
+    const app = StreamingApp.make({
+      name: "at once",
+      batchDuration: "1 second",
+      outputs: [stream.pipe(DStream.collectTo(out))]
+    })
     const context = yield* Local.start(app)
     yield* TestClock.adjust("1100 millis")
     yield* store!.array([1])

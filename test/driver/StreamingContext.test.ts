@@ -11,7 +11,7 @@ import * as Local from "./local.ts"
 type Collected<A> = Array<{ readonly time: Time; readonly records: ReadonlyArray<A> }>
 
 it("counts words, batch after batch", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const out: Collected<[string, number]> = []
     const app = StreamingApp.make({
       name: "count",
@@ -40,14 +40,20 @@ it("counts words, batch after batch", () =>
   }))
 
 it("a queue feeds one list per batch, and the same on two executors over the wire codec", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     for (const options of [{}, { executors: 2, coded: true }]) {
       const queue = [[1, 2, 3], [4]]
       const out: Collected<number> = []
       const app = StreamingApp.make({
         name: "queue",
         batchDuration: "1 second",
-        outputs: [Queue.stream(queue, { numPartitions: 2 }).pipe(DStream.map((x) => x * 10), DStream.repartition(3), DStream.collectTo(out))]
+        outputs: [
+          Queue.stream(queue, { numPartitions: 2 }).pipe(
+            DStream.map((x) => x * 10),
+            DStream.repartition(3),
+            DStream.collectTo(out)
+          )
+        ]
       })
       const context = yield* Local.start(app, options)
       yield* TestClock.adjust("3 seconds")

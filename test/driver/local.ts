@@ -16,12 +16,14 @@ export interface LocalOptions extends StreamingContext.RunOptions {
   readonly executors?: number
   /** Records cross executors' borders as bytes. */
   readonly coded?: boolean
+  /** What executors run instead of the driver's app. */
+  readonly executorApp?: StreamingApp<any, any>
 }
 
-const layerOf = (app: StreamingApp<any, any>, { executors = 1, coded = false }: LocalOptions) => {
+const layerOf = (app: StreamingApp<any, any>, { executors = 1, coded = false, executorApp = app }: LocalOptions) => {
   const border = coded ? Border.coded(messagePack) : Border.local
   const executor: LocalPlacement.RunExecutor = (started) =>
-    runExecutor({ app, ...started }).pipe(
+    runExecutor({ app: executorApp, ...started }).pipe(
       Effect.provideService(Border, border),
       Effect.provideService(SpillSpace, { storage: BlockStorage.memory(), codec: messagePack })
     )
