@@ -4,7 +4,7 @@
  *
  * `make` is total; `validate` gives the graph or all mistakes at once. Running, simulating and `dstreams check` call it.
  */
-import { type Duration, Effect, Layer, Predicate } from "effect"
+import { type Context, type Duration, Effect, Layer, Predicate, type Scope } from "effect"
 import { millisOf } from "../time/Time.ts"
 import * as DStreamGraph from "./DStreamGraph.ts"
 import type { AnyOutput, Output } from "./Output.ts"
@@ -64,5 +64,12 @@ export const validate = (app: AnyStreamingApp): Effect.Effect<DStreamGraph.DStre
     const mistakes = mistakesOf(app, graph)
     return mistakes.length === 0 ? Effect.succeed(graph) : Effect.fail(new InvalidApp({ app: app.name, mistakes }))
   })
+
+/** What the app's layer provides, built for the process, or the executor, that owns the scope; shared with no other. */
+export const buildLayer = (app: AnyStreamingApp): Effect.Effect<Context.Context<any>, unknown, Scope.Scope> =>
+  Effect.flatMap(
+    Effect.scope,
+    (scope) => Layer.buildWithMemoMap(app.layer as Layer.Layer<any, unknown>, Layer.makeMemoMapUnsafe(), scope)
+  )
 
 export { InvalidApp } from "./validation.ts"

@@ -5,7 +5,7 @@
  * JobGenerator allocates blocks, plans the batch, derives its lineage and submits a job per output; a job runs actions through
  * the TaskScheduler; behind completed batches everything forgets. Whatever dies here ends the context with its cause (`fail`).
  */
-import { Cause, Clock, type Context, Effect, Layer, type Scope } from "effect"
+import { Cause, Clock, type Context, Effect, type Scope } from "effect"
 import type { JobFailed } from "../../core/dstream/Batch.ts"
 import type { SealedRDD } from "../../core/dstream/Derivation.ts"
 import type { DStreamGraph, GraphOutput } from "../../core/dstream/DStreamGraph.ts"
@@ -120,7 +120,7 @@ const startExecutors = Effect.fnUntraced(function* (
   const { post } = bus
   for (const observer of options.observers ?? []) bus.addEngineListener(observer)
   for (const listener of options.listeners ?? []) yield* bus.addListener(listener)
-  const context: Context.Context<any> = yield* Layer.build(app.layer as Layer.Layer<any, unknown>)
+  const context = yield* StreamingApp.buildLayer(app)
   const memo = GeneratedRDDs.make(graph, settings)
   const locations = new BlockLocations()
   const executors = ExecutorEvents.make()

@@ -3,10 +3,10 @@
  *
  * A graph that differs from the driver's is refused with the first difference. The scope is the executor's life.
  */
-import { type Context, Deferred, Effect, Exit, Layer, type Scope } from "effect"
+import { Deferred, Effect, Exit, type Scope } from "effect"
 import * as DStreamGraph from "../../core/dstream/DStreamGraph.ts"
 import * as GeneratedRDDs from "../../core/dstream/GeneratedRDDs.ts"
-import type { AnyStreamingApp } from "../../core/dstream/StreamingApp.ts"
+import * as StreamingApp from "../../core/dstream/StreamingApp.ts"
 import type { Handshake } from "../../core/protocol/ExecutorProtocol.ts"
 import type { StreamId } from "../../core/protocol/Ids.ts"
 import type { Border } from "../../core/protocol/RecordCodec.ts"
@@ -20,7 +20,7 @@ import { blockManagerBased } from "./ReceivedBlockHandler.ts"
 import * as ReceiverHost from "./ReceiverHost.ts"
 
 export interface ExecutorBootstrap {
-  readonly app: AnyStreamingApp
+  readonly app: StreamingApp.AnyStreamingApp
   readonly handshake: Handshake
   readonly link: ExecutorLink
 }
@@ -34,7 +34,7 @@ export const runExecutor = Effect.fnUntraced(function*(
   if (difference !== undefined) return link.toDriver({ kind: "ExecutorRefused", difference })
   const { settings, epoch } = handshake
   const spill = yield* SpillSpace
-  const context: Context.Context<any> = yield* Layer.build(app.layer as Layer.Layer<any, unknown>)
+  const context = yield* StreamingApp.buildLayer(app)
   const blockManager = BlockManager.make({ ...spill, memoryLimitBytes: settings.blockMemoryBytes })
   const died = Deferred.makeUnsafe<never, unknown>()
   const fork = yield* Supervisor.make((cause) => void Deferred.doneUnsafe(died, Exit.failCause(cause)))
