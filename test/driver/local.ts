@@ -1,7 +1,7 @@
 /**
  * A whole engine in this process for tests: placement `local`, so many executors, the real runtime on whatever clock the test has.
  */
-import { Effect, type Fiber, Layer, type Scope } from "effect"
+import { Deferred, Effect, Exit, type Fiber, Layer, type Scope } from "effect"
 import { messagePack } from "../../adapters/codec/MessagePack.ts"
 import type { StreamingApp } from "../../core/dstream/StreamingApp.ts"
 import { Border } from "../../core/protocol/RecordCodec.ts"
@@ -18,12 +18,33 @@ export interface LocalOptions extends StreamingContext.RunOptions {
   readonly coded?: boolean
   /** What executors run instead of the driver's app. */
   readonly executorApp?: StreamingApp<any, any>
+  readonly kill?: Killer
 }
 
-const layerOf = (app: StreamingApp<any, any>, { executors = 1, coded = false, executorApp = app }: LocalOptions) => {
+/** Ends executors as a crash would. */
+export class Killer {
+  private readonly wounds = new Map<string, Deferred.Deferred<never, Error>>()
+  /** For placements: dies when `now` is called. */
+  readonly mortal = (executor: string): Effect.Effect<never, Error> => {
+    const wound = Deferred.makeUnsafe<never, Error>()
+    this.wounds.set(executor, wound)
+    return Deferred.await(wound)
+  }
+  readonly now = (executor: string): void => {
+    Deferred.doneUnsafe(this.wounds.get(executor)!, Exit.fail(new Error("killed")))
+    this.wounds.delete(executor)
+  }
+  readonly alive = (): ReadonlyArray<string> => [...this.wounds.keys()]
+}
+
+const layerOf = (
+  app: StreamingApp<any, any>,
+  { executors = 1, coded = false, executorApp = app, kill = new Killer() }: LocalOptions
+) => {
   const border = coded ? Border.coded(messagePack) : Border.local
   const executor: LocalPlacement.RunExecutor = (started) =>
     runExecutor({ app: executorApp, ...started }).pipe(
+      Effect.raceFirst(kill.mortal(started.link.executor)),
       Effect.provideService(Border, border),
       Effect.provideService(SpillSpace, { storage: BlockStorage.memory(), codec: messagePack })
     )
@@ -33,12 +54,12 @@ const layerOf = (app: StreamingApp<any, any>, { executors = 1, coded = false, ex
   )
 }
 
-/** A context that is Active; it ends with the scope. */
+/** A context that is Active, and whose receivers are at work; it ends with the scope. */
 export const start = <E>(
   app: StreamingApp<E, never>,
   options: LocalOptions = {}
 ): Effect.Effect<StreamingContext.StreamingContext<E>, StreamingContext.Failure<E>, Scope.Scope> =>
-  Effect.provide(StreamingContext.start(app, options), layerOf(app, options))
+  Effect.tap(Effect.provide(StreamingContext.start(app, options), layerOf(app, options)), () => settled)
 
 /** As `start`, not yet started. */
 export const make = <E>(
