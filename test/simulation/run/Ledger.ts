@@ -34,8 +34,8 @@ export class Ledger {
   /** How many attempts of a task that delivers on an executor were sent, by output, batch and partition. */
   readonly attempts = new Map<string, number>()
   readonly crashed = new Set<ExecutorId>()
-  /** Streams and batches for which the driver reported lost blocks. */
-  readonly lossesReported = new Set<BlockId | StreamId>()
+  /** Streams of which the driver reported lost blocks. */
+  readonly lossesReported = new Set<StreamId>()
 
   attemptSent(output: string, time: Time, partition: number): void {
     const key = `${output} ${time} ${partition}`
