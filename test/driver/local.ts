@@ -5,7 +5,9 @@ import { Deferred, Effect, Exit, type Fiber, Layer, type Scope } from "effect"
 import { messagePack } from "../../adapters/codec/MessagePack.ts"
 import type { StreamingApp } from "../../core/dstream/StreamingApp.ts"
 import { Border } from "../../core/protocol/RecordCodec.ts"
+import type { ToExecutor } from "../../core/protocol/ExecutorProtocol.ts"
 import * as StreamingContext from "../../runtime/driver/StreamingContext.ts"
+import type { ExecutorLink } from "../../runtime/executor/ExecutorLink.ts"
 import { runExecutor } from "../../runtime/executor/bootstrap.ts"
 import * as LocalPlacement from "../../runtime/placement/LocalPlacement.ts"
 import { Placement } from "../../runtime/placement/Placement.ts"
@@ -19,6 +21,8 @@ export interface LocalOptions extends StreamingContext.RunOptions {
   /** What executors run instead of the driver's app. */
   readonly executorApp?: StreamingApp<any, any>
   readonly kill?: Killer
+  /** Each message that an executor hears from the driver. */
+  readonly heard?: (message: ToExecutor) => void
 }
 
 /** Ends executors as a crash would. */
@@ -37,13 +41,22 @@ export class Killer {
   readonly alive = (): ReadonlyArray<string> => [...this.wounds.keys()]
 }
 
-const layerOf = (
+const overheard = (link: ExecutorLink, heard: LocalOptions["heard"]): ExecutorLink => ({
+  ...link,
+  onMessage: (handle) =>
+    link.onMessage((incoming) => {
+      if (incoming.kind === "FromDriver") heard?.(incoming.message)
+      handle(incoming)
+    })
+})
+
+export const layerOf = (
   app: StreamingApp<any, any>,
-  { executors = 1, coded = false, executorApp = app, kill = new Killer() }: LocalOptions
+  { executors = 1, coded = false, executorApp = app, kill = new Killer(), heard }: LocalOptions
 ) => {
   const border = coded ? Border.coded(messagePack) : Border.local
   const executor: LocalPlacement.RunExecutor = (started) =>
-    runExecutor({ app: executorApp, ...started }).pipe(
+    runExecutor({ app: executorApp, ...started, link: overheard(started.link, heard) }).pipe(
       Effect.raceFirst(kill.mortal(started.link.executor)),
       Effect.provideService(Border, border),
       Effect.provideService(SpillSpace, { storage: BlockStorage.memory(), codec: messagePack })
