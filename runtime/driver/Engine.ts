@@ -139,7 +139,7 @@ const startExecutors = Effect.fnUntraced(function* (
     receivers: receiversOf(graph),
     policy: leastLoaded,
     settings: fromSettings(settings),
-    log: EventLog.none,
+    log: yield* EventLog.ReceivedBlockLog,
     send,
     post,
     fail

@@ -130,14 +130,16 @@ export const make = (options: {
   })
 
   const remove = Effect.fnUntraced(function* (blocks: Iterable<BlockId>) {
+    const files: Array<BlockId> = []
     for (const block of blocks) {
       const entry = entries.get(block)
       if (entry === undefined) continue
       entries.delete(block)
       count(entry, -1)
-      if (entry.contents === undefined) {
-        yield* Effect.catch(storage.remove(block), (error) => Effect.logWarning(`block ${block}: ${error.message}`))
-      }
+      if (entry.contents === undefined) files.push(block)
+    }
+    for (const file of files) {
+      yield* Effect.catch(storage.remove(file), (error) => Effect.logWarning(`block ${file}: ${error.message}`))
     }
   })
 

@@ -5,7 +5,8 @@
  * be, and a fold has to bear that (an event twice is no change). `readAll` gives what was appended, oldest first. One writer.
  * Makings: `none` keeps nothing (a run without a place for checkpoints), `memory` keeps a journal that tests read.
  */
-import { Effect, Schema } from "effect"
+import { Context, Effect, Schema } from "effect"
+import type { ReceivedBlockTrackerLogEvent } from "../../core/blocks/ReceivedBlockTrackerLogEvent.ts"
 
 export class EventLogError extends Schema.TaggedError<EventLogError>()("EventLogError", {
   message: Schema.String
@@ -33,3 +34,8 @@ export const memory = <Event>(initial: ReadonlyArray<Event> = []): MemoryEventLo
     readAll: Effect.sync(() => journal.slice())
   }
 }
+
+/** Where the driver logs what becomes of received blocks; nowhere, unless a log is provided. */
+export const ReceivedBlockLog = Context.Reference<EventLog<ReceivedBlockTrackerLogEvent>>("dstreams/ReceivedBlockLog", {
+  defaultValue: () => none
+})
