@@ -4,10 +4,11 @@
  *
  * Code that differs is answered with ExecutorRefused and the difference. A program that cannot be loaded, or an executor
  * that fails, is told by Failed, and the thread exits with 1. An error that nobody catches (a user's timer, a promise) ends the
- * thread as the platform does it; the driver's side hears of both.
+ * thread as the platform does it; the driver's side hears of both. What is logged in a thread goes to stderr: stdout is the
+ * program's own.
  */
 import { parentPort } from "node:worker_threads"
-import { Cause, ConfigProvider, Effect, Exit, type Scope } from "effect"
+import { Cause, ConfigProvider, Effect, Exit, Logger, type Scope } from "effect"
 import { type AnyStreamingApp, withBatchDuration } from "../../core/dstream/StreamingApp.ts"
 import type { Handshake } from "../../core/protocol/ExecutorProtocol.ts"
 import { Border } from "../../core/protocol/RecordCodec.ts"
@@ -35,7 +36,8 @@ export const runThread = (runExecutor: RunExecutor): void => {
     if (message.kind !== "Start") return hear?.(message)
     const made = ThreadLink.make(message, toDriver)
     hear = made.hear
-    const running = Effect.runFork(executor(message, made.link, runExecutor))
+    const life = executor(message, made.link, runExecutor).pipe(Effect.provideService(Logger.LogToStderr, true))
+    const running = Effect.runFork(life)
     running.addObserver((exit) => {
       if (Exit.isFailure(exit)) toDriver({ kind: "Failed", reason: reasonOf(exit.cause) })
       process.exit(Exit.isFailure(exit) ? 1 : 0)
