@@ -89,11 +89,14 @@ const importModule = (url: string) =>
   }).pipe(Effect.catch((cause) => fail(url, "cannot be loaded", cause)))
 
 const fail = (url: string, what: string, cause: unknown) => {
-  const remedy = what === "cannot be loaded" ? remedyOf(cause) : ""
+  const loading = what === "cannot be loaded"
+  const remedy = loading ? remedyOf(cause) : ""
+  // Config's errors name the option on a line of its own; a syntax error draws its place below the sentence.
+  const text = loading ? sentence(cause) : sentence(cause).replaceAll(/\s*\n\s*/g, " ")
   return Effect.fail(
     new ProgramError({
       program: nameOf(url),
-      message: `The program ${nameOf(url)} ${what}: ${sentence(cause)}${remedy}`,
+      message: `The program ${nameOf(url)} ${what}: ${text}${remedy}`,
       trace: cause instanceof Error ? cause.stack : undefined
     })
   )
