@@ -131,7 +131,7 @@ const startExecutors = Effect.fnUntraced(function* (
     digest: (rdd) => memo.digest(rdd),
     blockLocations: (block) => locations.of(block),
     settings,
-    onBlockIgnored: (block) => post(ExecutorEvents.blockLost(block)),
+    onBlockIgnored: (block, batch) => post(ExecutorEvents.blockLost(block, batch)),
     onTaskRetried: post
   })
   const receivers = yield* ReceiverTracker.make({

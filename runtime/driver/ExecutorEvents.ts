@@ -9,6 +9,7 @@ import type { BlockId } from "../../core/blocks/ReceivedBlock.ts"
 import type { Handshake, ToExecutor } from "../../core/protocol/ExecutorProtocol.ts"
 import type { ExecutorId } from "../../core/protocol/Ids.ts"
 import type { StreamingEvent } from "../../core/scheduling/StreamingListener.ts"
+import type { Time } from "../../core/time/Time.ts"
 import type { Executors, Placement, PlacementEvent } from "../placement/Placement.ts"
 import type { ReceiverTracker } from "./ReceiverTracker.ts"
 import type { Fail } from "./Supervisor.ts"
@@ -85,7 +86,7 @@ const distributor = ({ placement, tasks, receivers, post, fail }: Concerned, all
 }
 
 /** A lost block that is read as empty, by setting; its id begins with its stream. */
-export const blockLost = (block: BlockId, time = 0): StreamingEvent => ({
+export const blockLost = (block: BlockId, time: Time): StreamingEvent => ({
   kind: "BlocksLost",
   stream: block.split("/").slice(0, -3).join("/"),
   time,

@@ -18,6 +18,7 @@ import type { SealedRDD } from "../../core/dstream/Derivation.ts"
 import type { Action } from "../../core/protocol/ExecutorProtocol.ts"
 import type { ExecutorId, PartitionIndex } from "../../core/protocol/Ids.ts"
 import { jobGraph } from "../../core/scheduling/JobGraph.ts"
+import { timeOf } from "../../core/rdd/RddId.ts"
 import * as Machine from "../../core/scheduling/TaskScheduler.ts"
 import type { Time } from "../../core/time/Time.ts"
 import type { Executors, PlacementEvent } from "../placement/Placement.ts"
@@ -37,7 +38,7 @@ export interface TaskSchedulerOptions {
     readonly taskSlots?: number | undefined
   }
   /** A lost block was read as empty, by setting. */
-  readonly onBlockIgnored?: ((block: BlockId) => void) | undefined
+  readonly onBlockIgnored?: ((block: BlockId, batch: Time) => void) | undefined
   readonly onTaskRetried?: ((retry: TaskRetried) => void) | undefined
 }
 
@@ -111,7 +112,7 @@ class Driver implements TaskScheduler {
       else if (message.kind === "TaskEnded") {
         const { attempt, result, task } = message
         if (result.kind === "Done" && result.ignoredBlock !== undefined) {
-          this.options.onBlockIgnored?.(result.ignoredBlock)
+          this.options.onBlockIgnored?.(result.ignoredBlock, timeOf(message.stage))
         }
         this.dispatch({ kind: "TaskEnded", executor, task, attempt, result })
       }
