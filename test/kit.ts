@@ -19,16 +19,21 @@ export interface Options {
 /** A test that hangs is a failure that names it, not a run without end. */
 const timeoutMillisDefault = 30_000
 
-type Run = (body: Body) => Promise<void>
+/** Ends the test's scope when the test is given up, so that what it started does not outlive it. */
+type Run = (body: Body, signal: AbortSignal | undefined) => Promise<void>
 
-const virtual: Run = (body) =>
-  Effect.runPromise(body().pipe(Effect.scoped, Effect.asVoid, Effect.provide(TestClock.layer())))
+const virtual: Run = (body, signal) =>
+  Effect.runPromise(body().pipe(Effect.scoped, Effect.asVoid, Effect.provide(TestClock.layer())), { signal })
 
-const live: Run = (body) => Effect.runPromise(body().pipe(Effect.scoped, Effect.asVoid))
+const live: Run = (body, signal) => Effect.runPromise(body().pipe(Effect.scoped, Effect.asVoid), { signal })
 
 const make =
   (run: Run, settings: { readonly skip?: boolean } = {}) => (name: string, body: Body, options: Options = {}) =>
-    void test(name, { timeout: options.timeout ?? timeoutMillisDefault, ...settings }, () => run(body))
+    void test(
+      name,
+      { timeout: options.timeout ?? timeoutMillisDefault, ...settings },
+      (context) => run(body, context?.signal)
+    )
 
 export const it = Object.assign(make(virtual), {
   live: make(live),
