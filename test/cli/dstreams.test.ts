@@ -2,49 +2,10 @@
  * The `dstreams` command as people run it: real processes, their output, their exit codes, their signals.
  */
 import * as assert from "node:assert/strict"
-import * as childProcess from "node:child_process"
 import * as net from "node:net"
-import { fileURLToPath } from "node:url"
-import { Effect, type Scope } from "effect"
+import { Effect } from "effect"
 import { it } from "../kit.ts"
-
-const main = fileURLToPath(new URL("../../adapters/cli/main.ts", import.meta.url))
-const example = fileURLToPath(new URL("../../examples/network-word-count.ts", import.meta.url))
-const programOf = (name: string) => fileURLToPath(new URL(`./programs/${name}.ts`, import.meta.url))
-const runtime = "Deno" in globalThis ? ["run", "-A"] : ["--conditions=dstreams-source"]
-
-interface Ended {
-  readonly code: number | null
-  readonly out: string
-  readonly err: string
-}
-
-/** A process that is killed when the test ends, whatever happened. */
-const start = (...args: ReadonlyArray<string>) =>
-  Effect.map(
-    Effect.acquireRelease(
-      Effect.sync(() => childProcess.spawn(process.execPath, [...runtime, main, ...args], { stdio: "pipe" })),
-      (child) => Effect.sync(() => void child.kill("SIGKILL"))
-    ),
-    (child) => {
-      const seen = { out: "", err: "" }
-      const waiting: Array<() => void> = []
-      const look = () => waiting.forEach((check) => check())
-      child.stdout.setEncoding("utf8").on("data", (text: string) => (seen.out += text, look()))
-      child.stderr.setEncoding("utf8").on("data", (text: string) => (seen.err += text, look()))
-      const ended = new Promise<Ended>((resolve) => child.on("close", (code) => resolve({ code, ...seen })))
-      const sees = (where: "out" | "err", pattern: RegExp) =>
-        Effect.callback<void>((resume) => {
-          const check = () => pattern.test(seen[where]) && resume(Effect.void)
-          waiting.push(check)
-          check()
-        })
-      return { child, sees, ended: Effect.promise(() => ended) }
-    }
-  )
-
-const dstreams = (...args: ReadonlyArray<string>): Effect.Effect<Ended, never, Scope.Scope> =>
-  Effect.flatMap(start(...args), ({ ended }) => ended)
+import { dstreams, example, programOf, start } from "./command.ts"
 
 for (const master of ["local", "local[2]"]) {
   it.live(`the quick example counts the demo's words in ${master}, and ends after its batches with 0`, () =>
