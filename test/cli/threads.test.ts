@@ -57,7 +57,7 @@ it.live("a thread that dies is told on stderr with its reason, and the program g
     }))
     yield* sees("out", /^[2-9]\d*$/m)
     counted = true
-    child.kill("SIGINT")
+    process.kill(child.pid!, "SIGINT")
     const { code, err } = yield* ended
     assert.equal(code, 0, err)
   }))
@@ -79,7 +79,7 @@ it.live("SIGINT while a socket is read on threads: what was received is counted 
     yield* Effect.promise(() => send("slow\n"))
     yield* Effect.promise(() => send("line\n".repeat(500)))
     yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 300)))
-    child.kill("SIGINT")
+    process.kill(child.pid!, "SIGINT")
     const { code, out, err } = yield* ended
     assert.equal(code, 0, err)
     assert.match(err, /^dstreams: stopping: what has been received is worked off first/m)
