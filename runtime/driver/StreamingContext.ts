@@ -77,6 +77,7 @@ export const make = <E>(
 
     /** Whoever comes first closes; a stop at once cuts a graceful one short, and any stop a start. */
     const end = Effect.fnUntraced(function* (graceful: boolean) {
+      if (state === "Stopped") return report
       Deferred.doneUnsafe(stopping, Exit.void)
       if (state === "Active") yield* Deferred.await(booted)
       const left = engine === undefined ? nothingLeft : yield* engine.stop(graceful)
