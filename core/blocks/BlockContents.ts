@@ -84,7 +84,8 @@ export const decodeContents = (encoded: Uint8Array, codec: RecordCodec): BlockCo
     if (kind > 1 || !Number.isInteger(length) || length < 0 || begin + length > encoded.byteLength) {
       throw new Error(`an encoded block is damaged at byte ${at}`)
     }
-    const body = encoded.slice(begin, begin + length)
+    // A copy with a buffer of its own: what storage reads may be a view into a larger one.
+    const body = new Uint8Array(encoded.subarray(begin, begin + length))
     if (kind === 1) {
       parts.push({ kind: "bytes", bytes: body, records: records < 0 ? undefined : records })
     } else {

@@ -22,6 +22,6 @@ export interface Batch<out A> {
   /** The records of each partition. */
   readonly partitions: Effect.Effect<ReadonlyArray<ReadonlyArray<A>>, JobFailed>
   readonly count: Effect.Effect<number, JobFailed>
-  /** The first records, at most `count`. */
+  /** The first records, at most `count`; of the first partition alone, if that has enough. */
   readonly take: (count: number) => Effect.Effect<ReadonlyArray<A>, JobFailed>
 }

@@ -16,6 +16,7 @@
  * in. The last three give their blocks in the order in which keys (or records) first came, and ask the partitioner once per
  * distinct key where they combine.
  */
+import { owned } from "./copyValue.ts"
 import { KeyedMap } from "./KeyedMap.ts"
 import { type Partitioner, partitionOf } from "./Partitioner.ts"
 import type { PartitionIndex } from "../protocol/Ids.ts"
@@ -104,7 +105,7 @@ class ReduceState implements SinkState<ReadonlyArray<unknown>> {
   }
 
   accept(record: unknown): boolean {
-    this.value = this.present ? this.reduce(this.value, record) : record
+    this.value = this.present ? this.reduce(this.value, record) : owned(record, record)
     this.present = true
     return true
   }
@@ -141,7 +142,7 @@ class CombineState implements SinkState<ReadonlyArray<ShuffleBlock>> {
     const key = record[0]
     const value = record[1]
     const slot = this.map.slotOf(key)
-    if (slot === this.values.length) this.values.push(this.combiner.create(value))
+    if (slot === this.values.length) this.values.push(owned(this.combiner.create(value), value))
     else this.values[slot] = this.combiner.mergeValue(this.values[slot], value)
     return true
   }

@@ -23,6 +23,13 @@ export const copyValue = (value: unknown): unknown => {
   return copy
 }
 
+/**
+ * What a combination of values begins with: `made` from `value`. Where that is the value itself, it is copied: it belongs to a
+ * record that others may read, and merges may change it.
+ */
+export const owned = (made: unknown, value: unknown): unknown =>
+  made === value && typeof made === "object" ? copyValue(made) : made
+
 /** A column of values that may be changed; the same array where there is nothing that could be. */
 export const copyColumn = (values: ReadonlyArray<unknown>): ReadonlyArray<unknown> =>
   values.some((value) => typeof value === "object" && value !== null) ? values.map(copyValue) : values

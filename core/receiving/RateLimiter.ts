@@ -60,8 +60,9 @@ export const waitMillis = (limiter: RateLimiter, now: Time): Millis => {
   return owed(limiter)
 }
 
-const owed = (limiter: RateLimiter): Millis =>
-  limiter.tokens >= 0 || limiter.limit === undefined ? 0 : Math.ceil((-limiter.tokens / limiter.limit) * 1000)
+/** A debt of less than a nanosecond is what rounding left of one that is paid. */
+const owed = ({ limit, tokens }: RateLimiter): Millis =>
+  limit === undefined || tokens > -1e-9 * limit ? 0 : Math.ceil((-tokens / limit) * 1000)
 
 const refill = (limiter: RateLimiter, now: Time): void => {
   const { at, limit } = limiter

@@ -45,7 +45,7 @@ export type StorageLevel = "MEMORY_ONLY" | "MEMORY_AND_DISK" | "DISK_ONLY"
 export interface Receiver<out A, out E = unknown, out R = unknown> {
   readonly name: string
   readonly onStart: (store: Store<A>) => Effect.Effect<void, E, R | Scope.Scope>
-  /** Runs when the receiver stops or restarts, after its scope has closed. */
+  /** Runs when the receiver stops or restarts, after its scope has closed; what it stores still counts. */
   readonly onStop: Effect.Effect<void, never, R>
   readonly storageLevel: StorageLevel
   /** Host on which it would best run. */

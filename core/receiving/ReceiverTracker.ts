@@ -31,7 +31,7 @@ import type { ExecutorId, StreamId } from "../protocol/Ids.ts"
 import type { StreamingEvent } from "../scheduling/StreamingListener.ts"
 import type { Millis, Time } from "../time/Time.ts"
 import type { ReceiverExecutor, ReceiverSchedulingPolicy } from "./ReceiverSchedulingPolicy.ts"
-import { infoOf, noteError, restartDelay, track } from "./TrackedReceiver.ts"
+import { clearError, infoOf, noteError, restartDelay, track } from "./TrackedReceiver.ts"
 import type { ReceiverOfGraph, RestartSettings, TrackedReceiver } from "./TrackedReceiver.ts"
 
 export type Phase = "Initialized" | "Started" | "Stopping" | "Stopped"
@@ -332,6 +332,7 @@ const register = (
   receiver.state = "Active"
   receiver.registered = attempt
   receiver.activeSince ??= now
+  clearError(receiver)
   const info = infoOf(receiver, self.executors.get(executor)?.host)
   out.push({ kind: "Post", event: { kind: "ReceiverStarted", receiver: info } })
   return accepted

@@ -66,7 +66,14 @@ export const restartDelay = (settings: RestartSettings, quickFailures: number): 
 export const noteError = (receiver: TrackedReceiver, message: string, error: string | undefined, now: Time): void => {
   receiver.lastErrorMessage = message
   receiver.lastError = error
-  receiver.lastErrorTime = now
+  receiver.lastErrorTime = error === undefined ? undefined : now
+}
+
+/** A run begins without the errors of those before it. */
+export const clearError = (receiver: TrackedReceiver): void => {
+  receiver.lastErrorMessage = ""
+  receiver.lastError = undefined
+  receiver.lastErrorTime = undefined
 }
 
 /** As listeners see it. */

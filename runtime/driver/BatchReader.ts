@@ -6,15 +6,20 @@ import type { Batch, JobFailed } from "../../core/dstream/Batch.ts"
 import type { Payload } from "../../core/dstream/BatchPlan.ts"
 import type { SealedRDD } from "../../core/dstream/Derivation.ts"
 import type { Action } from "../../core/protocol/ExecutorProtocol.ts"
+import type { PartitionIndex } from "../../core/protocol/Ids.ts"
 import type { Border } from "../../core/protocol/RecordCodec.ts"
 
-/** Runs an action on every partition; the values are in the order of partitions. */
-export type RunAction = (rdd: SealedRDD, action: Action) => Effect.Effect<ReadonlyArray<Payload | undefined>, JobFailed>
+/** Runs an action on the partitions (all, if not given); the values are in their order. */
+export type RunAction = (
+  rdd: SealedRDD,
+  action: Action,
+  partitions?: ReadonlyArray<PartitionIndex>
+) => Effect.Effect<ReadonlyArray<Payload | undefined>, JobFailed>
 
 export const make = (rdd: SealedRDD, border: Border["Service"], run: RunAction): Batch<unknown> => {
-  const lists = (action: Action) =>
+  const lists = (action: Action, partitions?: ReadonlyArray<PartitionIndex>) =>
     Effect.map(
-      run(rdd, action),
+      run(rdd, action, partitions),
       (values) => values.map((value) => value === undefined ? [] : border.unpack(value) as ReadonlyArray<unknown>)
     )
   return {
@@ -29,6 +34,16 @@ export const make = (rdd: SealedRDD, border: Border["Service"], run: RunAction):
       run(rdd, { kind: "count" }),
       (counts) => counts.reduce((sum, count) => sum + (count === undefined ? 0 : border.unpack(count) as number), 0)
     ),
-    take: (count) => Effect.map(lists({ kind: "take", count }), (partitions) => partitions.flat(1).slice(0, count))
+    take: Effect.fnUntraced(function* (count) {
+      const records: Array<unknown> = []
+      let done = 0
+      // One partition first, and four times as many as before while too few came: what is not shown is not computed.
+      for (let next = 1; records.length < count && done < rdd.numPartitions; next *= 4) {
+        const partitions = Array.from({ length: Math.min(next, rdd.numPartitions - done) }, (_, i) => done + i)
+        for (const list of yield* lists({ kind: "take", count: count - records.length }, partitions)) records.push(...list)
+        done += partitions.length
+      }
+      return records.slice(0, count)
+    })
   }
 }

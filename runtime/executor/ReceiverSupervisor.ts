@@ -162,7 +162,7 @@ const runOnce = <A, E, R>(parts: Parts<A, E, R>) =>
     )
     return Effect.scoped(Effect.raceFirst(working, ordered.await)).pipe(
       Effect.catchCause(failed),
-      Effect.ensuring(Effect.andThen(close, onStop))
+      Effect.ensuring(Effect.andThen(onStop, close))
     )
   })
 

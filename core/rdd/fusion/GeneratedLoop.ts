@@ -12,6 +12,7 @@
  * Loops are kept by the identity of their functions, weakly: a static chain is compiled once per process, one whose functions are
  * made anew each batch goes with them.
  */
+import { owned } from "../copyValue.ts"
 import type { Push } from "../Fusion.ts"
 import { partitionOf } from "../Partitioner.ts"
 import type { RecordStep } from "../Segment.ts"
@@ -55,7 +56,7 @@ const sinkText = (kind: SinkKind, at: number): SinkText => {
         before: "let present = state.present, value = state.value",
         emit: (r) =>
           `at = ${at}; if (present) value = s0(value, ${textOfWhole(r)}); ` +
-          `else { value = ${textOfWhole(r)}; present = true }`,
+          `else { value = ${textOfWhole(r)}; value = owned(value, value); present = true }`,
         after: "state.present = present; state.value = value"
       }
     case "combine":
@@ -63,7 +64,7 @@ const sinkText = (kind: SinkKind, at: number): SinkText => {
         before: "const map = state.map, values = state.values",
         emit: (r) =>
           `at = ${at}; const key = ${r.key}, value = ${r.value}; const slot = map.slotOf(key)\n` +
-          "if (slot === values.length) values.push(s0(value)); else values[slot] = s1(values[slot], value)",
+          "if (slot === values.length) values.push(owned(s0(value), value)); else values[slot] = s1(values[slot], value)",
         after: ""
       }
     case "columns":
@@ -140,7 +141,7 @@ const peeledReduce = (loop: (emit: Emit) => string, at: number) => ({
   before: "let value, begun = false",
   loops: "first: " +
     loop((r) =>
-      `at = ${at}; value = state.present ? s0(state.value, ${textOfWhole(r)}) : ${textOfWhole(r)}\n` +
+      `at = ${at}; const one = ${textOfWhole(r)}; value = state.present ? s0(state.value, one) : owned(one, one)\n` +
       "begun = true; i++; break first"
     ) + "if (begun) {\n" + loop((r) => `at = ${at}; value = s0(value, ${textOfWhole(r)})`),
   after: "state.present = true; state.value = value }"
@@ -152,8 +153,8 @@ const listOf = (records: Iterable<unknown>): ReadonlyArray<unknown> =>
 let loopsMade = 0
 
 const compile = (steps: ReadonlyArray<RecordStep>, sink: Sink<unknown>): Push => {
-  const names = ["listOf", "partitionOf", ...steps.map((_, at) => `f${at}`), ...sink.functions.map((_, at) => `s${at}`)]
-  const values = [listOf, partitionOf, ...steps.map((step) => step.op.f), ...sink.functions]
+  const names = ["listOf", "partitionOf", "owned", ...steps.map((_, at) => `f${at}`), ...sink.functions.map((_, at) => `s${at}`)]
+  const values = [listOf, partitionOf, owned, ...steps.map((step) => step.op.f), ...sink.functions]
   loopsMade++
   return new Function(...names, `${loopText(steps, sink.kind)}\n// loop ${loopsMade}`)(...values)
 }
