@@ -6,7 +6,7 @@
  * in the stream, met by the app's layer. An operator is a kind, its parameters, its parents and `compute`, the lineage of one
  * batch; adding one needs no change elsewhere. Source: Spark Streaming's `DStream` and `PairDStreamFunctions`.
  */
-import { type Effect, Pipeable } from "effect"
+import { type Effect, Pipeable, Predicate } from "effect"
 import * as RDD from "../rdd/RDD.ts"
 import type { Partitioner } from "../rdd/Partitioner.ts"
 import type { Receiver } from "../receiving/Receiver.ts"
@@ -47,6 +47,8 @@ export interface DStream<out A, out E = never, out R = never> extends Pipeable.P
 }
 
 export type AnyDStream = DStream<any, any, any>
+
+export const isDStream = (value: unknown): value is AnyDStream => Predicate.hasProperty(value, TypeId)
 
 /** The type of the records of a stream. */
 export type RecordOf<S> = S extends DStream<infer A, any, any> ? A : never
@@ -191,7 +193,7 @@ const needed = (context: ComputeContext, index: number, kind: string): RDD.AnyRD
   return rdd
 }
 
-/** The records of all streams, one stream after the other. All must have the same slide. */
+/** The records of all streams, at least one, one stream after the other. All must have the same slide. */
 export const unionAll = <A, E, R>(streams: ReadonlyArray<DStream<A, E, R>>): DStream<A, E, R> =>
   make({
     kind: "union",

@@ -6,11 +6,12 @@
  * long a stream remembers is its own slide or the app's `remember`, and at least what its children need of it; it grows
  * towards the sources. Source: Spark Streaming's `DStreamGraph`.
  */
+import { describeValue } from "../protocol/describeValue.ts"
 import { digest } from "../protocol/Digest.ts"
 import type { StreamId } from "../protocol/Ids.ts"
-import { type Millis, millisOf } from "../time/Time.ts"
-import type { AnyDStream } from "./DStream.ts"
-import type { AnyOutput } from "./Output.ts"
+import { type Millis, millisOrNaN } from "../time/Time.ts"
+import { type AnyDStream, isDStream } from "./DStream.ts"
+import { type AnyOutput, isOutput } from "./Output.ts"
 import type { AnyStreamingApp } from "./StreamingApp.ts"
 
 export interface GraphNode {
@@ -58,21 +59,21 @@ interface Draft {
   rememberMillis: Millis
 }
 
-/** Total: mistakes such as two operators of one name are told by `validate`. */
+/** Total: what is no output, and what is no stream, is left out; `validate` tells it, as it does two operators of one name. */
 export const make = (app: AnyStreamingApp): DStreamGraph => {
   const { batchMillis } = app
-  const outputs = app.outputs.map((output, index) => ({ id: output.name ?? `${output.kind}-${index}`, output }))
+  const outputs = namedOutputs(app.outputs)
   const ids = nameOperators(outputs)
   const drafts = orderOperators(outputs, ids, batchMillis)
   spreadRemember(drafts, app)
   const nodes = [...drafts.values()].map((draft): GraphNode => ({
     ...draft,
-    parents: draft.stream.parents.map((parent) => ids.get(parent)!)
+    parents: parentsOf(draft.stream).map((parent) => ids.get(parent)!)
   }))
   const byId = new Map(nodes.map((node) => [node.id, node]))
   const graphOutputs = outputs.map(({ id, output }) => ({ id, output, stream: ids.get(output.stream)! }))
   const manifest: Manifest = {
-    app: app.name,
+    app: textOf(app.name),
     batchMillis,
     operators: nodes.map(({ id, stream, parents }) => ({ id, kind: stream.kind, parents })),
     outputs: graphOutputs.map(({ id, output, stream }) => ({ id, kind: output.kind, stream }))
@@ -117,6 +118,20 @@ const differenceOf = (
 
 type NamedOutput = { readonly id: string; readonly output: AnyOutput }
 
+/** Numbered by their places among all that the app calls outputs. */
+const namedOutputs = (outputs: unknown): ReadonlyArray<NamedOutput> =>
+  (Array.isArray(outputs) ? outputs : []).flatMap((output: unknown, index) =>
+    isOutput(output) && isDStream(output.stream)
+      ? [{ id: textOf(output.name ?? `${output.kind}-${index}`), output }]
+      : []
+  )
+
+/** Names are texts; what else was written as one is shown. */
+const textOf = (name: unknown): string => typeof name === "string" ? name : name === undefined ? "" : describeValue(name)
+
+const parentsOf = ({ parents }: AnyDStream): ReadonlyArray<AnyDStream> =>
+  Array.isArray(parents) ? parents.filter(isDStream) : []
+
 /** Breadth first from each output, so that the operators nearest to it are numbered first. */
 const nameOperators = (outputs: ReadonlyArray<NamedOutput>): Map<AnyDStream, StreamId> => {
   const ids = new Map<AnyDStream, StreamId>()
@@ -127,8 +142,8 @@ const nameOperators = (outputs: ReadonlyArray<NamedOutput>): Map<AnyDStream, Str
       if (ids.has(next)) continue
       const n = ofKind.get(next.kind) ?? 0
       ofKind.set(next.kind, n + 1)
-      ids.set(next, next.name ?? `${output}.${next.kind}.${n}`)
-      queue.push(...next.parents)
+      ids.set(next, textOf(next.name ?? `${output}.${next.kind}.${n}`))
+      queue.push(...parentsOf(next))
     }
   }
   return ids
@@ -143,7 +158,7 @@ const orderOperators = (
   const visit = (stream: AnyDStream): Draft => {
     const known = drafts.get(stream)
     if (known !== undefined) return known
-    const parents = stream.parents.map(visit)
+    const parents = parentsOf(stream).map(visit)
     const draft: Draft = {
       id: ids.get(stream)!,
       stream,
@@ -159,11 +174,11 @@ const orderOperators = (
 
 /** Children before parents: each tells its parents how long they have to remember. */
 const spreadRemember = (drafts: Map<AnyDStream, Draft>, app: AnyStreamingApp) => {
-  const asked = millisOf(app.settings.remember ?? 0)
+  const asked = millisOrNaN(app.settings.remember ?? 0)
   for (const draft of drafts.values()) draft.rememberMillis = Math.max(draft.slideMillis, asked)
   for (const draft of [...drafts.values()].toReversed()) {
     const needed = draft.rememberMillis + draft.stream.parentRemember(app.batchMillis)
-    for (const parent of draft.stream.parents) {
+    for (const parent of parentsOf(draft.stream)) {
       const above = drafts.get(parent)!
       above.rememberMillis = Math.max(above.rememberMillis, needed)
     }

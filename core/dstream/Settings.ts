@@ -6,7 +6,8 @@
  * are milliseconds. Spark's name stands beside each.
  */
 import { type Duration, Schema } from "effect"
-import { millisOf } from "../time/Time.ts"
+import { describeValue } from "../protocol/describeValue.ts"
+import { millisOrNaN } from "../time/Time.ts"
 
 /** What users may write. */
 export interface SettingsInput {
@@ -32,7 +33,10 @@ export interface SettingsInput {
   readonly gracefulStopTimeout?: Duration.Input | undefined
   /** Pause before a receiver starts again. 2 s. (`spark.streaming.receiverRestartDelay`) */
   readonly receiverRestartDelay?: Duration.Input | undefined
-  /** Records a second that a receiver may store at most. No limit. (`spark.streaming.receiver.maxRate`) */
+  /**
+   * Records a second that a receiver may store at most. No limit. (`spark.streaming.receiver.maxRate`, where zero or less means
+   * no limit; here that is refused: leave it out.)
+   */
   readonly receiverMaxRate?: number | undefined
   /** Lets receivers store no faster than batches are processed. false. (`spark.streaming.backpressure.enabled`) */
   readonly backpressure?: boolean | undefined
@@ -64,10 +68,11 @@ export interface Settings {
   readonly codeGeneration: boolean
 }
 
-/** A setting has a value that it cannot have. */
+/** A setting that there is not, or one with a value that it cannot have. */
 export class InvalidSetting extends Schema.TaggedError<InvalidSetting>()("InvalidSetting", {
   setting: Schema.String,
-  message: Schema.String
+  message: Schema.String,
+  remedy: Schema.String
 }) {}
 
 const defaults = {
@@ -78,7 +83,10 @@ const defaults = {
   receiverRestartDelay: 2000
 }
 
-/** The settings of a run; `inputs` in order of precedence, first the strongest. Throws nothing: see `invalidSettings`. */
+/**
+ * The settings of a run; `inputs` in order of precedence, first the strongest. Throws nothing:
+ * what is no duration becomes NaN; `invalidSettings` tells it.
+ */
 export const resolve = (
   inputs: ReadonlyArray<SettingsInput>,
   run: { readonly batchMillis: number; readonly executors: number }
@@ -93,15 +101,15 @@ export const resolve = (
   return {
     concurrentJobs: given.concurrentJobs ?? defaults.concurrentJobs,
     defaultParallelism: given.defaultParallelism ?? run.executors,
-    blockIntervalMillis: millisOf(given.blockInterval ?? defaults.blockInterval),
+    blockIntervalMillis: millisOrNaN(given.blockInterval ?? defaults.blockInterval),
     maxTaskFailures: given.maxTaskFailures ?? defaults.maxTaskFailures,
     maxStageRepairs: given.maxStageRepairs ?? defaults.maxStageRepairs,
     onBatchFailure: given.onBatchFailure ?? "stop",
     onBlockLost: given.onBlockLost ?? "fail",
     missedTicks: given.missedTicks ?? "replay",
-    rememberMillis: millisOf(given.remember ?? 0),
-    gracefulStopTimeoutMillis: millisOf(given.gracefulStopTimeout ?? stopTimeout),
-    receiverRestartDelayMillis: millisOf(given.receiverRestartDelay ?? defaults.receiverRestartDelay),
+    rememberMillis: millisOrNaN(given.remember ?? 0),
+    gracefulStopTimeoutMillis: millisOrNaN(given.gracefulStopTimeout ?? stopTimeout),
+    receiverRestartDelayMillis: millisOrNaN(given.receiverRestartDelay ?? defaults.receiverRestartDelay),
     receiverMaxRate: given.receiverMaxRate,
     backpressure: given.backpressure ?? false,
     backpressureInitialRate: given.backpressureInitialRate ?? 10_000,
@@ -110,23 +118,105 @@ export const resolve = (
   }
 }
 
-const atLeastOne = ["concurrentJobs", "defaultParallelism", "maxTaskFailures", "blockMemoryBytes"] as const
-const positive = ["blockIntervalMillis", "gracefulStopTimeoutMillis"] as const
+/** What a setting has to be, in words, and whether a value is that. */
+interface Need {
+  readonly what: string
+  readonly holds: (value: unknown) => boolean
+}
 
-/** What is wrong with resolved settings, all at once. */
-export const invalidSettings = (settings: Settings): ReadonlyArray<InvalidSetting> => {
-  const errors: Array<InvalidSetting> = []
-  const say = (setting: string, needs: string, value: unknown) =>
-    errors.push(new InvalidSetting({ setting, message: `${setting} has to be ${needs}, and is ${String(value)}` }))
-  for (const key of atLeastOne) {
-    if (!Number.isInteger(settings[key]) || settings[key] < 1) say(key, "a whole number of at least 1", settings[key])
+const wholeFromOne: Need = {
+  what: "a whole number of at least 1",
+  holds: (value) => Number.isSafeInteger(value) && (value as number) >= 1
+}
+const rate: Need = {
+  what: "a number of records a second above zero",
+  holds: (value) => typeof value === "number" && value > 0
+}
+const boolean: Need = { what: "true or false", holds: (value) => typeof value === "boolean" }
+const oneOf = (...names: ReadonlyArray<string>): Need => ({
+  what: names.map((name) => `"${name}"`).join(" or "),
+  holds: (value) => typeof value === "string" && names.includes(value)
+})
+const examples = `such as "1 second", "200 millis" or 500 (milliseconds)`
+const duration: Need = {
+  what: `a duration that is not negative, ${examples}`,
+  holds: (value) => millisOrNaN(value) >= 0
+}
+const durationAboveZero: Need = {
+  what: `a duration above zero, ${examples}`,
+  holds: (value) => millisOrNaN(value) > 0
+}
+
+const needs: Readonly<Record<keyof SettingsInput, Need>> = {
+  concurrentJobs: wholeFromOne,
+  defaultParallelism: wholeFromOne,
+  blockInterval: durationAboveZero,
+  maxTaskFailures: wholeFromOne,
+  maxStageRepairs: { what: "a whole number of at least 0", holds: (value) => value === 0 || wholeFromOne.holds(value) },
+  onBatchFailure: oneOf("stop", "skip"),
+  onBlockLost: oneOf("fail", "ignore"),
+  missedTicks: oneOf("replay", "coalesce", "skip"),
+  remember: duration,
+  gracefulStopTimeout: durationAboveZero,
+  receiverRestartDelay: duration,
+  receiverMaxRate: rate,
+  backpressure: boolean,
+  backpressureInitialRate: rate,
+  blockMemoryBytes: wholeFromOne,
+  codeGeneration: boolean
+}
+
+/** What is wrong with settings as a user wrote them, all at once. */
+export const invalidSettings = (input: unknown): ReadonlyArray<InvalidSetting> => {
+  if (typeof input !== "object" || input === null || Array.isArray(input)) {
+    return [
+      new InvalidSetting({
+        setting: "settings",
+        message: `they have to be an object, and are ${describeValue(input)}`,
+        remedy: "write them as { concurrentJobs: 2 }, or leave them out"
+      })
+    ]
   }
-  for (const key of positive) if (!(settings[key] > 0)) say(key, "a duration above zero", settings[key])
-  if (!(settings.backpressureInitialRate > 0)) {
-    say("backpressureInitialRate", "above zero records a second", settings.backpressureInitialRate)
+  return Object.entries(input).flatMap(([setting, value]) => {
+    if (!Object.hasOwn(needs, setting)) return [unknownSetting(setting)]
+    const { what, holds } = needs[setting as keyof SettingsInput]
+    if (value === undefined || holds(value)) return []
+    const message = `it has to be ${what}, and is ${describeValue(value)}`
+    return [new InvalidSetting({ setting, message, remedy: "change it, or leave it out" })]
+  })
+}
+
+const unknownSetting = (setting: string) => {
+  const near = nearest(setting, Object.keys(needs))
+  return new InvalidSetting({
+    setting,
+    message: "there is no such setting",
+    remedy: near === undefined ? `the settings are ${Object.keys(needs).join(", ")}` : `did you mean ${near}?`
+  })
+}
+
+/** The name with the fewest edits to the wrong one, if they are few. */
+const nearest = (wrong: string, names: ReadonlyArray<string>): string | undefined => {
+  const editsMax = Math.max(2, Math.floor(wrong.length / 3))
+  let best: { readonly name: string; readonly edits: number } | undefined
+  for (const name of names) {
+    const edits = editsBetween(wrong.toLowerCase().slice(0, nameCharactersMax), name.toLowerCase())
+    if (edits <= editsMax && (best === undefined || edits < best.edits)) best = { name, edits }
   }
-  if (settings.receiverMaxRate !== undefined && !(settings.receiverMaxRate > 0)) {
-    say("receiverMaxRate", "above zero records a second", settings.receiverMaxRate)
+  return best?.name
+}
+
+const nameCharactersMax = 60
+
+/** Levenshtein's distance, row by row. */
+const editsBetween = (a: string, b: string): number => {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)))
+    }
+    row = next
   }
-  return errors
+  return row[b.length]!
 }

@@ -2,10 +2,11 @@
  * StreamingApp: a program as a value: outputs, the batch duration, settings, and the layer that meets what the user's Effects
  * require. The layer is built once in the driver and once in each executor, and is scoped to it.
  *
- * `make` is total; `validate` gives the graph or all mistakes at once. Running, simulating and `dstreams check` call it.
+ * `make` is total: it keeps what it is given, of whatever shape; `validate` gives the graph or all mistakes at once. Running,
+ * simulating and `dstreams check` call it.
  */
 import { type Context, type Duration, Effect, Layer, Predicate, type Scope } from "effect"
-import { millisOf } from "../time/Time.ts"
+import { millisOrNaN } from "../time/Time.ts"
 import * as DStreamGraph from "./DStreamGraph.ts"
 import type { AnyOutput, Output } from "./Output.ts"
 import type { SettingsInput } from "./Settings.ts"
@@ -16,7 +17,10 @@ export const TypeId = "~dstreams/StreamingApp"
 export interface StreamingApp<out E = never, out R = never> {
   readonly [TypeId]: { readonly _E: (_: never) => E; readonly _R: (_: never) => R }
   readonly name: string
+  /** NaN if what was written is no duration. */
   readonly batchMillis: number
+  /** As it was written, for messages. */
+  readonly batchDuration: unknown
   readonly outputs: ReadonlyArray<AnyOutput>
   readonly layer: Layer.Layer<any, any, any>
   readonly settings: SettingsInput
@@ -43,7 +47,8 @@ export const make = <const Outputs extends ReadonlyArray<AnyOutput>, LOut = neve
 ): StreamingApp<ErrorsOf<Outputs[number]> | LE, Exclude<RequirementsOf<Outputs[number]>, LOut> | LR> => ({
   [TypeId]: variance,
   name: options.name,
-  batchMillis: millisOf(options.batchDuration),
+  batchMillis: millisOrNaN(options.batchDuration),
+  batchDuration: options.batchDuration,
   outputs: options.outputs,
   layer: (options.layer ?? Layer.empty) as Layer.Layer<any, any, any>,
   settings: options.settings ?? {}
@@ -52,17 +57,23 @@ export const make = <const Outputs extends ReadonlyArray<AnyOutput>, LOut = neve
 /** The same app with another batch duration. */
 export const withBatchDuration = <E, R>(self: StreamingApp<E, R>, duration: Duration.Input): StreamingApp<E, R> => ({
   ...self,
-  batchMillis: millisOf(duration)
+  batchMillis: millisOrNaN(duration),
+  batchDuration: duration
 })
 
 export const isStreamingApp = (value: unknown): value is AnyStreamingApp => Predicate.hasProperty(value, TypeId)
 
-/** The graph of the app, or one error with all its mistakes. */
-export const validate = (app: AnyStreamingApp): Effect.Effect<DStreamGraph.DStreamGraph, InvalidApp> =>
+/** The graph of the app, or one error with all its mistakes, and those of the settings that a run is started with. */
+export const validate = (
+  app: AnyStreamingApp,
+  runSettings: SettingsInput = {}
+): Effect.Effect<DStreamGraph.DStreamGraph, InvalidApp> =>
   Effect.suspend(() => {
     const graph = DStreamGraph.make(app)
-    const mistakes = mistakesOf(app, graph)
-    return mistakes.length === 0 ? Effect.succeed(graph) : Effect.fail(new InvalidApp({ app: app.name, mistakes }))
+    const mistakes = mistakesOf(app, graph, runSettings)
+    return mistakes.length === 0
+      ? Effect.succeed(graph)
+      : Effect.fail(new InvalidApp({ app: graph.manifest.app, mistakes }))
   })
 
 /** What the app's layer provides, built for the process, or the executor, that owns the scope; shared with no other. */

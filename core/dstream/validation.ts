@@ -1,11 +1,18 @@
 /**
  * What can be wrong with an app, each mistake naming operator and remedy; all are told at once.
+ *
+ * An app may come from a program without types: nothing here trusts the shape of what a user wrote. What is no output or no
+ * stream is left out of the graph, and told here.
  */
-import { Schema } from "effect"
+import { Layer, Predicate, Schema } from "effect"
+import { describeValue } from "../protocol/describeValue.ts"
 import { numPartitionsMax } from "../rdd/Partitioner.ts"
 import { isMultipleOf } from "../time/Time.ts"
-import type { DStreamGraph } from "./DStreamGraph.ts"
-import { invalidSettings, resolve } from "./Settings.ts"
+import { isDStream } from "./DStream.ts"
+import type { DStreamGraph, GraphNode } from "./DStreamGraph.ts"
+import { isOutput } from "./Output.ts"
+import { invalidSettings, type SettingsInput } from "./Settings.ts"
+import * as SideValue from "./SideValue.ts"
 import type { AnyStreamingApp } from "./StreamingApp.ts"
 
 /** One mistake: `where` names the operator, output or setting. */
@@ -18,46 +25,145 @@ export class InvalidApp extends Schema.TaggedError<InvalidApp>()("InvalidApp", {
   mistakes: Schema.Array(Mistake)
 }) {
   override get message() {
-    return `the app "${this.app}" cannot run:\n` +
+    const name = this.app.trim() === "" ? "the app" : `the app "${this.app}"`
+    return `${name} cannot run:\n` +
       this.mistakes.map(({ where, message, remedy }) => `  - ${where}: ${message}; ${remedy}`).join("\n")
   }
 }
 
-export const mistakesOf = (app: AnyStreamingApp, graph: DStreamGraph): ReadonlyArray<Mistake> => [
+export const mistakesOf = (
+  app: AnyStreamingApp,
+  graph: DStreamGraph,
+  runSettings: SettingsInput
+): ReadonlyArray<Mistake> => [
+  ...outputMistakes(app.outputs),
   ...appMistakes(app),
+  ...graph.nodes.flatMap(operatorMistakes),
   ...nameMistakes(graph),
   ...slideMistakes(graph),
   ...partitionMistakes(graph),
-  ...settingMistakes(app)
+  ...[runSettings, app.settings].flatMap((settings) =>
+    invalidSettings(settings).map(({ setting, message, remedy }) => ({ where: setting, message, remedy }))
+  )
 ]
+
+const outputExample = "counts.pipe(DStream.print())"
+
+const outputMistakes = (outputs: unknown): ReadonlyArray<Mistake> => {
+  if (outputs === undefined || (Array.isArray(outputs) && outputs.length === 0)) {
+    return [{
+      where: "outputs",
+      message: "no output operations registered, so nothing would run",
+      remedy: `give StreamingApp.make at least one output, such as ${outputExample}`
+    }]
+  }
+  if (!Array.isArray(outputs)) {
+    const what = isOutput(outputs) ? "an output" : isDStream(outputs) ? "a DStream" : describeValue(outputs)
+    return [{
+      where: "outputs",
+      message: `this is ${what}, not an array of outputs`,
+      remedy: `write outputs: [${outputExample}]`
+    }]
+  }
+  return Array.from(outputs as ReadonlyArray<unknown>).flatMap((output, index) => outputMistake(output, index) ?? [])
+}
+
+const outputMistake = (output: unknown, index: number): Mistake | undefined => {
+  const where = `outputs[${index}]`
+  if (isOutput(output)) {
+    if (isDStream(output.stream)) return undefined
+    return {
+      where,
+      message: `this is an output of ${describeValue(output.stream)}, not of a DStream`,
+      remedy: `pipe a stream into it: ${outputExample}`
+    }
+  }
+  if (isDStream(output)) {
+    return { where, message: "this is a DStream, not an output", remedy: "end it with .pipe(DStream.print())" }
+  }
+  return {
+    where,
+    message: `this is ${describeValue(output)}, not an output`,
+    remedy: typeof output === "function"
+      ? `pipe a stream into it: ${outputExample}`
+      : `give the output of a stream, such as ${outputExample}`
+  }
+}
 
 const appMistakes = (app: AnyStreamingApp): ReadonlyArray<Mistake> => {
   const mistakes: Array<Mistake> = []
-  if (app.outputs.length === 0) {
-    mistakes.push({
-      where: "outputs",
-      message: "no output operations registered, so nothing would run",
-      remedy: "give StreamingApp.make at least one output, such as counts.pipe(DStream.print())"
-    })
-  }
-  if (!isBatchMillis(app.batchMillis)) {
-    mistakes.push({
-      where: "batchDuration",
-      message: `a batch of ${app.batchMillis} ms is not possible`,
-      remedy: `write a duration of whole milliseconds above zero, such as "1 second"`
-    })
-  }
-  if (app.name.trim() === "") {
+  if (!isBatchMillis(app.batchMillis)) mistakes.push(batchDurationMistake(app))
+  const name: unknown = app.name
+  if (typeof name !== "string" || name.trim() === "") {
     mistakes.push({
       where: "name",
-      message: "the app has no name",
+      message: isMissing(name) || typeof name === "string" ? "the app has no name" : `this is ${describeValue(name)}`,
       remedy: "name it: checkpoints and listeners show it"
+    })
+  }
+  if (!Layer.isLayer(app.layer)) {
+    mistakes.push({
+      where: "layer",
+      message: `this is ${describeValue(app.layer)}, not a Layer`,
+      remedy: "make one with Layer.succeed or Layer.effect, or leave it out"
     })
   }
   return mistakes
 }
 
+const isMissing = (value: unknown) => value === undefined || value === null
+
 const isBatchMillis = (millis: number) => Number.isInteger(millis) && millis >= 1
+
+const batchDurationMistake = ({ batchDuration, batchMillis }: AnyStreamingApp): Mistake => ({
+  where: "batchDuration",
+  message: isMissing(batchDuration)
+    ? "there is none"
+    : Number.isNaN(batchMillis)
+    ? `${describeValue(batchDuration)} is no duration`
+    : `a batch of ${batchMillis} ms is not possible`,
+  remedy: `write a duration of whole milliseconds above zero, such as "1 second", "200 millis" or 500`
+})
+
+/** The parameters of operators that are functions. */
+const functionParams = ["f", "create", "mergeValue", "mergeCombiners"]
+
+/** What was written where an operator needs a stream, a function, or a side value. */
+const operatorMistakes = ({ id, stream }: GraphNode): ReadonlyArray<Mistake> => {
+  const parents: ReadonlyArray<unknown> = Array.isArray(stream.parents) ? stream.parents : []
+  const mistakes = parents.flatMap((parent, index): ReadonlyArray<Mistake> =>
+    isDStream(parent) ? [] : [{
+      where: id,
+      message: `its ${parents.length > 1 ? `stream ${index}` : "stream"} is ${describeValue(parent)}, not a DStream`,
+      remedy: `give it a stream, as in lines.pipe(DStream.${stream.kind}(...))`
+    }]
+  )
+  if (stream.kind === "union" && parents.length === 0) {
+    mistakes.push({
+      where: id,
+      message: "unionAll was given no streams",
+      remedy: "give DStream.unionAll an array of at least one stream"
+    })
+  }
+  for (const param of functionParams) {
+    const value = stream.params[param]
+    if (!(param in stream.params) || typeof value === "function") continue
+    mistakes.push({
+      where: id,
+      message: `what ${stream.kind} was given as ${param} is ${describeValue(value)}, not a function`,
+      remedy: "give it a function"
+    })
+  }
+  for (const [key, value] of Object.entries(stream.sideValues)) {
+    if (Predicate.hasProperty(value, SideValue.TypeId)) continue
+    mistakes.push({
+      where: id,
+      message: `its side value "${key}" is ${describeValue(value)}`,
+      remedy: "make it with DStream.sideValue(effect, schema)"
+    })
+  }
+  return mistakes
+}
 
 const nameMistakes = (graph: DStreamGraph): ReadonlyArray<Mistake> => [
   ...repeated(graph.nodes.map((node) => node.id)).map((id) => ({
@@ -119,12 +225,3 @@ const partitionMistakes = (graph: DStreamGraph): ReadonlyArray<Mistake> =>
       remedy: `ask for a whole number from 1 to ${numPartitionsMax}`
     }]
   })
-
-const settingMistakes = (app: AnyStreamingApp): ReadonlyArray<Mistake> =>
-  invalidSettings(resolve([app.settings], { batchMillis: Math.max(1, app.batchMillis), executors: 1 })).map((
-    error
-  ) => ({
-    where: error.setting,
-    message: error.message,
-    remedy: "change it in the app's settings or leave it out"
-  }))
