@@ -4,12 +4,13 @@
  * `foreachBatch` runs on the driver and reads the batch; `foreachPartition` runs on the executors, once per partition, with
  * the app's layer; both may be run again when a batch is. Source: Spark Streaming's `ForEachDStream` and `foreachRDD`.
  */
-import { Console, Effect } from "effect"
+import { Console, Effect, Predicate } from "effect"
 import type { PartitionIndex } from "../protocol/Ids.ts"
 import type { Time } from "../time/Time.ts"
 import type { Batch, JobFailed } from "./Batch.ts"
 import type { AnyDStream, DStream } from "./DStream.ts"
 import { formatBatch } from "./Print.ts"
+import { effectOf, tellMissingService } from "./UserEffect.ts"
 
 export const TypeId = "~dstreams/Output"
 
@@ -36,6 +37,8 @@ export interface Output<out E = never, out R = never> {
 
 export type AnyOutput = Output<any, any>
 
+export const isOutput = (value: unknown): value is AnyOutput => Predicate.hasProperty(value, TypeId)
+
 const variance = { _E: (_: never) => _, _R: (_: never) => _ }
 
 const make = (kind: string, stream: AnyDStream, action: OutputAction, name?: string): Output<any, any> => ({
@@ -56,8 +59,11 @@ export const foreachBatch = <A, E1, R1>(
   run: (batch: Batch<A>) => Effect.Effect<unknown, E1, R1>,
   options?: OutputOptions
 ) =>
-<E, R>(self: DStream<A, E, R>): Output<E | Exclude<E1, JobFailed>, R | R1> =>
-  make("foreachBatch", self, { kind: "foreachBatch", run }, options?.name)
+<E, R>(self: DStream<A, E, R>): Output<E | Exclude<E1, JobFailed>, R | R1> => {
+  const checked = effectOf("foreachBatch", run)
+  const action: OutputAction = { kind: "foreachBatch", run: (batch) => tellMissingService(checked(batch)) }
+  return make("foreachBatch", self, action, options?.name)
+}
 
 /** An Effect on an executor per partition of each batch. */
 export const foreachPartition = <A, E1, R1>(

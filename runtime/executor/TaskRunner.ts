@@ -11,6 +11,7 @@ import type { Payload } from "../../core/dstream/BatchPlan.ts"
 import type { Derivation, SealedRDD } from "../../core/dstream/Derivation.ts"
 import { chunkOf, type ChunkReader } from "../../core/dstream/InputDStream.ts"
 import type { PartitionContext } from "../../core/dstream/Output.ts"
+import { effectOf, tellMissingService } from "../../core/dstream/UserEffect.ts"
 import type { Action, RunTasks, TaskDescription, TaskResult } from "../../core/protocol/ExecutorProtocol.ts"
 import type { BlockId } from "../../core/blocks/ReceivedBlock.ts"
 import * as Fusion from "../../core/rdd/Fusion.ts"
@@ -115,8 +116,9 @@ const act = Effect.fnUntraced(function* (
         return yield* Effect.fail(failed(place, `the program of this executor has no output "${action.output}"`))
       }
       const records = yield* run(Sink.collect)
-      yield* Effect.suspend(() => output(records, { time, partition })).pipe(
+      yield* effectOf("foreachPartition", output)(records, { time, partition }).pipe(
         Effect.provideContext(context),
+        tellMissingService,
         Effect.catchCause((cause) => Effect.fail(faultOf(place, cause)))
       )
       return done(records.length)
@@ -184,8 +186,10 @@ const runSegment = Effect.fnUntraced(function* (
   const records = yield* drain(Fusion.fuse(steps, boundarySink(end), fusionOf(options)), reader, pace)
   const { op, operator } = end
   if (op.kind !== "mapEffect") return chunkOf(crossBoundary({ op, operator }, records))
-  const results = Effect.forEach(records, (record) => op.f(record), { concurrency: op.concurrency }).pipe(
+  const f = effectOf("mapEffect", op.f)
+  const results = Effect.forEach(records, (record) => f(record), { concurrency: op.concurrency }).pipe(
     Effect.provideContext(options.context),
+    tellMissingService,
     Effect.catchCause((cause) => Effect.fail(faultOf({ operator, partition }, cause)))
   )
   return chunkOf(yield* results)

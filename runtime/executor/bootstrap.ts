@@ -6,11 +6,12 @@
 import { Deferred, Effect, Exit, type Scope } from "effect"
 import * as DStreamGraph from "../../core/dstream/DStreamGraph.ts"
 import * as GeneratedRDDs from "../../core/dstream/GeneratedRDDs.ts"
-import * as StreamingApp from "../../core/dstream/StreamingApp.ts"
+import type { AnyStreamingApp } from "../../core/dstream/StreamingApp.ts"
 import type { Handshake } from "../../core/protocol/ExecutorProtocol.ts"
 import type { StreamId } from "../../core/protocol/Ids.ts"
 import type { Border } from "../../core/protocol/RecordCodec.ts"
 import { fromSettings } from "../../core/receiving/ReceivingSettings.ts"
+import { buildLayer } from "../appLayer.ts"
 import * as Supervisor from "../driver/Supervisor.ts"
 import { SpillSpace } from "../storage/SpillSpace.ts"
 import * as BlockManager from "./BlockManager.ts"
@@ -20,7 +21,7 @@ import { blockManagerBased } from "./ReceivedBlockHandler.ts"
 import * as ReceiverHost from "./ReceiverHost.ts"
 
 export interface ExecutorBootstrap {
-  readonly app: StreamingApp.AnyStreamingApp
+  readonly app: AnyStreamingApp
   readonly handshake: Handshake
   readonly link: ExecutorLink
 }
@@ -34,7 +35,7 @@ export const runExecutor = Effect.fnUntraced(function*(
   if (difference !== undefined) return link.toDriver({ kind: "ExecutorRefused", difference })
   const { settings, epoch } = handshake
   const spill = yield* SpillSpace
-  const context = yield* StreamingApp.buildLayer(app)
+  const context = yield* buildLayer(app, "executor")
   const blockManager = BlockManager.make({ ...spill, memoryLimitBytes: settings.blockMemoryBytes })
   const died = Deferred.makeUnsafe<never, unknown>()
   const fork = yield* Supervisor.make((cause) => void Deferred.doneUnsafe(died, Exit.failCause(cause)))
