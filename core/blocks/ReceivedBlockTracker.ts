@@ -200,9 +200,3 @@ const noBlocks: BlocksOfBatch = new Map()
 
 /** Blocks of a batch by stream; an unknown or cleaned batch has none. */
 export const blocksOf = (state: ReceivedBlockTracker, time: Time): BlocksOfBatch => state.batches.get(time) ?? noBlocks
-
-export const blocksOfStream = (
-  state: ReceivedBlockTracker,
-  time: Time,
-  stream: StreamId
-): ReadonlyArray<ReceivedBlockInfo> => blocksOf(state, time).get(stream) ?? []

@@ -17,7 +17,7 @@ import type { SealedRDD } from "../dstream/Derivation.ts"
 import type { PartitionIndex, StreamId } from "../protocol/Ids.ts"
 import type { Time } from "../time/Time.ts"
 import type { OperatorStep } from "./NarrowOp.ts"
-import { type AnyRDD, parentsOf } from "./RDD.ts"
+import type { AnyRDD } from "./RDD.ts"
 import type { ShuffleDependency } from "./ShuffleDependency.ts"
 
 /** Where the records of a partition come from. `partition` counts within the source, whatever unions follow. */
@@ -120,20 +120,6 @@ export const chainsOf = (rdd: SealedRDD): ReadonlyArray<Chain> => {
   }
   visit(rdd, [])
   return chains
-}
-
-/** The shuffles that an RDD needs, however far up, each once, parents first. */
-export const shufflesOf = (rdd: SealedRDD): ReadonlyArray<ShuffledRDD> => {
-  const seen = new Set<string>()
-  const found: Array<ShuffledRDD> = []
-  const visit = (current: SealedRDD): void => {
-    if (seen.has(current.identity.id)) return
-    seen.add(current.identity.id)
-    for (const parent of parentsOf(current)) visit(sealedParent(parent))
-    if (isShuffled(current)) found.push(current)
-  }
-  visit(rdd)
-  return found
 }
 
 const sealedParent = (rdd: AnyRDD): SealedRDD => {

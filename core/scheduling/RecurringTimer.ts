@@ -1,7 +1,7 @@
 /**
  * RecurringTimer, its arithmetic: when a timer of a period is due, as a function of the clock alone.
  *
- * Ticks have nominal times: multiples of the period (after a restart: the first start plus multiples of it), whatever the
+ * Ticks have nominal times: multiples of the period (of a timer with a given start: that plus multiples of it), whatever the
  * clock says when they are told. What is due at one look at the clock is a range, never a list, so that a clock that jumps by
  * a day costs no more than one that does not. Source: Spark Streaming's `RecurringTimer`.
  */
@@ -16,10 +16,6 @@ export interface TickRange {
 
 /** The first tick of a timer without a given start: the next multiple of the period strictly after now. */
 export const startTime = (now: Time, period: Millis): Time => nextMultiple(now, period)
-
-/** The first tick after now of a timer that was first started at `originalStart`. */
-export const restartTime = (originalStart: Time, now: Time, period: Millis): Time =>
-  originalStart + nextMultiple(now - originalStart, period)
 
 /** Zero time of a fresh context: the multiple of the batch duration at or before now. The first batch is one later. */
 export const zeroTime = (now: Time, batchMillis: Millis): Time => floorTo(now, batchMillis)

@@ -83,7 +83,9 @@ test("every accepted block is in exactly one batch or waits, in order of arrival
       for (const stream of ["a", "b"]) {
         const of = (infos: ReadonlyArray<ReceivedBlockInfo>) => infos.filter((info) => info.stream === stream)
         assert.deepEqual(Tracker.unallocated(state, stream), of(waiting))
-        for (const [time, infos] of batches) assert.deepEqual(Tracker.blocksOfStream(state, time, stream), of(infos))
+        for (const [time, infos] of batches) {
+          assert.deepEqual(Tracker.blocksOf(state, time).get(stream) ?? [], of(infos))
+        }
       }
       assert.equal(Tracker.hasUnallocated(state), waiting.length > 0)
       assert.deepEqual(Array.from(state.batches.keys()), Array.from(batches.keys()))
@@ -130,6 +132,24 @@ test("a block that is later than the window of repetitions is refused, and the m
   assert.equal(Tracker.hasUnallocated(state), true)
 })
 
+test("the window of repetitions holds the last that was cleaned up and those before it, so many in all", () => {
+  const { repetitionWindow } = Tracker
+  const highest = repetitionWindow + 10
+  // Of a run only the highest was cleaned up: what is younger than the window by one is new, what is not is refused.
+  const answerTo = (sequence: number) => {
+    const state = Tracker.make(["a"])
+    const perform = run(state)
+    perform({ kind: "AddBlock", info: infoOf("a", highest), registered: 1 })
+    perform({ kind: "AllocateBatch", time: 1 })
+    perform({ kind: "CleanupBatches", before: 2, now: 3 })
+    return [perform({ kind: "AddBlock", info: infoOf("a", sequence), registered: 1 }), Tracker.hasUnallocated(state)]
+  }
+  assert.deepEqual(answerTo(highest - repetitionWindow - 1), ["Refused", false])
+  assert.deepEqual(answerTo(highest - repetitionWindow), ["Refused", false])
+  assert.deepEqual(answerTo(highest - repetitionWindow + 1), ["Accepted", true])
+  assert.deepEqual(answerTo(highest), ["Accepted", false])
+})
+
 test("a block of an older or unregistered attempt, or of an unknown stream, is refused with the reason", () => {
   const state = Tracker.make(["a"])
   const refusal = (info: ReceivedBlockInfo, registered: number | undefined) => {
@@ -146,14 +166,14 @@ test("recovery removes only allocated blocks from those that wait", () => {
   const infos = Array.from({ length: 10 }, (_, i) => infoOf("1", i))
   for (const info of infos) Tracker.apply(state, { kind: "BlockAddition", info })
   Tracker.apply(state, { kind: "BatchAllocation", time: 0, blocks: [["1", infos.slice(0, 5)]] })
-  assert.deepEqual(Tracker.blocksOfStream(state, 0, "1"), infos.slice(0, 5))
+  assert.deepEqual(Tracker.blocksOf(state, 0).get("1"), infos.slice(0, 5))
   assert.deepEqual(Tracker.unallocated(state, "1"), infos.slice(5))
 })
 
 test("an allocation alone, its additions being lost, still tells its batch", () => {
   const state = Tracker.make(["1"])
   Tracker.apply(state, { kind: "BatchAllocation", time: 3, blocks: [["1", [infoOf("1", 0)]]] })
-  assert.deepEqual(Tracker.blocksOfStream(state, 3, "1"), [infoOf("1", 0)])
+  assert.deepEqual(Tracker.blocksOf(state, 3).get("1"), [infoOf("1", 0)])
 })
 
 test("a clean-up drops the batches strictly before the limit, which has to lie in the past", () => {

@@ -5,11 +5,18 @@ import * as assert from "node:assert/strict"
 import { test } from "node:test"
 import * as fc from "fast-check"
 import { copyColumn, copyValue } from "../../core/rdd/copyValue.ts"
+import type { SealedRDD } from "../../core/dstream/Derivation.ts"
 import type { OperatorStep } from "../../core/rdd/NarrowOp.ts"
 import * as RDD from "../../core/rdd/RDD.ts"
-import { type Chain, chainOf, chainsOf, mapSide, shufflesOf } from "../../core/rdd/Stage.ts"
+import { type Chain, chainOf, chainsOf, isShuffled, mapSide, type ShuffledRDD } from "../../core/rdd/Stage.ts"
 import { jobGraph } from "../../core/scheduling/JobGraph.ts"
 import { seal } from "../executor/cluster.ts"
+
+/** The shuffles in all of a lineage, each once, by a naive walk. */
+const shufflesIn = (rdd: SealedRDD): ReadonlyArray<ShuffledRDD> => {
+  const above = RDD.parentsOf(rdd).flatMap((parent) => shufflesIn(parent as SealedRDD))
+  return [...new Set(isShuffled(rdd) ? [...above, rdd] : above)]
+}
 
 const show = ({ source, steps }: Chain): string => {
   const from = source.kind === "shuffle"
@@ -24,7 +31,7 @@ test("a chain goes from its source through unions to the RDD, first operation fi
   const left = RDD.of([1, 2, 3], 3).pipe(RDD.map((n) => n))
   const right = RDD.of([4, 5], 2).pipe(RDD.filter((n) => n > 0), RDD.repartition(2))
   const rdd = seal(left.pipe(RDD.union(right), RDD.flatMap((n) => [n])), "s@odd:name", 7)
-  const shuffle = shufflesOf(rdd)[0]!
+  const shuffle = shufflesIn(rdd)[0]!
   const { id } = shuffle.identity
   const expected = ["1[0] map flatMap", "2[1] map flatMap", "3[2] map flatMap", `${id}[0] flatMap`, `${id}[1] flatMap`]
   assert.deepEqual(expected.map((_, partition) => show(chainOf(rdd, partition))), expected)
@@ -53,7 +60,7 @@ test("all chains at once are the chains one by one, and a job's graph has each s
     )
     const graph = jobGraph(rdd, undefined, { digest: () => "d", locations: () => [], isKnown: () => false })
     const ids = graph.shuffles.map(({ stage }) => stage)
-    const shuffles = shufflesOf(rdd).filter((shuffle) => ids.includes(shuffle.identity.id))
+    const shuffles = shufflesIn(rdd).filter((shuffle) => ids.includes(shuffle.identity.id))
     assert.deepEqual(shuffles.map(({ identity }) => identity.id).sort(), [...ids].sort())
     assert.equal(new Set(ids).size, ids.length)
     graph.shuffles.forEach(({ tasks }, at) =>

@@ -3,7 +3,7 @@ import { test } from "node:test"
 import { Cause, Clock, Duration, Effect } from "effect"
 import { TestClock } from "effect/testing"
 import fc from "fast-check"
-import { restartTime, startTime, ticksDue, zeroTime } from "../../core/scheduling/RecurringTimer.ts"
+import { startTime, ticksDue, zeroTime } from "../../core/scheduling/RecurringTimer.ts"
 import * as Interval from "../../core/time/Interval.ts"
 import * as RecurringTimer from "../../runtime/driver/RecurringTimer.ts"
 import { it } from "../kit.ts"
@@ -28,14 +28,6 @@ test("the ticks that are due are those that a list of all ticks would hold", () 
       due,
       listed.length === 0 ? undefined : { first: listed[0], last: listed.at(-1), count: listed.length }
     )
-  }))
-})
-
-test("a restarted timer goes on at the multiples of its first start", () => {
-  fc.assert(fc.property(fc.nat(1000), fc.nat(10_000), fc.integer({ min: 1, max: 500 }), (start, later, period) => {
-    const again = restartTime(start, start + later, period)
-    assert.equal((again - start) % period, 0)
-    assert.ok(again > start + later && again - period <= start + later)
   }))
 })
 
