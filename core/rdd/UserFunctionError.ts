@@ -3,6 +3,7 @@
  * scheduler's affair.
  */
 import { Schema } from "effect"
+import { describeError } from "../protocol/describeError.ts"
 
 export class UserFunctionError extends Schema.TaggedError<UserFunctionError>()("UserFunctionError", {
   /** The operator whose function, key or partitioner it was. */
@@ -13,14 +14,6 @@ export class UserFunctionError extends Schema.TaggedError<UserFunctionError>()("
 }) {
   override get message(): string {
     const place = this.index === undefined ? "on a partition" : `on record ${this.index} of a partition`
-    return `Operator "${this.operator}" failed ${place}: ${textOf(this.cause)}`
-  }
-}
-
-const textOf = (cause: unknown): string => {
-  try {
-    return String(cause)
-  } catch {
-    return "it threw a value without a text"
+    return `Operator "${this.operator}" failed ${place}: ${describeError(this.cause)}`
   }
 }

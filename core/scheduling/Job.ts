@@ -4,6 +4,7 @@
  * Source: Spark Streaming's `Job`.
  */
 import { Cause } from "effect"
+import { describeError } from "../protocol/describeError.ts"
 import type { Time } from "../time/Time.ts"
 
 /** `time/output`. */
@@ -32,20 +33,9 @@ export const failureReasonCharactersMax = 10_000
 /** Why something failed, in a line per reason: tags and messages, without stacks, so that two runs say the same. */
 export const failureReason = (cause: Cause.Cause<unknown>): string => {
   const lines = cause.reasons.map((reason) => {
-    if (Cause.isFailReason(reason)) return describe(reason.error)
-    if (Cause.isDieReason(reason)) return describe(reason.defect)
+    if (Cause.isFailReason(reason)) return describeError(reason.error)
+    if (Cause.isDieReason(reason)) return describeError(reason.defect)
     return "interrupted"
   })
   return lines.join("\n").slice(0, failureReasonCharactersMax)
-}
-
-const describe = (error: unknown): string => {
-  if (typeof error !== "object" || error === null) return String(error)
-  const { _tag, name, message } = error as {
-    readonly _tag?: unknown
-    readonly name?: unknown
-    readonly message?: unknown
-  }
-  const title = typeof _tag === "string" ? _tag : typeof name === "string" ? name : "Error"
-  return typeof message === "string" && message !== "" ? `${title}: ${message}` : title
 }

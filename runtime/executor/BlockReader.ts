@@ -21,7 +21,7 @@ import type { ExecutorId, StreamId } from "../../core/protocol/Ids.ts"
 import { Border } from "../../core/protocol/RecordCodec.ts"
 import type { ChainSource } from "../../core/rdd/Stage.ts"
 import type { Peers } from "./shuffle/Peers.ts"
-import { failed, faultOf, type TaskFault } from "./TaskFault.ts"
+import { failed, failedOf, TaskFault } from "./TaskFault.ts"
 
 /** The blocks that this executor holds, in memory or on disk. */
 export interface LocalBlocks {
@@ -110,7 +110,7 @@ const readSource = (
   readerOf: ReaderOf
 ): Effect.Effect<ChunkReader<unknown, TaskFault>, TaskFault> => {
   const asFault = <A>(effect: Effect.Effect<A, unknown>): Effect.Effect<A, TaskFault> =>
-    Effect.catchCause(effect, (cause) => Effect.fail(faultOf({ operator: stream, partition }, cause)))
+    Effect.catchCause(effect, (cause) => Effect.fail(failedOf({ operator: stream, partition }, cause)))
   return readerOf(stream).pipe(
     Effect.flatMap((reader) => reader.read({ value, time, partition })),
     Effect.provideContext(context),
@@ -160,7 +160,7 @@ const findBlock = Effect.fnUntraced(function* (
     if (answer !== undefined) note(holder, answer.failure ?? "it does not hold this block")
   }
   const reason = reasons.length > 0 ? reasons.join("; ") : "no executor is known to hold it"
-  return yield* Effect.fail({ kind: "BlockLost", block, reason } as const)
+  return yield* Effect.fail(new TaskFault({ kind: "BlockLost", block, reason }))
 })
 
 /** A chunk per part of the block, decoded when it is its turn. */

@@ -1,12 +1,24 @@
 /**
- * TaskFault: why a task is not done, as the executor tells the driver. Inside the executor it travels in the error
- * channel.
+ * TaskFault: why a task is not done, as the executor tells the driver. Inside the executor it travels in the error channel, as a
+ * class of its own: an error of the user's, whatever its shape, never passes for a fault of the engine's (a lost block is computed
+ * again; a user's error counts). Where a user's Effect runs, all that comes out is `failedOf`.
  */
 import { Cause } from "effect"
+import { LineageError } from "../../core/dstream/GeneratedRDDs.ts"
+import { describeError } from "../../core/protocol/describeError.ts"
 import type { TaskResult } from "../../core/protocol/ExecutorProtocol.ts"
 import type { PartitionIndex, StreamId } from "../../core/protocol/Ids.ts"
+import { UserFunctionError } from "../../core/rdd/UserFunctionError.ts"
 
-export type TaskFault = Exclude<TaskResult, { readonly kind: "Done" }>
+export type NotDone = Exclude<TaskResult, { readonly kind: "Done" }>
+
+export class TaskFault {
+  readonly result: NotDone
+
+  constructor(result: NotDone) {
+    this.result = result
+  }
+}
 
 /** Where in the graph something went wrong. */
 export interface FaultPlace {
@@ -15,48 +27,37 @@ export interface FaultPlace {
 }
 
 /** The user's error, or one of the program: counted by `maxTaskFailures`. */
-export const failed = ({ operator, partition }: FaultPlace, error: unknown): TaskFault => ({
-  kind: "Failed",
-  operator: operatorOf(error) ?? operator,
-  partition,
-  message: messageOf(error),
-  stack: stackOf(error)
-})
+export const failed = ({ operator, partition }: FaultPlace, error: unknown): TaskFault =>
+  new TaskFault({
+    kind: "Failed",
+    operator: operatorOf(error) ?? operator,
+    partition,
+    message: messageOf(error),
+    stack: stackOf(error)
+  })
 
-/** What a cause comes to: faults as they are, all else the error of the operator at this place. */
+/** What comes out of a user's Effect is the user's error. */
+export const failedOf = (place: FaultPlace, cause: Cause.Cause<unknown>): TaskFault =>
+  failed(place, Cause.squash(cause))
+
+/** What a cause of the engine's comes to: faults as they are, all else the error of the operator at this place. */
 export const faultOf = (place: FaultPlace, cause: Cause.Cause<unknown>): TaskFault => {
   const error = Cause.squash(cause)
-  return isTaskFault(error) ? error : failed(place, error)
+  return error instanceof TaskFault ? error : failed(place, error)
 }
-
-const isTaskFault = (error: unknown): error is TaskFault =>
-  hasField(error, "kind") && typeof error.kind === "string" && /^(FetchFailed|BlockLost|Failed)$/.test(error.kind) &&
-  !(error instanceof Error)
 
 /** Errors of the engine say which operator they belong to. */
 const operatorOf = (error: unknown): StreamId | undefined =>
-  hasField(error, "_tag") && (error._tag === "UserFunctionError" || error._tag === "LineageError") &&
-    hasField(error, "operator")
-    ? String(error.operator)
-    : undefined
+  error instanceof UserFunctionError || error instanceof LineageError ? error.operator : undefined
 
-/** What an error says, whatever was thrown. */
-export const messageOf = (error: unknown): string => {
-  if (error instanceof Error && error.message !== "") return error.message
-  if (hasField(error, "_tag")) {
-    return hasField(error, "message") ? `${error._tag}: ${error.message}` : String(error._tag)
-  }
-  try {
-    return String(error)
-  } catch {
-    return "it threw a value without a text"
-  }
-}
+/** What an error says, whatever was thrown; an Error's message is a sentence without its name. */
+export const messageOf = (error: unknown): string =>
+  error instanceof Error && typeof error.message === "string" && error.message !== ""
+    ? error.message
+    : describeError(error)
 
 const stackOf = (error: unknown): string | undefined => {
-  const origin = hasField(error, "cause") && error.cause instanceof Error ? error.cause : error
-  return origin instanceof Error ? origin.stack : undefined
+  if (!(error instanceof Error)) return undefined
+  const { stack } = error.cause instanceof Error ? error.cause : error
+  return typeof stack === "string" ? stack : undefined
 }
-
-const hasField = <K extends string>(value: unknown, field: K): value is Record<K, unknown> =>
-  typeof value === "object" && value !== null && field in value

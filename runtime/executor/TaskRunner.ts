@@ -21,7 +21,7 @@ import { type Chain, chainOf, isShuffled, mapSide } from "../../core/rdd/Stage.t
 import type { BlockReader } from "./BlockReader.ts"
 import * as Pace from "./Pace.ts"
 import { readShuffle, type ShuffleSources } from "./shuffle/ShuffleReader.ts"
-import { failed, faultOf, messageOf, type TaskFault } from "./TaskFault.ts"
+import { failed, failedOf, faultOf, messageOf, type TaskFault } from "./TaskFault.ts"
 
 /** What an output does on executors with a partition. */
 export type PartitionFunction = (
@@ -47,7 +47,9 @@ export interface TaskRunner {
 export const make = (options: TaskRunnerOptions): TaskRunner => ({
   run: (work, task) =>
     runTask(options, work, task).pipe(
-      Effect.catchCause((cause) => Effect.succeed(faultOf({ operator: work.stage, partition: task.partition }, cause)))
+      Effect.catchCause((cause) =>
+        Effect.succeed(faultOf({ operator: work.stage, partition: task.partition }, cause).result)
+      )
     )
 })
 
@@ -119,7 +121,7 @@ const act = Effect.fnUntraced(function* (
       yield* effectOf("foreachPartition", output)(records, { time, partition }).pipe(
         Effect.provideContext(context),
         tellMissingService,
-        Effect.catchCause((cause) => Effect.fail(faultOf(place, cause)))
+        Effect.catchCause((cause) => Effect.fail(failedOf(place, cause)))
       )
       return done(records.length)
     }
@@ -190,7 +192,7 @@ const runSegment = Effect.fnUntraced(function* (
   const results = Effect.forEach(records, (record) => f(record), { concurrency: op.concurrency }).pipe(
     Effect.provideContext(options.context),
     tellMissingService,
-    Effect.catchCause((cause) => Effect.fail(faultOf({ operator, partition }, cause)))
+    Effect.catchCause((cause) => Effect.fail(failedOf({ operator, partition }, cause)))
   )
   return chunkOf(yield* results)
 })

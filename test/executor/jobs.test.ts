@@ -223,7 +223,7 @@ it("records that cannot leave their executor fail the job with what they are", (
     const functions = () => RDD.of([1, 2, 3, 4], 2).pipe(RDD.map((n) => () => n))
     const two = yield* cluster({ program: { functions, spread: () => functions().pipe(RDD.repartition(2)) } })
     two.plan({ time: 1 })
-    assert.match((yield* failureOf(two.collect("functions"))).message, /cannot leave the executor.*function/)
+    assert.match((yield* failureOf(two.collect("functions"))).message, /cannot leave their executor.*function/)
     assert.match(
       (yield* failureOf(two.run("spread", 1, { kind: "count" }))).message,
       /cannot leave their executor.*function/

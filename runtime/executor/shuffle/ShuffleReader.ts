@@ -19,7 +19,7 @@ import type { ChainSource } from "../../../core/rdd/Stage.ts"
 import type { Pace } from "../Pace.ts"
 import type { Peers } from "./Peers.ts"
 import type { ShuffleStore } from "./ShuffleStore.ts"
-import { failed, type TaskFault } from "../TaskFault.ts"
+import { failed, TaskFault } from "../TaskFault.ts"
 
 export interface ShuffleSources {
   readonly executor: ExecutorId
@@ -127,10 +127,5 @@ const fetchFailed = (
   mapPartition: PartitionIndex,
   executor: ExecutorId,
   reason: string
-): TaskFault => ({
-  kind: "FetchFailed",
-  shuffle: source.shuffle.identity.id,
-  mapPartition,
-  executor,
-  reason
-})
+): TaskFault =>
+  new TaskFault({ kind: "FetchFailed", shuffle: source.shuffle.identity.id, mapPartition, executor, reason })
