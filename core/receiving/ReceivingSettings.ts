@@ -51,7 +51,7 @@ export const defaults: ReceivingSettings = {
   receiverLivedMillis: 60_000,
   askTimeoutMillis: 5000,
   storeRetryMillis: 200,
-  stopWaitMillis: 10_000
+  stopWaitMillis: 2000
 }
 
 export const fromSettings = (

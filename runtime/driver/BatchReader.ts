@@ -40,7 +40,9 @@ export const make = (rdd: SealedRDD, border: Border["Service"], run: RunAction):
       // One partition first, and four times as many as before while too few came: what is not shown is not computed.
       for (let next = 1; records.length < count && done < rdd.numPartitions; next *= 4) {
         const partitions = Array.from({ length: Math.min(next, rdd.numPartitions - done) }, (_, i) => done + i)
-        for (const list of yield* lists({ kind: "take", count: count - records.length }, partitions)) records.push(...list)
+        for (const list of yield* lists({ kind: "take", count: count - records.length }, partitions)) {
+          records.push(...list)
+        }
         done += partitions.length
       }
       return records.slice(0, count)

@@ -13,6 +13,7 @@ import * as GeneratedRDDs from "../../core/dstream/GeneratedRDDs.ts"
 import type { OutputAction } from "../../core/dstream/Output.ts"
 import * as Settings from "../../core/dstream/Settings.ts"
 import * as StreamingApp from "../../core/dstream/StreamingApp.ts"
+import type { StreamId } from "../../core/protocol/Ids.ts"
 import { Border } from "../../core/protocol/RecordCodec.ts"
 import { leastLoaded } from "../../core/receiving/ReceiverSchedulingPolicy.ts"
 import { fromSettings } from "../../core/receiving/ReceivingSettings.ts"
@@ -20,7 +21,8 @@ import * as Job from "../../core/scheduling/Job.ts"
 import { openBatchesMaxDefault } from "../../core/scheduling/JobGenerator.ts"
 import { RateController } from "../../core/scheduling/RateController.ts"
 import { pid, pidDefaults } from "../../core/scheduling/RateEstimator.ts"
-import { floorTo, type Time } from "../../core/time/Time.ts"
+import { zeroTime as zeroTimeOf } from "../../core/scheduling/RecurringTimer.ts"
+import type { Time } from "../../core/time/Time.ts"
 import { awaitEnd } from "../placement/ExecutorSlots.ts"
 import { Placement, type PlacementError } from "../placement/Placement.ts"
 import * as EventLog from "../storage/EventLog.ts"
@@ -52,6 +54,8 @@ export interface StopReport {
   readonly graceful: boolean
   readonly openBatches: ReadonlyArray<Time>
   readonly unallocatedBlocks: boolean
+  /** Receivers that had not stopped. */
+  readonly activeReceivers: ReadonlyArray<StreamId>
 }
 
 export interface Engine {
@@ -60,6 +64,7 @@ export interface Engine {
 }
 
 export interface Hooks {
+  readonly bus: ListenerBus.ListenerBus
   readonly fail: Fail<unknown>
   /** The wanted number of batches has been completed. */
   readonly completed: () => void
@@ -87,10 +92,11 @@ export const make = Effect.fnUntraced(function* (
   options: RunOptions,
   hooks: Hooks
 ): Effect.fn.Return<Engine, unknown, Placement | Border | Scope.Scope> {
-  const graph = yield* StreamingApp.validate(app)
-  const parts = yield* startExecutors(app, graph, options, hooks.fail)
+  const settled = { ...app, settings: { ...app.settings, ...options.settings } }
+  const graph = yield* StreamingApp.validate(settled)
+  const parts = yield* startExecutors(settled, graph, options, hooks)
   const { bus, context, now, receivers } = parts
-  const zeroTime = floorTo(now(), app.batchMillis)
+  const zeroTime = zeroTimeOf(now(), app.batchMillis)
   const planner = yield* Effect.provideContext(BatchPlanner.make(graph, zeroTime), context)
   const scheduler = yield* JobScheduler.make({ ...parts, runJob: jobRunner(parts), post: bus.post })
   const limit = options.batches ?? Infinity
@@ -111,16 +117,16 @@ const startExecutors = Effect.fnUntraced(function* (
   app: StreamingApp.AnyStreamingApp,
   graph: DStreamGraph,
   options: RunOptions,
-  fail: Fail<unknown>
+  { bus, fail }: Hooks
 ): Effect.fn.Return<Parts, unknown, Placement | Border | Scope.Scope> {
   const placement = yield* Placement
   const clock = yield* Clock.Clock
-  const settings = Settings.resolve([options.settings ?? {}, app.settings], { ...graph, executors: placement.size })
-  const bus = yield* ListenerBus.make(fail)
+  const settings = Settings.resolve([app.settings], { ...graph, executors: placement.size })
   const { post } = bus
-  for (const observer of options.observers ?? []) bus.addEngineListener(observer)
-  for (const listener of options.listeners ?? []) yield* bus.addListener(listener)
-  const context = yield* StreamingApp.buildLayer(app)
+  const context = yield* Effect.tapCause(
+    StreamingApp.buildLayer(app),
+    () => Effect.logError(`the layer of "${app.name}" could not be built in the driver`)
+  )
   const memo = GeneratedRDDs.make(graph, settings)
   const locations = new BlockLocations()
   const executors = ExecutorEvents.make()
@@ -177,11 +183,12 @@ const makeGenerator = (
     },
     scheduler,
     allocate: Effect.fnUntraced(function* (time) {
+      if (generated >= limit) return []
       const blocks = yield* receivers.allocateBlocksToBatch(time)
       locations.add(time, [...blocks.values()].flat())
       const plan = yield* Effect.provideContext(planner.plan(time, blocks), context)
       memo.addPlan(plan)
-      return plan.inputs
+      return plan.inputs.map(({ stream, records }) => ({ stream, records }))
     }),
     generateJobs: (time) =>
       Effect.suspend(() => generated < limit ? jobsOf(graph, memo, time) : Effect.succeed([])).pipe(
@@ -247,7 +254,8 @@ const clearMetadata = Effect.fnUntraced(
 const jobRunner = ({ graph, memo, tasks, border, context }: Parts) => {
   const outputs = new Map<string, GraphOutput>(graph.outputs.map((output) => [output.id, output]))
   const act = ({ time, output }: Job.Job, action: OutputAction, rdd: SealedRDD): Effect.Effect<unknown, JobFailed> => {
-    const run: BatchReader.RunAction = (on, what) => tasks.runJob({ rdd: on, action: what, time, output })
+    const run: BatchReader.RunAction = (on, what, partitions) =>
+      tasks.runJob({ rdd: on, action: what, partitions, time, output })
     if (action.kind === "foreachPartition") return run(rdd, { kind: "foreachPartition", output })
     return Effect.provideContext(action.run(BatchReader.make(rdd, border, run)), context) as Effect.Effect<
       unknown,
@@ -277,14 +285,21 @@ const stopper = ({ generator, scheduler, receivers, bus, settings }: Stoppable) 
     report ??= {
       graceful: drained,
       openBatches: generator.openTimes(),
-      unallocatedBlocks: receivers.hasUnallocatedBlocks()
+      unallocatedBlocks: receivers.hasUnallocatedBlocks(),
+      activeReceivers: graceful ? receivers.allReceiverIds() : []
     }
-    if (!drained) yield* generator.stop({ graceful: false })
-    yield* scheduler.stop
+    if (!drained) {
+      yield* generator.stop({ graceful: false })
+      yield* receivers.stop({ graceful: false })
+    }
+    yield* awaitEnd(scheduler.stop, cancelMillis)
     yield* awaitEnd(bus.flush, listenerFlushMillis)
     return report
   })
 }
+
+/** How long a stop waits for jobs that it has interrupted. */
+const cancelMillis = 2000
 
 /** How long a stop waits for users' listeners to see what was posted. */
 const listenerFlushMillis = 1000

@@ -44,8 +44,16 @@ export const make = () => {
         refused ??= Option.getOrUndefined(Cause.findErrorOption(cause))
         concerned.fail(cause)
       }
-      const handle = distributor({ ...concerned, fail }, () => void Deferred.doneUnsafe(allReady, Exit.void))
-      executors = yield* Effect.mapError(placement.start(handshake, handle), (error) => refused ?? error)
+      const distribute = distributor({ ...concerned, fail }, () => void Deferred.doneUnsafe(allReady, Exit.void))
+      // The placement's own fiber must not die of what we make of its events: that is the context's end.
+      const receive = (event: PlacementEvent) => {
+        try {
+          distribute(event)
+        } catch (error) {
+          fail(Cause.die(error))
+        }
+      }
+      executors = yield* Effect.mapError(placement.start(handshake, receive), (error) => refused ?? error)
       for (const [executor, message] of early.splice(0)) executors.send(executor, message)
       yield* Deferred.await(allReady)
     })

@@ -12,14 +12,16 @@
  *
  * A context belongs to a scope; when that closes, what still runs is stopped at once. Source: Spark's `StreamingContext`.
  */
-import { Cause, Deferred, type Duration, Effect, Exit, Option, Schema, Scope } from "effect"
+import { Cause, Deferred, type Duration, Effect, Exit, Fiber, Option, Schema, Scope } from "effect"
 import type { SettingsInput } from "../../core/dstream/Settings.ts"
 import type { StreamingApp } from "../../core/dstream/StreamingApp.ts"
 import type { Border } from "../../core/protocol/RecordCodec.ts"
 import type { StreamingEvent, StreamingListener } from "../../core/scheduling/StreamingListener.ts"
 import { millisOf } from "../../core/time/Time.ts"
 import type { Placement } from "../placement/Placement.ts"
+import { awaitEnd } from "../placement/ExecutorSlots.ts"
 import * as Engine from "./Engine.ts"
+import * as ListenerBus from "./ListenerBus.ts"
 
 /** A call that the state of the context does not allow. */
 export class IllegalState extends Schema.TaggedError<IllegalState>()("IllegalState", { message: Schema.String }) {}
@@ -37,7 +39,13 @@ export interface StreamingContext<out E> {
   /** Whether the context stopped within the time. */
   readonly awaitTerminationOrTimeout: (duration: Duration.Input) => Effect.Effect<boolean, Failure<E>>
   /** Gracefully: nothing that was stored is lost; at once (default) otherwise. Says what was left. */
+  /**
+   * At once: running jobs are interrupted. An output that stops its own context gracefully waits for itself, up to the deadline: stop
+   * at once there, or from a fiber of its own.
+   */
   readonly stop: (options?: { readonly graceful?: boolean | undefined }) => Effect.Effect<Engine.StopReport>
+  /** Besides those given at the start; in any state. */
+  readonly addListener: ListenerBus.ListenerBus["addListener"]
 }
 
 export interface RunOptions {
@@ -54,7 +62,15 @@ export interface RunOptions {
   readonly config?: Readonly<Record<string, string>> | undefined
 }
 
-const nothingLeft: Engine.StopReport = { graceful: true, openBatches: [], unallocatedBlocks: false }
+const nothingLeft: Engine.StopReport = {
+  graceful: true,
+  openBatches: [],
+  unallocatedBlocks: false,
+  activeReceivers: []
+}
+
+/** How long a stop waits for what it has interrupted. */
+const closeMillis = 10_000
 
 /** A context of the app, not yet started. */
 export const make = <E>(
@@ -84,7 +100,12 @@ export const make = <E>(
       if (!closing) {
         closing = true
         report = left
-        yield* Scope.close(scope, Exit.void)
+        const closed = yield* Effect.forkDetach(Scope.close(scope, Exit.void))
+        if (!(yield* awaitEnd(Fiber.await(closed), closeMillis))) {
+          yield* Effect.logWarning(
+            `"${app.name}" has stopped, but something of it cannot be interrupted and is left behind`
+          )
+        }
         state = "Stopped"
         yield* Deferred.into(outcome, terminated)
       }
@@ -100,7 +121,10 @@ export const make = <E>(
       Deferred.doneUnsafe(over, Exit.void)
     }
 
-    const hooks = { fail, completed: () => void Deferred.doneUnsafe(over, Exit.void) }
+    const bus = yield* Scope.provide(ListenerBus.make(fail), scope)
+    for (const observer of options.observers ?? []) bus.addEngineListener(observer)
+    for (const listener of options.listeners ?? []) yield* bus.addListener(listener)
+    const hooks = { bus, fail, completed: () => void Deferred.doneUnsafe(over, Exit.void) }
     const boot = Engine.make(app, options, hooks).pipe(
       Scope.provide(scope),
       Effect.provideContext(services),
@@ -129,7 +153,9 @@ export const make = <E>(
       awaitTermination: Deferred.await(terminated),
       awaitTerminationOrTimeout: (duration) =>
         Effect.map(Effect.timeoutOption(Deferred.await(terminated), millisOf(duration)), Option.isSome),
-      stop: (how = {}) => end(how.graceful ?? false)
+      // In a fiber of its own: whoever stops may be an output or a listener, which the stop itself has to end.
+      stop: ({ graceful = false } = {}) => Effect.flatMap(Effect.forkDetach(end(graceful)), Fiber.join),
+      addListener: bus.addListener
     }
   })
 

@@ -59,7 +59,12 @@ it("all that was stored is in a batch, in order, also the block that was being f
       for (const n of take(5)) store!.single(n)
       const stopping = yield* stopGracefully(context)
       yield* TestClock.adjust("3 seconds")
-      assert.deepEqual(yield* Fiber.join(stopping), { graceful: true, openBatches: [], unallocatedBlocks: false })
+      assert.deepEqual(yield* Fiber.join(stopping), {
+        graceful: true,
+        openBatches: [],
+        unallocatedBlocks: false,
+        activeReceivers: []
+      })
       assert.deepEqual(recordsOf(out).toSorted((a, b) => a - b), Array.from({ length: next }, (_, n) => n))
       assert.deepEqual(recordsOf(out).slice(-5), take(5).map((n) => n - 5))
       assert.throws(() => store!.single(1))
@@ -148,7 +153,12 @@ it("a batch that fails during the drain holds neither the others nor the stop; a
     yield* TestClock.adjust("3 seconds")
     const stopping = yield* stopGracefully(context)
     yield* TestClock.adjust("10 seconds")
-    assert.deepEqual(yield* Fiber.join(stopping), { graceful: true, openBatches: [2000], unallocatedBlocks: false })
+    assert.deepEqual(yield* Fiber.join(stopping), {
+      graceful: true,
+      openBatches: [2000],
+      unallocatedBlocks: false,
+      activeReceivers: []
+    })
     assert.deepEqual(timesOf(out), [1000, 3000])
     assert.match(String(yield* Effect.exit(context.awaitTermination)), /batch 1 is bad/)
   }))
@@ -171,7 +181,8 @@ it("past the deadline a graceful stop stops at once, and says which batches are 
     assert.deepEqual(yield* Fiber.join(stopping), {
       graceful: false,
       openBatches: [2000, 3000],
-      unallocatedBlocks: false
+      unallocatedBlocks: false,
+      activeReceivers: []
     })
     assert.deepEqual(timesOf(out), [1000])
     assert.equal(context.state(), "Stopped")
@@ -200,7 +211,8 @@ it("a receiver that does not stop is left at the deadline, and so are the blocks
     assert.deepEqual(yield* Fiber.join(stopping), {
       graceful: false,
       openBatches: [2000, 3000],
-      unallocatedBlocks: true
+      unallocatedBlocks: true,
+      activeReceivers: ["collectTo-0.handed.0"]
     })
   }))
 
@@ -212,7 +224,12 @@ it("a second stop, at once, cuts a graceful one short; both are told the same", 
     const stopping = yield* stopGracefully(context)
     yield* TestClock.adjust("100 millis")
     const report = yield* context.stop()
-    assert.deepEqual(report, { graceful: false, openBatches: [1000, 2000], unallocatedBlocks: false })
+    assert.deepEqual(report, {
+      graceful: false,
+      openBatches: [1000, 2000],
+      unallocatedBlocks: false,
+      activeReceivers: []
+    })
     assert.deepEqual(yield* Fiber.join(stopping), report)
     assert.deepEqual(out, [])
   }))
@@ -231,7 +248,12 @@ it("a stop at once leaves what is stored, and says so", () =>
     const context = yield* Local.start(app)
     yield* TestClock.adjust("1100 millis")
     yield* store!.array([1])
-    assert.deepEqual(yield* context.stop(), { graceful: false, openBatches: [], unallocatedBlocks: true })
+    assert.deepEqual(yield* context.stop(), {
+      graceful: false,
+      openBatches: [],
+      unallocatedBlocks: true,
+      activeReceivers: []
+    })
     assert.equal(stopped, 1)
     assert.deepEqual(recordsOf(out), [])
   }))

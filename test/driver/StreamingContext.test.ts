@@ -34,7 +34,7 @@ it("counts words, batch after batch", () =>
       [3000, {}]
     ])
     const report = yield* context.stop({ graceful: true })
-    assert.deepEqual(report, { graceful: true, openBatches: [], unallocatedBlocks: false })
+    assert.deepEqual(report, { graceful: true, openBatches: [], unallocatedBlocks: false, activeReceivers: [] })
     assert.equal(context.state(), "Stopped")
     yield* context.awaitTermination
   }))

@@ -33,7 +33,7 @@ for (const [how, reason] of deaths) {
       const after = collected(run, "groups").length
       yield* running.sees("BatchCompleted", () => collected(run, "groups").length >= after + 3)
       const report = yield* running.context.stop({ graceful: true })
-      assert.deepEqual(report, { graceful: true, openBatches: [], unallocatedBlocks: false })
+      assert.deepEqual(report, { graceful: true, openBatches: [], unallocatedBlocks: false, activeReceivers: [] })
       yield* running.context.awaitTermination
       const groups = collected(run, "groups")
       // A graceful stop closes direct inputs: the last batches may be empty.
@@ -104,7 +104,7 @@ it.live("functions that hold all threads for three seconds lose nothing, restart
     yield* running.sees("BatchCompleted", () => recordsOf("holds", "lines").length === sent)
     assert.deepEqual(recordsOf("holds", "lines"), Array.from({ length: sent }, (_, i) => `line ${i}`))
     const report = yield* running.context.stop({ graceful: true })
-    assert.deepEqual(report, { graceful: true, openBatches: [], unallocatedBlocks: false })
+    assert.deepEqual(report, { graceful: true, openBatches: [], unallocatedBlocks: false, activeReceivers: [] })
     assert.equal(running.eventsOf("ReceiverStarted").length, 1)
     assert.equal(connections(), 1)
     for (const kind of ["ExecutorRemoved", "ReceiverError", "TaskRetried", "BlocksLost"] as const) {

@@ -30,7 +30,7 @@ it.live("50,000 lines in bursts are counted exactly, over three connections", ()
     yield* running.sees("BatchCompleted", () =>
       countsOf("bursts") >= total && recordsOf("bursts", "numbers").length >= total)
     const report = yield* running.context.stop({ graceful: true })
-    assert.deepEqual(report, { graceful: true, openBatches: [], unallocatedBlocks: false })
+    assert.deepEqual(report, { graceful: true, openBatches: [], unallocatedBlocks: false, activeReceivers: [] })
     assert.equal(countsOf("bursts"), total)
     assert.deepEqual(recordsOf("bursts", "numbers"), numbersFrom0(total))
     assert.equal(connections(), 3)
@@ -60,7 +60,7 @@ it.live("a graceful stop while the server sends loses nothing that was stored", 
     const before = countsOf("stop")
     const report = yield* running.context.stop({ graceful: true })
     enough = true
-    assert.deepEqual(report, { graceful: true, openBatches: [], unallocatedBlocks: false })
+    assert.deepEqual(report, { graceful: true, openBatches: [], unallocatedBlocks: false, activeReceivers: [] })
     const numbers = recordsOf("stop", "numbers")
     // Without a gap up to the last line that was stored, and both outputs of a batch saw the same.
     assert.deepEqual(numbers, numbersFrom0(numbers.length))
