@@ -2,8 +2,9 @@
  * Plain data: what may cross an executor's border, and how the rare kinds of it travel.
  *
  * Plain are: strings, numbers, bigints, booleans, null, undefined, arrays, records (objects whose prototype is
- * `Object.prototype` or null), Map, Set, Date, ArrayBuffer and its views. Everything else, above all class instances and
- * functions, would lose its nature on the way; it is refused with the path, the type and the remedy.
+ * `Object.prototype` or null), Map, Set, Date, ArrayBuffer and its views, of just these classes: a subclass would lose its own
+ * fields and methods. (An array of a subclass becomes an array, a Buffer a Uint8Array.) Everything else, above all class instances
+ * and functions, would lose its nature on the way; it is refused with the path, the type and the remedy.
  *
  * `inspect` is the one walk before encoding; it answers
  * - `simple`: MessagePack carries the value as it is;
@@ -11,6 +12,7 @@
  *   goes through `escape` and comes back through `unescape`.
  * Symbol keys, extra properties of arrays and the difference between a hole and `undefined` are not data.
  */
+import { Buffer } from "node:buffer"
 
 /** Values nested deeper than this are refused: most likely they refer to themselves. */
 export const nestingMax = 500
@@ -50,17 +52,17 @@ function walkObject(value: object, depth: number): Kind {
   }
   const prototype = Object.getPrototypeOf(value)
   if (prototype === Object.prototype || prototype === null) return walkRecord(value, depth)
-  if (value instanceof Map) {
-    for (const [key, item] of value) {
+  if (prototype === Map.prototype) {
+    for (const [key, item] of value as Map<unknown, unknown>) {
       if (walk(key, depth + 1) === rare || walk(item, depth + 1) === rare) kind = rare
     }
     return kind
   }
-  if (value instanceof Set) {
-    for (const item of value) if (walk(item, depth + 1) === rare) kind = rare
+  if (prototype === Set.prototype) {
+    for (const item of value as Set<unknown>) if (walk(item, depth + 1) === rare) kind = rare
     return kind
   }
-  if (!isPlainBuiltIn(value)) throw notPlain()
+  if (!builtIns.has(prototype)) throw notPlain()
   return simple
 }
 
@@ -78,8 +80,28 @@ function walkRecord(value: object, depth: number): Kind {
 
 const notPlain = () => new Error("not plain data")
 
-const isPlainBuiltIn = (value: object): boolean =>
-  value instanceof Date || value instanceof ArrayBuffer || ArrayBuffer.isView(value)
+/** Prototypes of what travels whole. */
+const builtIns: ReadonlySet<unknown> = new Set(
+  [
+    Date,
+    ArrayBuffer,
+    DataView,
+    Buffer,
+    Int8Array,
+    Uint8Array,
+    Uint8ClampedArray,
+    Int16Array,
+    Uint16Array,
+    Int32Array,
+    Uint32Array,
+    Float32Array,
+    Float64Array,
+    BigInt64Array,
+    BigUint64Array
+  ].map(({ prototype }) => prototype)
+)
+
+const isPlainBuiltIn = (value: object): boolean => builtIns.has(Object.getPrototypeOf(value))
 
 /** The error for the first thing in `root` that is not plain data, with path, type and remedy; undefined: all of it is. */
 export const refusal = (root: unknown): Error | undefined => {
@@ -111,8 +133,8 @@ function offender(value: unknown, path: string, depth: number): Offender | undef
 
 const isPlain = (value: object): boolean => {
   const prototype = Object.getPrototypeOf(value)
-  return Array.isArray(value) || prototype === Object.prototype || prototype === null || value instanceof Map ||
-    value instanceof Set || isPlainBuiltIn(value)
+  return Array.isArray(value) || prototype === Object.prototype || prototype === null || prototype === Map.prototype ||
+    prototype === Set.prototype || builtIns.has(prototype)
 }
 
 function* children(value: object): Iterable<readonly [name: string, item: unknown]> {

@@ -2,6 +2,7 @@
  * The record codec: what goes in comes out, what cannot travel is refused by name, damage is told.
  */
 import * as assert from "node:assert/strict"
+import { Buffer } from "node:buffer"
 import { test } from "node:test"
 import fc from "fast-check"
 import { messagePack } from "../../adapters/codec/MessagePack.ts"
@@ -149,6 +150,10 @@ class User {
   readonly name = "ann"
 }
 class Words extends Array<string> {}
+class Counts extends Map<string, number> {}
+class Tags extends Set<string> {}
+class Bytes extends Uint8Array<ArrayBuffer> {}
+class Moment extends Date {}
 
 const refused: ReadonlyArray<readonly [value: unknown, path: string, type: string]> = [
   [new User(), "the value", "an instance of the class User"],
@@ -160,6 +165,10 @@ const refused: ReadonlyArray<readonly [value: unknown, path: string, type: strin
   [new Set([Symbol("s")]), "the value.values[0]", "a symbol"],
   [{ at: /x/ }, "the value.at", "an instance of the class RegExp"],
   [{ error: new Error("no") }, "the value.error", "an instance of the class Error"],
+  [{ counts: new Counts([["a", 1]]) }, "the value.counts", "an instance of the class Counts"],
+  [[-0, new Tags(["a"])], "the value[1]", "an instance of the class Tags"],
+  [[["k", new Bytes([1, 2])]], "the value[0][1]", "an instance of the class Bytes"],
+  [{ at: new Moment(0) }, "the value.at", "an instance of the class Moment"],
   [[new Promise(() => {})], "the value[0]", "an instance of the class Promise"]
 ]
 
@@ -183,6 +192,30 @@ test("a value that refers to itself is refused, not followed for ever", () => {
 
 test("an array of a subclass comes back as an array", () => {
   assert.deepStrictEqual(trip(Words.from(["a"])), ["a"])
+})
+
+test("every view comes back as what it was, a Buffer as a Uint8Array", () => {
+  const kinds = [
+    Int8Array,
+    Uint8Array,
+    Uint8ClampedArray,
+    Int16Array,
+    Uint16Array,
+    Int32Array,
+    Uint32Array,
+    Float32Array,
+    Float64Array,
+    BigInt64Array,
+    BigUint64Array,
+    DataView
+  ]
+  for (const Kind of kinds) {
+    const value = new Kind(new Uint8Array([1, 2, 3, 4, 5, 6, 7, 8]).buffer)
+    assert.deepStrictEqual(trip([value]), [value], Kind.name)
+    assert.deepStrictEqual(trip([-0, value]), [-0, value], Kind.name)
+  }
+  assert.deepStrictEqual(trip([Buffer.from([1, 2])]), [new Uint8Array([1, 2])])
+  assert.deepStrictEqual(trip({ zero: -0, bytes: Buffer.from([1, 2]) }), { zero: -0, bytes: new Uint8Array([1, 2]) })
 })
 
 test("damaged messages are told, whatever is damaged", () => {
