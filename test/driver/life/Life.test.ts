@@ -4,11 +4,11 @@
 import * as assert from "node:assert/strict"
 import { Deferred, Effect, Exit, Fiber, Layer } from "effect"
 import { TestClock } from "effect/testing"
-import * as Memory from "../../adapters/memory/mod.ts"
-import { DStream, StreamingApp } from "../../core/mod.ts"
-import { it } from "../kit.ts"
-import { type Collected, timesOf } from "./collected.ts"
-import * as Local from "./local.ts"
+import * as Memory from "../../../adapters/memory/mod.ts"
+import { DStream, StreamingApp } from "../../../core/mod.ts"
+import { it } from "../../kit.ts"
+import { type Collected, timesOf } from "../collected.ts"
+import * as Local from "../local.ts"
 
 const numbers = Memory.stream({ numPartitions: 2, read: ({ batch, partition }) => [batch, partition] })
 

@@ -4,11 +4,11 @@
 import * as assert from "node:assert/strict"
 import { Deferred, Effect } from "effect"
 import { TestClock } from "effect/testing"
-import * as Memory from "../../adapters/memory/mod.ts"
-import { DStream, StreamingApp } from "../../core/mod.ts"
-import type * as StreamingContext from "../../runtime/driver/StreamingContext.ts"
-import { it } from "../kit.ts"
-import * as Local from "./local.ts"
+import * as Memory from "../../../adapters/memory/mod.ts"
+import { DStream, StreamingApp } from "../../../core/mod.ts"
+import type * as StreamingContext from "../../../runtime/driver/StreamingContext.ts"
+import { it } from "../../kit.ts"
+import * as Local from "../local.ts"
 
 const stopping = (graceful: boolean) =>
   Effect.gen(function* () {

@@ -4,14 +4,14 @@
 import * as assert from "node:assert/strict"
 import { Effect, Exit, Fiber } from "effect"
 import { TestClock } from "effect/testing"
-import * as Memory from "../../adapters/memory/mod.ts"
-import { DStream, StreamingApp } from "../../core/mod.ts"
-import type { Receiver, Store } from "../../core/receiving/Receiver.ts"
-import type { StreamingEvent } from "../../core/scheduling/StreamingListener.ts"
-import type { StreamingContext } from "../../runtime/driver/StreamingContext.ts"
-import { it } from "../kit.ts"
-import { type Collected, recordsOf, timesOf } from "./collected.ts"
-import * as Local from "./local.ts"
+import * as Memory from "../../../adapters/memory/mod.ts"
+import { DStream, StreamingApp } from "../../../core/mod.ts"
+import type { Receiver, Store } from "../../../core/receiving/Receiver.ts"
+import type { StreamingEvent } from "../../../core/scheduling/StreamingListener.ts"
+import type { StreamingContext } from "../../../runtime/driver/StreamingContext.ts"
+import { it } from "../../kit.ts"
+import { type Collected, recordsOf, timesOf } from "../collected.ts"
+import * as Local from "../local.ts"
 
 /** A stream whose receiver hands its store to the test. */
 const handed = (onStart: (store: Store<number>) => Effect.Effect<void>, onStop: Effect.Effect<void> = Effect.void) => {
