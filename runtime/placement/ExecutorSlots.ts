@@ -5,16 +5,17 @@
  *
  * | state | event | what happens |
  * | --- | --- | --- |
- * | starting | ExecutorReady | peers are introduced, ExecutorJoined, the slot is up; failures at start count from zero again |
+ * | starting | ExecutorReady | peers are introduced, ExecutorJoined, the slot is up |
  * | starting | it dies | once more after a back-off that doubles; `startFailuresMax` in a row before the slot was ever up end `start` |
  * | starting | ExecutorRefused | `start` ends with the difference; a replacement that is refused is told, and its slot stays empty |
- * | up | it dies | ExecutorLost, peers are told, a new executor with a new id starts |
+ * | up, for `livedMillis` | it dies | ExecutorLost, peers are told, a new executor with a new id starts; failures count from zero |
+ * | up, not for so long | it dies | the same after a back-off that doubles, without limit |
  * | any | StopExecutor was sent to it | when it ends, nothing is lost and nothing replaced |
  *
  * An executor is dead when its launcher says so, never for silence. What an executor says after its end is dropped; what was
  * said before is handed over before its loss is told. Closing the scope ends all executors at the same time.
  */
-import { Cause, Deferred, Effect, Exit, Scope } from "effect"
+import { Cause, Clock, Deferred, Effect, Exit, Scope } from "effect"
 import type { ToDriver, ToExecutor } from "../../core/protocol/ExecutorProtocol.ts"
 import type { ExecutorId } from "../../core/protocol/Ids.ts"
 import { type ExecutorInfo, type Executors, PlacementError, type PlacementEvent } from "./Placement.ts"
@@ -41,12 +42,14 @@ export interface Launcher {
 
 export interface SlotOptions {
   readonly size: number
-  /** Deaths at start, one after the other, after which `start` gives up. 3. */
+  /** Deaths before a slot was ever up, one after the other, after which `start` gives up. 3. */
   readonly startFailuresMax?: number | undefined
-  /** Pause after the first death at start; it doubles with each. 100 ms. */
+  /** Pause after the first early death; it doubles with each. 100 ms. */
   readonly backOffMillis?: number | undefined
   /** The longest pause. 10 s. */
   readonly backOffMillisMax?: number | undefined
+  /** An executor that was up for so long has not died early. 10 s. */
+  readonly livedMillis?: number | undefined
   /** After this long without a word from an executor that starts, a warning names it. 10 s. */
   readonly slowStartMillis?: number | undefined
 }
@@ -57,6 +60,8 @@ interface Member {
   /** What came before `launched` was known. */
   early: Array<ToDriver>
   joined: boolean
+  /** When it was ready. */
+  since: number
   stopping: boolean
   over: boolean
 }
@@ -68,7 +73,9 @@ export const start = Effect.fnUntraced(function* (
   options: SlotOptions,
   receive: (event: PlacementEvent) => void
 ): Effect.fn.Return<Executors, PlacementError, Scope.Scope> {
-  const { startFailuresMax = 3, backOffMillis = 100, backOffMillisMax = 10_000, slowStartMillis = 10_000 } = options
+  const { startFailuresMax = 3, backOffMillis = 100, backOffMillisMax = 10_000 } = options
+  const { livedMillis = 10_000, slowStartMillis = 10_000 } = options
+  const clock = yield* Clock.Clock
   const members = new Map<ExecutorId, Member>()
   let started = 0
 
@@ -82,6 +89,7 @@ export const start = Effect.fnUntraced(function* (
       if (member.launched === undefined) return void member.early.push(message)
       if (message.kind === "ExecutorReady" && !member.joined) {
         member.joined = true
+        member.since = clock.currentTimeMillisUnsafe()
         launcher.joined(executor)
         receive({ kind: "ExecutorJoined", info: member.info })
       }
@@ -119,7 +127,7 @@ export const start = Effect.fnUntraced(function* (
     let wasUp = false
     while (true) {
       const info = { executor: `executor-${++started}`, host: launcher.host }
-      const member: Member = { info, launched: undefined, early: [], joined: false, stopping: false, over: false }
+      const member = memberOf(info)
       members.set(info.executor, member)
       const end = yield* live(member, () => {
         wasUp = true
@@ -128,10 +136,12 @@ export const start = Effect.fnUntraced(function* (
       bury(member, end.reason)
       if (member.stopping) return
       if (end.kind === "refused") return yield* Deferred.fail(up, refusal(end.reason))
-      failures = member.joined ? 0 : failures + 1
+      const lived = member.joined ? clock.currentTimeMillisUnsafe() - member.since : undefined
+      failures = lived !== undefined && lived >= livedMillis ? 0 : failures + 1
       if (!wasUp && failures >= startFailuresMax) return yield* Deferred.fail(up, noStart(failures, end.reason))
       if (failures > 0) {
-        yield* Effect.logWarning(`${info.executor} died before it was ready: ${end.reason}`)
+        const when = lived === undefined ? "before it was ready" : `${lived} ms after it was ready`
+        yield* Effect.logWarning(`${info.executor} died ${when}: ${end.reason}`)
         yield* Effect.sleep(Math.min(backOffMillisMax, backOffMillis * 2 ** (failures - 1)))
       }
     }
@@ -148,6 +158,16 @@ export const start = Effect.fnUntraced(function* (
       member.launched?.send(message)
     }
   }
+})
+
+const memberOf = (info: ExecutorInfo): Member => ({
+  info,
+  launched: undefined,
+  early: [],
+  joined: false,
+  since: 0,
+  stopping: false,
+  over: false
 })
 
 /** A launch that fails, or dies of a defect, is a death like any other; an interruption is none. */

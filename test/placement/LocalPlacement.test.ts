@@ -101,7 +101,7 @@ it("an executor that dies is told lost after all that it said, and replaced unde
     take()
     executors.send("executor-1", order("s", "last words"))
     executors.send("executor-1", order("die", "no memory"))
-    yield* settle
+    yield* adjust(100)
     const heard = take()
     assert.deepEqual(heard.slice(0, 2), ["executor-1: last words", "executor-1 lost: no memory"])
     assert.deepEqual(heard.slice(2).toSorted(), [
@@ -154,6 +154,48 @@ it("a replacement that dies at start is tried again without limit, with pauses",
     executors.send("executor-1", order("die", "first"))
     yield* adjust(60_000, 100)
     assert.deepEqual(take(), ["executor-1 lost: first", "executor-9 joined", "executor-9 ExecutorReady"])
+  }))
+
+it("an executor that dies soon after it was ready is replaced after pauses that double, without limit", () =>
+  Effect.gen(function* () {
+    let runs = 0
+    const lines: Array<string> = []
+    const runExecutor: LocalPlacement.RunExecutor = ({ link }) =>
+      Effect.suspend(() => {
+        runs++
+        link.onMessage(() => {})
+        link.toDriver({ kind: "ExecutorReady" })
+        return Effect.delay(Effect.fail(new Error("soon")), 10)
+      })
+    yield* LocalPlacement.make({ runExecutor }).start(handshake, (event) => void lines.push(event.kind))
+    yield* adjust(3000, 10)
+    // Pauses of 100, 200, 400, 800 ms and lives of 10 ms: the fifth dies at 1,550 ms, the sixth begins at 3,150 ms.
+    assert.equal(runs, 5)
+    assert.equal(lines.filter((kind) => kind === "ExecutorLost").length, 5)
+    yield* adjust(60_000, 100)
+    assert.ok(runs > 9 && runs < 15, `${runs} runs: the pause does not grow beyond ten seconds`)
+  }))
+
+it("an executor that has lived for ten seconds is replaced at once, and early deaths count from zero again", () =>
+  Effect.gen(function* () {
+    const { receive, take } = journal()
+    const executors = yield* LocalPlacement.make({ runExecutor: runEcho }).start(handshake, receive)
+    for (const id of [1, 2]) {
+      yield* adjust(10_000)
+      take()
+      executors.send(`executor-${id}`, order("die", "old"))
+      yield* settle
+      assert.deepEqual(take(), [
+        `executor-${id} lost: old`,
+        `executor-${id + 1} joined`,
+        `executor-${id + 1} ExecutorReady`
+      ])
+    }
+    executors.send("executor-3", order("die", "young"))
+    yield* adjust(99)
+    assert.deepEqual(take(), ["executor-3 lost: young"])
+    yield* adjust(1)
+    assert.deepEqual(take(), ["executor-4 joined", "executor-4 ExecutorReady"])
   }))
 
 it("start fails with the difference when an executor refuses", () =>
