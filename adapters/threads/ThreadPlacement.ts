@@ -9,6 +9,7 @@
  */
 import { MessageChannel, Worker } from "node:worker_threads"
 import { Deferred, Effect, Exit, Layer, type Scope } from "effect"
+import { describeError } from "../../core/protocol/describeError.ts"
 import { Border } from "../../core/protocol/RecordCodec.ts"
 import type { ToDriver } from "../../core/protocol/ExecutorProtocol.ts"
 import type { ExecutorId } from "../../core/protocol/Ids.ts"
@@ -84,8 +85,8 @@ const launchThread = Effect.fnUntraced(function* (
     if (message.kind === "Message") hear(message.message)
     else reason = message.reason
   })
-  worker.on("messageerror", (error) => reason ??= `it sent what cannot be read: ${describe(error)}`)
-  worker.on("error", (error) => reason ??= `it threw what nobody caught: ${describe(error)}`)
+  worker.on("messageerror", (error) => reason ??= `it sent what cannot be read: ${describeError(error)}`)
+  worker.on("error", (error) => reason ??= `it threw what nobody caught: ${describeError(error)}`)
   worker.on("exit", (code) => {
     workers.delete(executor)
     Deferred.doneUnsafe(exited, Exit.succeed(reason ?? `its thread exited with code ${code}`))
@@ -104,5 +105,3 @@ const launchThread = Effect.fnUntraced(function* (
     died: Deferred.await(exited)
   }
 })
-
-const describe = (error: unknown): string => error instanceof Error ? `${error.name}: ${error.message}` : String(error)

@@ -89,6 +89,7 @@ const deaths: ReadonlyArray<readonly [order: string, word: string, reason: strin
   ["exit", "3", "its thread exited with code 3"],
   ["fail", "no such table", "no such table"],
   ["throw", "in a callback", "it threw what nobody caught: TypeError: in a callback"],
+  ["throwBare", "no prototype", 'it threw what nobody caught: {"word":"no prototype"}'],
   ["reject", "in a promise", "it threw what nobody caught: TypeError: in a promise"]
 ]
 

@@ -27,6 +27,9 @@ runThread(({ app, handshake, link }) =>
       throw: (word) => {
         throw new TypeError(word)
       },
+      throwBare: (word) => {
+        throw Object.assign(Object.create(null), { word })
+      },
       reject: (word) => void Promise.reject(new TypeError(word)),
       deaf: () => link.onMessage(() => {}),
       ask: (peer) => link.toPeer(peer, { kind: "FetchBlock", request: 7, block: "b" })
