@@ -5,7 +5,7 @@ import { Cause } from "effect"
 import { JobFailed } from "../../core/dstream/Batch.ts"
 import { InvalidApp } from "../../core/dstream/StreamingApp.ts"
 import { formatStatus } from "../../core/scheduling/BatchInfo.ts"
-import type { StreamingEvent } from "../../core/scheduling/StreamingListener.ts"
+import type { ReceiverInfo, StreamingEvent } from "../../core/scheduling/StreamingListener.ts"
 
 export const say = (text: string): void => void process.stderr.write(`dstreams: ${text}\n`)
 
@@ -14,18 +14,59 @@ export const sayStatus = (event: StreamingEvent): void => {
   if (event.kind === "BatchCompleted") process.stderr.write(`${formatStatus(event.batch)}\n`)
 }
 
-/** What people should know although the program goes on. */
-export const sayNotice = (event: StreamingEvent): void => {
-  const notice = noticeOf(event)
-  if (notice !== undefined) say(notice)
+/** What people should know although the program goes on. `skips`: a batch that fails does not end it, which would tell why. */
+export const notices = (options: { readonly skips: boolean }): (event: StreamingEvent) => string | undefined => {
+  /** By stream, what its receiver reported last: a receiver that is lost with its executor tells nothing new. */
+  const reported = new Map<string, string>()
+  let hinted = false
+  return (event) => {
+    switch (event.kind) {
+      case "ReceiverStarted":
+        reported.delete(event.receiver.stream)
+        return undefined
+      case "ReceiverError": {
+        const hint = hinted ? undefined : serverHint(event.receiver)
+        hinted ||= hint !== undefined
+        reported.set(event.receiver.stream, problemOf(event.receiver))
+        return `the receiver of ${event.receiver.stream} reports: ${problemOf(event.receiver)}${hint ?? ""}`
+      }
+      case "ReceiverStopped":
+        return reported.get(event.receiver.stream) === problemOf(event.receiver) ? undefined : stopOf(event.receiver)
+      case "OutputOperationCompleted": {
+        const { output, time, failureReason } = event.operation
+        if (failureReason === undefined || !options.skips) return undefined
+        return `output ${output} of batch ${time} ms failed and is skipped: ${firstLine(failureReason)}`
+      }
+      default:
+        return noticeOfEngine(event)
+    }
+  }
 }
 
-const noticeOf = (event: StreamingEvent): string | undefined => {
+const problemOf = ({ lastErrorMessage, lastError }: ReceiverInfo): string =>
+  lastError === undefined ? lastErrorMessage : `${lastErrorMessage} (${firstLine(lastError)})`
+
+/** What ReceiverSupervisor says of a receiver whose `onStart` failed. */
+const receiverFailed = "Receiver failed"
+
+/** A stop without an error was asked for. */
+const stopOf = ({ stream, lastErrorMessage, lastError }: ReceiverInfo): string | undefined => {
+  if (lastError === undefined) return undefined
+  const error = firstLine(lastError)
+  return lastErrorMessage === receiverFailed
+    ? `the receiver of ${stream} failed and is started again: ${error}`
+    : `the receiver of ${stream} stopped: ${lastErrorMessage} (${error})`
+}
+
+/** Nothing listens where a newcomer's program looks for a server. */
+const serverHint = ({ lastErrorMessage, lastError }: ReceiverInfo): string | undefined => {
+  const port = /(?:localhost|127\.0\.0\.1|::1):(\d+)/.exec(lastErrorMessage)?.[1]
+  if (port === undefined || !lastError?.includes("ECONNREFUSED")) return undefined
+  return `; to try the program, start a server there: nc -lk ${port}`
+}
+
+const noticeOfEngine = (event: StreamingEvent): string | undefined => {
   switch (event.kind) {
-    case "ReceiverError": {
-      const { stream, lastErrorMessage, lastError } = event.receiver
-      return `the receiver of ${stream} reports: ${lastErrorMessage}${lastError ? ` (${firstLine(lastError)})` : ""}`
-    }
     case "ExecutorRemoved":
       return `${event.executor} is gone and is replaced: ${event.reason}`
     case "TaskRetried":

@@ -6,12 +6,13 @@
  */
 import { ConfigProvider, Console, Effect, Exit, Queue, type Scope } from "effect"
 import { type AnyStreamingApp, type StreamingApp, withBatchDuration } from "../../core/dstream/StreamingApp.ts"
+import type { StreamingEvent } from "../../core/scheduling/StreamingListener.ts"
 import type { StopReport } from "../../runtime/driver/Engine.ts"
 import * as StreamingContext from "../../runtime/driver/StreamingContext.ts"
 import { configProvider, load, urlOf } from "../threads/ProgramModule.ts"
 import type { RunCommand } from "./arguments.ts"
 import * as LineServer from "./LineServer.ts"
-import { failureOf, say, sayNotice, sayStatus } from "./messages.ts"
+import { failureOf, notices, say, sayStatus } from "./messages.ts"
 import { placementOf } from "./placementOf.ts"
 import { outputConsole } from "./OutputConsole.ts"
 import * as StopSignals from "./StopSignals.ts"
@@ -32,6 +33,11 @@ const run = Effect.fnUntraced(function* (command: RunCommand) {
   const url = urlOf(command.program)
   const program = yield* load(url, config)
   const app = command.batchMillis === undefined ? program.app : withBatchDuration(program.app, command.batchMillis)
+  const noticeOf = notices({ skips: app.settings.onBatchFailure === "skip" })
+  const sayNotice = (event: StreamingEvent) => {
+    const notice = noticeOf(event)
+    if (notice !== undefined) say(notice)
+  }
   const status = command.status ?? process.stderr.isTTY === true
   return yield* live(app, requests, {
     batches: command.batches,

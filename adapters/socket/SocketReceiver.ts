@@ -13,7 +13,7 @@
  * its framing says. Source: Spark Streaming's `SocketReceiver`.
  */
 import * as net from "node:net"
-import { type Duration, Effect } from "effect"
+import { type Duration, Effect, Schema } from "effect"
 import { describeError } from "../../core/protocol/describeError.ts"
 import type { Receiver, StorageLevel, Store } from "../../core/receiving/Receiver.ts"
 import { millisOf } from "../../core/time/Time.ts"
@@ -42,14 +42,37 @@ export interface SocketOptions {
 }
 
 const keepAliveMillis = 60_000
+const portMax = 65_535
 
-export const make = <A>(options: SocketOptions, framing: () => Framing<A>): Receiver<A, never, never> => ({
-  name: `SocketReceiver(${options.host}:${options.port})`,
-  storageLevel: options.storageLevel ?? "MEMORY_AND_DISK",
-  preferredHost: options.preferredHost,
-  onStop: Effect.void,
-  onStart: (store) => receive(options, framing, store)
-})
+/** A socket cannot be what its options say. */
+export class InvalidSocket extends Schema.TaggedError<InvalidSocket>()("InvalidSocket", {
+  option: Schema.Literals(["host", "port"]),
+  message: Schema.String
+}) {}
+
+/** Throws `InvalidSocket` where the program is built, so that `dstreams check` tells it. */
+export const make = <A>(options: SocketOptions, framing: () => Framing<A>): Receiver<A, never, never> => {
+  validate(options)
+  return {
+    name: `SocketReceiver(${options.host}:${options.port})`,
+    storageLevel: options.storageLevel ?? "MEMORY_AND_DISK",
+    preferredHost: options.preferredHost,
+    onStop: Effect.void,
+    onStart: (store) => receive(options, framing, store)
+  }
+}
+
+/** Programs are not always type-checked before they run. */
+const validate = ({ host, port }: { readonly host: unknown; readonly port: unknown }): void => {
+  const wrong = (option: "host" | "port", needs: string, value: unknown) => {
+    const shown = typeof value === "string" ? `"${value}"` : String(value)
+    throw new InvalidSocket({ option, message: `The ${option} of a socket has to be ${needs}, and is ${shown}` })
+  }
+  if (typeof host !== "string" || host.trim() === "") wrong("host", "a name or an address", host)
+  if (!(Number.isInteger(port) && Number(port) >= 1 && Number(port) <= portMax)) {
+    wrong("port", `a whole number from 1 to ${portMax}`, port)
+  }
+}
 
 const receive = Effect.fnUntraced(function* <A>(options: SocketOptions, framing: () => Framing<A>, store: Store<A>) {
   const delay = millisOf(options.reconnectDelay ?? "2 seconds")
@@ -99,6 +122,9 @@ const runConnection = Effect.fnUntraced(function* <A>(
   return end
 })
 
+/** A name with several addresses fails with an error for each, and no words of its own. */
+const oneOf = (error: Error): unknown => error instanceof AggregateError ? error.errors[0] ?? error : error
+
 /** One socket. Its callbacks store at once; the receiver's fiber is woken only when the state changes. */
 class Connection<A> {
   state: "connecting" | "open" | "paused" | "closed" = "connecting"
@@ -120,7 +146,7 @@ class Connection<A> {
       this.become("open")
     })
     this.socket.on("data", (bytes) => this.guard(() => this.framing.data(bytes, this.store)))
-    this.socket.on("error", (error) => void (this.reason = describeError(error)))
+    this.socket.on("error", (error) => void (this.reason = describeError(oneOf(error))))
     this.socket.on("close", () => this.close(this.reason))
   }
 

@@ -10,7 +10,7 @@ import { recordFraming, type SocketDecoder } from "./recordFraming.ts"
 import * as SocketReceiver from "./SocketReceiver.ts"
 import { textFraming } from "./textFraming.ts"
 
-export type { SocketOptions } from "./SocketReceiver.ts"
+export { InvalidSocket, type SocketOptions } from "./SocketReceiver.ts"
 export type { SocketDecoder } from "./recordFraming.ts"
 
 export interface TextOptions extends SocketReceiver.SocketOptions {

@@ -1,0 +1,67 @@
+/**
+ * What the command says while a program goes on: of receivers that fail, report and stop, of outputs that fail.
+ */
+import * as assert from "node:assert/strict"
+import { Effect } from "effect"
+import { notices } from "../../adapters/cli/messages.ts"
+import type { ReceiverInfo, StreamingEvent } from "../../core/scheduling/StreamingListener.ts"
+import { it } from "../kit.ts"
+
+const receiver = (kind: "ReceiverStarted" | "ReceiverError" | "ReceiverStopped", message: string, error?: string) =>
+  ({
+    kind,
+    receiver: { stream: "s", lastErrorMessage: message, lastError: error } as ReceiverInfo
+  }) satisfies StreamingEvent
+
+const said = (skips: boolean, ...events: ReadonlyArray<StreamingEvent>) => {
+  const noticeOf = notices({ skips })
+  return events.map(noticeOf)
+}
+
+it("a receiver that fails is told each time, with its error, and that it is started again", () =>
+  Effect.sync(() => {
+    const failed = receiver("ReceiverStopped", "Receiver failed", "Error: boom\nmore")
+    const text = "the receiver of s failed and is started again: Error: boom"
+    assert.deepEqual(said(false, failed, receiver("ReceiverStarted", ""), failed), [text, undefined, text])
+  }))
+
+it("a receiver that stops or restarts itself for an error is told in its words; one that was asked to stop is not", () =>
+  Effect.sync(() => {
+    assert.deepEqual(
+      said(
+        false,
+        receiver("ReceiverStopped", "no more licences", "Error: 401"),
+        receiver("ReceiverStopped", "Stopped by driver")
+      ),
+      ["the receiver of s stopped: no more licences (Error: 401)", undefined]
+    )
+  }))
+
+it("what a receiver had reported is not told again when it is lost", () =>
+  Effect.sync(() => {
+    const [report, stop] = said(
+      false,
+      receiver("ReceiverError", "late", "Error: x"),
+      receiver("ReceiverStopped", "late", "Error: x")
+    )
+    assert.deepEqual([report, stop], ["the receiver of s reports: late (Error: x)", undefined])
+  }))
+
+it("who connects to nobody on this machine is told once how to start a server", () =>
+  Effect.sync(() => {
+    const refused = receiver("ReceiverError", "Error connecting to localhost:9999", "Error: ECONNREFUSED ::1:9999")
+    const far = receiver("ReceiverError", "Error connecting to example.org:9999", "Error: ECONNREFUSED")
+    const texts = said(false, far, refused, refused)
+    assert.deepEqual(texts.map((text) => text!.includes("nc -lk 9999")), [false, true, false])
+  }))
+
+it("a failed output is told with batch and cause when failed batches are skipped, else by the program's end", () =>
+  Effect.sync(() => {
+    const operation = { time: 300, job: "300/0", output: "print-0", startTime: 300, endTime: 310 }
+    const event = { kind: "OutputOperationCompleted", operation: { ...operation, failureReason: "db down\n  at x" } }
+    const [skipping] = said(true, event as StreamingEvent)
+    assert.equal(skipping, "output print-0 of batch 300 ms failed and is skipped: db down")
+    assert.deepEqual(said(false, event as StreamingEvent), [undefined])
+    const well = { kind: "OutputOperationCompleted", operation: { ...operation, failureReason: undefined } }
+    assert.deepEqual(said(true, well as unknown as StreamingEvent), [undefined])
+  }))
