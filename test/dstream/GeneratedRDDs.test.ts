@@ -46,7 +46,9 @@ const steps: ReadonlyArray<(self: DStream.DStream<any>) => DStream.DStream<any>>
   DStream.countByValue(),
   (self) => self.pipe(DStream.union(self)),
   (self) => self.pipe(DStream.mapToPair((x) => [x, 1]), DStream.groupByKey({ numPartitions: 4 })),
-  DStream.transform((rdd, { time }) => time % 2000 === 0 ? rdd : rdd.pipe(RDD.map((x) => x), RDD.union(RDD.of([1, 2], 2))))
+  DStream.transform((rdd, { time }) =>
+    time % 2000 === 0 ? rdd : rdd.pipe(RDD.map((x) => x), RDD.union(RDD.of([1, 2], 2)))
+  )
 ]
 
 test("a process that starts from graph and plans alone derives the ids and digests of one that has run all along", () => {
@@ -130,6 +132,81 @@ test("metadata is cleared behind the batches that are done, by each stream's rem
   assert.deepEqual(memo.plans().map((plan) => plan.time), [4000, 5000])
 })
 
+test("a forgotten batch is gone: neither its data sets nor those they were made of can be had by id", () => {
+  const graph = graphOf(input.pipe(DStream.map((x) => x), DStream.repartition(2), DStream.named("out")))
+  const memo = GeneratedRDDs.make(graph, settings)
+  const idsOf = (time: number) => {
+    memo.addPlan(planOf(time, 1))
+    const walk = (rdd: SealedRDD): ReadonlyArray<string> => [
+      rdd.identity.id,
+      ...RDD.parentsOf(rdd).flatMap((parent) => walk(parent as SealedRDD))
+    ]
+    return walk(memo.getOrCompute("out", time)!)
+  }
+  const [first, second, third] = [idsOf(1000), idsOf(2000), idsOf(3000)]
+  assert.ok(first!.length >= 3)
+  const held = (ids: ReadonlyArray<string>) => ids.forEach((id) => assert.equal(memo.rdd(id).identity.id, id))
+  const gone = (ids: ReadonlyArray<string>) => {
+    for (const id of ids) {
+      assert.throws(
+        () => memo.rdd(id),
+        (error) => error instanceof LineageError && /the plan of the batch \d+ ms is not known/.test(error.message),
+        id
+      )
+    }
+  }
+  for (const ids of [first, second, third]) held(ids!)
+  memo.clearMetadata(2000)
+  gone(first!)
+  held(second!)
+  held(third!)
+  memo.forgetBefore(3000)
+  gone(second!)
+  held(third!)
+})
+
+test("lineages that differ in one thing alone have different digests, and those that differ in none have the same", () => {
+  const blocks = (...names: ReadonlyArray<string>): BatchPlan => ({
+    ...planOf(1000, 0),
+    inputs: [{
+      stream: "in",
+      records: 0,
+      partitions: names.map((block) => ({ kind: "block" as const, block, records: 1 }))
+    }]
+  })
+  const digestOf = (change: (self: DStream.DStream<any>) => DStream.DStream<any>, plan: BatchPlan) => {
+    const memo = GeneratedRDDs.make(graphOf(change(input).pipe(DStream.named("out"))), settings)
+    memo.addPlan(plan)
+    return memo.digest(memo.getOrCompute("out", 1000)!)
+  }
+  const by = (name: string, numPartitions: number) => (self: DStream.DStream<any>) =>
+    self.pipe(
+      DStream.mapToPair((x) => [x, 1]),
+      DStream.groupByKey({ partitioner: { name, numPartitions, partition: () => 0 } })
+    )
+  const same: DStream.DStream<any> = input
+  const one = blocks("in/1/1/0")
+  const digests: Record<string, string> = {
+    map: digestOf(DStream.map((x) => x), one),
+    filter: digestOf(DStream.filter(() => true), one),
+    "another block": digestOf(DStream.map((x) => x), blocks("in/1/1/1")),
+    "one block more": digestOf(DStream.map((x) => x), blocks("in/1/1/0", "in/1/1/1")),
+    "the blocks in another order": digestOf(DStream.map((x) => x), blocks("in/1/1/1", "in/1/1/0")),
+    "no block, but a part of a source": digestOf(DStream.map((x) => x), planOf(1000, 1)),
+    "a map more": digestOf((self) => self.pipe(DStream.map((x) => x), DStream.map((x) => x)), one),
+    "a parent more": digestOf((self) => self.pipe(DStream.map((x) => x), DStream.union(same)), one),
+    "by hash into 2": digestOf(by("hash", 2), one),
+    "by range into 2": digestOf(by("range", 2), one),
+    "by hash into 3": digestOf(by("hash", 3), one),
+    "spread over 2": digestOf(DStream.repartition(2), one),
+    "spread over 3": digestOf(DStream.repartition(3), one)
+  }
+  assert.equal(new Set(Object.values(digests)).size, Object.keys(digests).length, JSON.stringify(digests, undefined, 1))
+  // What a function does no digest can tell.
+  assert.equal(digestOf(DStream.map((x) => [x]), one), digests["map"])
+  assert.equal(digestOf(by("hash", 2), blocks("in/1/1/0")), digests["by hash into 2"])
+})
+
 test("a plan that is not there, and a user function that throws, name the operator", () => {
   const graph = graphOf(input.pipe(
     DStream.transform((): RDD.RDD<string> => {
@@ -139,10 +216,15 @@ test("a plan that is not there, and a user function that throws, name the operat
   ))
   const memo = GeneratedRDDs.make(graph, settings)
   memo.addPlan(planOf(1000, 1))
-  assert.throws(() => memo.getOrCompute("mine", 1000), (error) =>
-    error instanceof LineageError && error.operator === "mine" && /no luck/.test(error.message))
-  assert.throws(() => memo.rdd("in@2000:0"), (error) =>
-    error instanceof LineageError && error.operator === "in" && /plan of the batch 2000 ms/.test(error.message))
+  assert.throws(
+    () => memo.getOrCompute("mine", 1000),
+    (error) => error instanceof LineageError && error.operator === "mine" && /no luck/.test(error.message)
+  )
+  assert.throws(
+    () => memo.rdd("in@2000:0"),
+    (error) =>
+      error instanceof LineageError && error.operator === "in" && /plan of the batch 2000 ms/.test(error.message)
+  )
 })
 
 test("a side value is what the plan recorded", () => {
@@ -162,7 +244,7 @@ test("a side value is what the plan recorded", () => {
 })
 
 it("getOrCompute is an Effect over the memo of the process", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const graph = graphOf(input)
     const memo = GeneratedRDDs.make(graph, settings)
     memo.addPlan(planOf(1000, 2))

@@ -10,7 +10,7 @@ import type { Observation, Of } from "./invariants/Observation.ts"
 
 type History = ReadonlyArray<Observation>
 
-const facts = { batchMillis: 1000, concurrentJobs: 1 }
+const facts = { batchMillis: 1000, concurrentJobs: 1, rememberMillis: 1000 }
 
 const answered = (block: string, attempt: number, executor: string, accepted = true): Observation => ({
   kind: "BlockAnswered",
@@ -78,7 +78,12 @@ const at = (time: number) => (it: { readonly time: number }) => it.time === time
 
 /** The bug that each invariant is there for, as it would show. */
 const planted: Record<string, History> = {
-  "batch times grow by one interval": [...lawful.slice(0, -1), ...batch(5000, [], "e2"), { kind: "Drained" }],
+  "batch times grow by one interval": [
+    ...lawful.slice(0, -1),
+    ...batch(5000, [], "e2"),
+    { kind: "ForgetSent", before: 4000 },
+    { kind: "Drained" }
+  ],
   "a batch is submitted once": replace("BatchSubmitted", at(2000), (it) => [it, it]),
   "no more jobs run at once than concurrentJobs allows": replace("JobStarted", at(2000), (it) => [
     it,
@@ -111,6 +116,11 @@ const planted: Record<string, History> = {
   "what an executor was told to forget is gone from its memory": replace("ExecutorProbed", () => true, (it) => [
     { ...it, held: true }
   ]),
+  "after a graceful stop executors were told to forget all batches but those that are still remembered": replace(
+    "ForgetSent",
+    () => true,
+    (it) => [{ ...it, before: 1000 }]
+  ),
   "no plan of a forgotten batch is sent": replace("PlansSent", (it) => it.times[0] === 3000, (it) => [
     { ...it, times: [1000, 2000, 3000] }
   ]),

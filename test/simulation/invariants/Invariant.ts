@@ -10,6 +10,8 @@ import type { Observation, Observed } from "./Observation.ts"
 export interface RunFacts {
   readonly batchMillis: number
   readonly concurrentJobs: number
+  /** How long the driver has to remember a batch. */
+  readonly rememberMillis: number
 }
 
 export type Check = (observation: Observation) => string | undefined

@@ -105,3 +105,19 @@ export const submittedEnds: Invariant = {
     }
   }
 }
+
+export const doneIsForgotten: Invariant = {
+  name: "after a graceful stop executors were told to forget all batches but those that are still remembered",
+  start: ({ rememberMillis }) => {
+    let last: Time | undefined
+    let forgotten = -Infinity
+    return (event) => {
+      if (event.kind === "BatchCompleted") last = Math.max(last ?? event.time, event.time)
+      if (event.kind === "ForgetSent") forgotten = Math.max(forgotten, event.before)
+      if (event.kind !== "Drained" || last === undefined) return undefined
+      return forgotten < last - rememberMillis
+        ? `batch ${last} is done, and executors were told to forget only what is before ${forgotten}`
+        : undefined
+    }
+  }
+}

@@ -157,7 +157,6 @@ class Run {
     const { trace } = options
     if (trace !== undefined) this.world.log.observe(trace)
     this.world.record("world", "Drawn", { program: options.program.name, seed: options.seed, ...this.drawn })
-    this.checker = makeChecker(invariants, { batchMillis, concurrentJobs: this.drawn.settings.concurrentJobs })
     this.faults = new Faults(this.world, options.faults ?? this.drawn.faults)
     this.driver = this.world.node("driver", { bendSleep: this.faults.bendSleep })
     this.placement = this.makePlacement()
@@ -178,6 +177,9 @@ class Run {
       })
     )
     this.app = this.buildApp(this.driver)
+    const { concurrentJobs } = this.drawn.settings
+    const { rememberMillis } = DStreamGraph.make(this.app)
+    this.checker = makeChecker(invariants, { batchMillis, concurrentJobs, rememberMillis })
   }
 
   /** Runs the world until the driver's program has ended and the executors with it. */

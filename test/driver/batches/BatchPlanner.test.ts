@@ -1,0 +1,131 @@
+/**
+ * BatchPlanner: what is asked of the world for a batch, how often, and what becomes of it when an answer fails.
+ */
+import * as assert from "node:assert/strict"
+import { Effect, Schema } from "effect"
+import * as Queue from "../../../adapters/queue/mod.ts"
+import * as DStreamGraph from "../../../core/dstream/DStreamGraph.ts"
+import { DStream, StreamingApp } from "../../../core/mod.ts"
+import { Border } from "../../../core/protocol/RecordCodec.ts"
+import * as BatchPlanner from "../../../runtime/driver/BatchPlanner.ts"
+import { it } from "../../kit.ts"
+
+const plannerOf = (...streams: ReadonlyArray<DStream.AnyDStream>) =>
+  BatchPlanner.make(
+    DStreamGraph.make(StreamingApp.make({
+      name: "planned",
+      batchDuration: 1000,
+      outputs: streams.map((stream) => stream.pipe(DStream.print()))
+    })),
+    0
+  ).pipe(Effect.provideService(Border, Border.local))
+
+/** What the planner asked of it stands in `asked`. */
+const direct = (
+  name: string,
+  asked: Array<string>,
+  answer: (time: number) => Effect.Effect<void, Error> = () => Effect.void
+): DStream.DStream<number, Error> =>
+  DStream.fromInput<number, Error, never>("asked", {
+    kind: "direct",
+    planner: Effect.succeed({
+      plan: ({ time }) =>
+        Effect.map(
+          Effect.andThen(Effect.sync(() => void asked.push(`${name} ${time}`)), answer(time)),
+          () => ({ records: 1, partitions: [{ kind: "source", value: name, records: 1 }] })
+        )
+    }),
+    reader: Effect.die(new Error("nothing is read here"))
+  }).pipe(DStream.named(name))
+
+const none: BatchPlanner.Blocks = new Map()
+
+it("a side value that operators share is evaluated once for a batch, others of the same kind on their own", () =>
+  Effect.gen(function* () {
+    let evaluated = 0
+    const next = Effect.sync(() => ++evaluated)
+    const shared = DStream.sideValue(next, Schema.NumberFromString)
+    const own = DStream.sideValue(next, Schema.NumberFromString)
+    const use = (name: string, side: typeof shared) => (self: DStream.DStream<number, Error>) =>
+      self.pipe(DStream.transform((rdd) => rdd, { sideValues: { side, again: side } }), DStream.named(name))
+    const input = direct("in", [])
+    const planner = yield* plannerOf(
+      input.pipe(use("a", shared), use("b", shared)),
+      input.pipe(use("c", own)),
+      input.pipe(use("d", shared))
+    )
+    const sides = (time: number) => Effect.map(planner.plan(time, none), ({ sideValues }) => new Map(sideValues))
+    const first = yield* sides(1000)
+    assert.equal(evaluated, 2)
+    assert.equal(first.size, 8)
+    for (const key of ["a#side", "a#again", "b#side", "b#again", "d#side", "d#again"]) {
+      assert.equal(first.get(key), first.get("a#side"), key)
+    }
+    assert.equal(first.get("c#side"), first.get("c#again"))
+    assert.deepEqual([first.get("a#side"), first.get("c#side")].sort(), ["1", "2"], "as the schema encodes it")
+    yield* sides(2000)
+    assert.equal(evaluated, 4)
+  }))
+
+it("a plan that fails half-way names the operator and the batch, and what was taken before stays taken", () =>
+  Effect.gen(function* () {
+    const asked: Array<string> = []
+    const queue = [["one"], ["two"], ["three"]]
+    const broken = direct("broken", asked, (time) => time === 1000 ? Effect.fail(new Error("no route")) : Effect.void)
+    const after = direct("after", asked)
+    const planner = yield* plannerOf(Queue.stream(queue).pipe(DStream.named("queue")), broken, after)
+    const error = yield* Effect.flip(planner.plan(1000, none))
+    assert.ok(error instanceof BatchPlanner.PlanningFailed)
+    assert.deepEqual([error.operator, error.time], ["broken", 1000])
+    assert.match(error.message, /batch 1000 ms .*at operator "broken": .*no route/)
+    assert.deepEqual(asked, ["broken 1000"], "those after it are not asked any more")
+    assert.deepEqual(queue, [["two"], ["three"]])
+    const { inputs } = yield* planner.plan(2000, none)
+    assert.deepEqual(inputs.map(({ stream }) => stream), ["queue", "broken", "after"])
+    assert.deepEqual(inputs[0]!.partitions, [{ kind: "inline", data: { kind: "value", value: ["two"] }, records: 1 }])
+  }))
+
+it("a side value that fails or dies fails the plan with the operator that uses it first", () =>
+  Effect.gen(function* () {
+    const failures = [Effect.fail(new Error("no clock")), Effect.die(new Error("no clock"))]
+    for (const failure of failures) {
+      const side = DStream.sideValue(failure as Effect.Effect<number, Error>, Schema.Number)
+      const planner = yield* plannerOf(
+        direct("in", []).pipe(DStream.transform((rdd) => rdd, { sideValues: { side } }), DStream.named("timed"))
+      )
+      const error = yield* Effect.flip(planner.plan(1000, none))
+      assert.equal(error.operator, "timed")
+      assert.match(error.message, /no clock/)
+    }
+  }))
+
+it("once closed no direct input is asked: each is empty, while blocks and side values go on", () =>
+  Effect.gen(function* () {
+    const asked: Array<string> = []
+    const side = DStream.sideValue(Effect.succeed(7), Schema.Number)
+    const received = DStream.fromInput<number, never, never>("received", {
+      kind: "receiver",
+      receiver: {
+        name: "r",
+        onStart: () => Effect.never,
+        onStop: Effect.void,
+        storageLevel: "MEMORY_ONLY",
+        preferredHost: undefined
+      },
+      decode: undefined
+    }).pipe(DStream.named("received"))
+    const planner = yield* plannerOf(
+      direct("in", asked).pipe(DStream.transform((rdd) => rdd, { sideValues: { side } }), DStream.named("t")),
+      received
+    )
+    yield* planner.plan(1000, none)
+    planner.close()
+    const info = { block: "b", stream: "received", attempt: 1, sequence: 0, records: 3, bytes: 9, locations: [] }
+    const { inputs, sideValues } = yield* planner.plan(2000, new Map([["received", [info]]]))
+    assert.deepEqual(asked, ["in 1000"])
+    assert.deepEqual(inputs, [
+      { stream: "received", records: 3, partitions: [{ kind: "block", block: "b", records: 3 }] },
+      { stream: "in", records: 0, partitions: [] }
+    ])
+    assert.deepEqual(sideValues, [["t#side", 7]])
+  }))
