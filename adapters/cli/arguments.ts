@@ -120,13 +120,25 @@ interface Options {
   readonly program: () => string
 }
 
+/** Task runners leave the `--` that ends their own options (`deno task start -- --batches 2`); programs need none. */
+const withoutSeparator = (args: ReadonlyArray<string>): Array<string> => {
+  const at = args.indexOf("--")
+  return at === -1 ? [...args] : args.toSpliced(at, 1)
+}
+
 /** Reads options with `parseArgs`, which is left lenient, so that the sentences about mistakes are ours. */
 const options = (
   name: string,
   args: ReadonlyArray<string>,
   known: Record<string, ParseArgsOptionDescriptor>
 ): Options => {
-  const { tokens } = parseArgs({ args: [...args], options: known, strict: false, allowPositionals: true, tokens: true })
+  const { tokens } = parseArgs({
+    args: withoutSeparator(args),
+    options: known,
+    strict: false,
+    allowPositionals: true,
+    tokens: true
+  })
   const texts = new Map<string, Array<string>>()
   const flags = new Set<string>()
   const positionals: Array<string> = []

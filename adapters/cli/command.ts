@@ -1,6 +1,6 @@
-#!/usr/bin/env node
 /**
- * The `dstreams` command. Exit codes: 0 done, 1 a batch or the program failed, 2 wrong usage.
+ * command: what the `dstreams` command does with its arguments, and its exit code: 0 done, 1 a batch or the program failed, 2
+ * wrong usage.
  *
  * Only the standard output of the program itself, help and version go to stdout; all that the command has to say goes to stderr.
  * The parts of a command are loaded when it is called for, so that help and mistakes are told at once.
@@ -40,19 +40,23 @@ const print = (text: string): Effect.Effect<number> =>
     return 0
   })
 
-const command = parse(process.argv.slice(2)).pipe(
-  Effect.flatMap(perform),
-  Effect.catchTag("UsageError", (error) =>
-    Effect.sync(() => {
-      say(error.message)
-      return 2
-    })),
-  Effect.provideService(Logger.LogToStderr, true)
-)
+const command = (args: ReadonlyArray<string>): Effect.Effect<number> =>
+  parse(args).pipe(
+    Effect.flatMap(perform),
+    Effect.catchTag("UsageError", (error) =>
+      Effect.sync(() => {
+        say(error.message)
+        return 2
+      })),
+    Effect.provideService(Logger.LogToStderr, true)
+  )
 
-// A program that only waits for a socket would let the platform think that there is nothing left to do.
-const alive = setInterval(() => {}, 2 ** 30)
-const code = await Effect.runPromise(command)
-clearInterval(alive)
-await flushed()
-process.exit(code)
+/** Runs the command and ends the process. */
+export const main = async (args: ReadonlyArray<string>): Promise<never> => {
+  // A program that only waits for a socket would let the platform think that there is nothing left to do.
+  const alive = setInterval(() => {}, 2 ** 30)
+  const code = await Effect.runPromise(command(args))
+  clearInterval(alive)
+  await flushed()
+  process.exit(code)
+}

@@ -29,6 +29,7 @@ const understood: ReadonlyArray<readonly [args: string, command: Partial<RunComm
   ["run p.ts --batches 5 --status", { batches: 5, status: true }],
   ["run p.ts --no-status --debug", { status: false, debug: true }],
   ["run p.ts --demo", { demo: true }],
+  ["run p.ts -- --batches 2", { batches: 2 }],
   ["run p.ts --demo --port 9999", { demo: false, config: { PORT: "9999" } }],
   ["run p.ts --batch-duration 100_millis", { batchMillis: 100 }],
   ["run p.ts --batch-duration 2_seconds", { batchMillis: 2000 }]
