@@ -24,6 +24,10 @@ export const estimateBytes = (contents: BlockContents): number => {
   return total
 }
 
+/** One record, walked to a limited number of values. */
+export const estimateRecordBytes = (record: unknown): number =>
+  Math.ceil(slotBytes + estimateValue(record, { left: valuesMax }))
+
 const estimateRecords = (records: ReadonlyArray<unknown>): number => {
   const samples = Math.min(samplesMax, records.length)
   if (samples === 0) return objectBytes

@@ -9,19 +9,21 @@
  * Invariants: what was added and not refused is in exactly one block, in order; what one call added is in one block; a block is
  * never empty; blocks are taken in the order in which they were cut. What is buffered counts until its block is `release`d, so
  * that the soft limit (answer "pause") covers current buffer, queue and the block being pushed; beyond the hard limit a call is
- * refused whole and its records counted. While the queue is full, cutting waits and the current buffer grows up to the limits.
+ * refused whole and its records counted. Records count with about their memory (`RecordSizes`), encoded parts with
+ * their bytes. While the queue is full, cutting waits and the current buffer grows up to the limits.
  * Source: Spark Streaming's `BlockGenerator`.
  */
 import type { BlockContents, BlockPart } from "../blocks/BlockContents.ts"
 import type { Time } from "../time/Time.ts"
 import type { ReceivingSettings } from "./ReceivingSettings.ts"
+import { RecordSizes } from "./RecordSizes.ts"
 
 export interface GeneratedBlock {
   /** Start of the interval that it was cut from: shown, not an identity. */
   readonly intervalStart: Time
   readonly contents: BlockContents
   readonly records: number
-  /** Bytes of encoded parts. */
+  /** Of records by estimate, of encoded parts exactly. */
   readonly bytes: number
 }
 
@@ -41,6 +43,7 @@ type Limits = Pick<
 /** Owned by one supervisor: only the functions of this module change it. */
 export interface BlockGenerator {
   readonly limits: Limits
+  readonly sizes: RecordSizes
   phase: "Active" | "StoppedAdding"
   /** The current buffer: closed parts, and the records that follow them. */
   parts: Array<BlockPart>
@@ -57,6 +60,7 @@ export interface BlockGenerator {
 
 export const make = (limits: Limits): BlockGenerator => ({
   limits,
+  sizes: new RecordSizes(),
   phase: "Active",
   parts: [],
   open: [],
@@ -69,16 +73,19 @@ export const make = (limits: Limits): BlockGenerator => ({
 })
 
 export const addRecord = (self: BlockGenerator, record: unknown): Answer => {
-  if (!hasRoom(self, 1, 0)) return refuse(self, 1)
+  const bytes = self.sizes.estimate(record)
+  if (!hasRoom(self, 1, bytes)) return refuse(self, 1)
   self.open.push(record)
-  return count(self, 1, 0)
+  return count(self, 1, bytes)
 }
 
 /** All in one block. */
 export const addRecords = (self: BlockGenerator, records: ReadonlyArray<unknown>): Answer => {
-  if (!hasRoom(self, records.length, 0)) return refuse(self, records.length)
+  let bytes = 0
+  for (const record of records) bytes += self.sizes.estimate(record)
+  if (!hasRoom(self, records.length, bytes)) return refuse(self, records.length)
   for (const record of records) self.open.push(record)
-  return count(self, records.length, 0)
+  return count(self, records.length, bytes)
 }
 
 /** Encoded records; the bytes are the generator's from now on. */

@@ -19,10 +19,12 @@ export class StoreError extends Schema.TaggedError<StoreError>()("StoreError", {
 export interface Store<in A> {
   /**
    * One record, to the block being filled. `true`: go on. `false`: kept, but await `ready` before the next.
-   * Records pushed regardless are kept up to the hard limit; beyond it this throws a `StoreError` and counts the record.
+   * Records pushed regardless are kept up to the hard limits (2,000,000 records, or about 128 MiB, that wait to be stored);
+   * beyond them this throws a `StoreError`, synchronously, and counts the record as lost: who pushes from a callback without
+   * awaiting `ready` has to catch it. After its run has ended it answers `false`; the record is dropped, counted and reported.
    */
   readonly single: (record: A) => boolean
-  /** Encoded records, to the block being filled; they are decoded when read. Answers as `single` does. */
+  /** Encoded records, to the block being filled; they are decoded when read. Answers and throws as `single` does. */
   readonly chunk: (bytes: Uint8Array, records: number) => boolean
   /** Waits until there is room again. */
   readonly ready: Effect.Effect<void>

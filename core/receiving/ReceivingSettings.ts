@@ -14,7 +14,7 @@ export interface ReceivingSettings {
   readonly bufferedRecordsSoftMax: number
   /** Buffered records beyond which more are refused. */
   readonly bufferedRecordsHardMax: number
-  /** The same for bytes of encoded records. */
+  /** The same for bytes: of records by estimate, of encoded records as they are. */
   readonly bufferedBytesSoftMax: number
   readonly bufferedBytesHardMax: number
   /** Records a second that a receiver may store at most; undefined: no limit. (`spark.streaming.receiver.maxRate`) */

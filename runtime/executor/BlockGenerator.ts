@@ -119,7 +119,7 @@ const refusal = (stream: StreamId, machine: Machine.BlockGenerator): StoreError 
     stream,
     message: machine.phase === "StoppedAdding"
       ? `stream ${stream}: the receiver is stopping and stores no more`
-      : `stream ${stream}: ${machine.bufferedRecords} records (${machine.bufferedBytes} encoded bytes) wait to be stored and ` +
+      : `stream ${stream}: ${machine.bufferedRecords} records (${machine.bufferedBytes} bytes) wait to be stored and ` +
         `no more are kept, ${machine.refused} were refused so far; await store.ready when store.single or store.chunk ` +
         `answers false, or raise the limits on buffered records`
   })

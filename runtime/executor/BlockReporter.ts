@@ -49,9 +49,11 @@ export const make = (options: {
   readonly ask: Ask
   readonly settings: Pick<ReceivingSettings, "storeRetryMillis">
   readonly reportError: (message: string) => void
+  /** Told of every record of a generated block that could not be stored, before it is reported. */
+  readonly lost: (records: number) => void
 }): Effect.Effect<BlockReporter, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const { stream, attempt, epoch, level, handler, ask, settings, reportError } = options
+    const { stream, attempt, epoch, level, handler, ask, settings, reportError, lost } = options
     const inFlight = yield* FiberSet.make<void, StoreError | BlockError>()
     let next = 0
 
@@ -81,6 +83,7 @@ export const make = (options: {
           if (result._tag === "Success") return
           const error = result.failure
           if (error._tag !== "BlockError" || error.reason !== "MemoryFull") {
+            lost(generated.records)
             return reportError(`${generated.records} records are lost: ${error.message}`)
           }
           if (!told) reportError(`A block waits for memory: ${error.message}`)

@@ -10,9 +10,11 @@
  * | ends | takes no more, flushes the partial block, awaits every AddBlock, DeregisterReceiver, ReceiverEnded |
  * | its scope closes | closes the run and is gone: the executor is being shut down |
  *
- * onStart returning is no end: what it left in its scope goes on. A store of an earlier run is dead. No failure of a receiver
+ * onStart returning is no end: what it left in its scope goes on. A store of an earlier run is dead: what its callbacks still
+ * push is dropped and counted, the first is reported. No failure of a receiver
  * leaves this module but as a message. Every question is asked again while unanswered. Error reports are limited to
- * `errorReportsPerSecond`; how many were left out is said with the next. Source: Spark Streaming's `ReceiverSupervisorImpl`.
+ * `errorReportsPerSecond`; how many were left out is said with the next. How many records of the attempt were lost is said with
+ * every report, and at the end whatever the limit. Source: Spark Streaming's `ReceiverSupervisorImpl`.
  */
 import { Cause, Clock, Effect, Fiber, Latch, type Scope } from "effect"
 import { ofBytes, ofRecords } from "../../core/blocks/BlockContents.ts"
@@ -65,18 +67,22 @@ export const start = <A, E, R>(
     const { stream, attempt, receiver, settings } = options
     const clock = yield* Clock.Clock
     const ask = BlockReporter.askUntilAnswered(options.ask, settings.askTimeoutMillis)
-    const reportError = errorReports(clock, (message, error) =>
-      options.tell({ kind: "ReportError", stream, attempt, message, error }))
+    const losses: Losses = { unstored: 0, late: 0, refused: () => generator.refusedRecords() }
+    const tellError = (message: string, error: string | undefined) =>
+      options.tell({ kind: "ReportError", stream, attempt, message, error })
+    const reportError = errorReports(clock, (message, error) => tellError(message + lostSoFar(losses), error))
     const level = receiver.storageLevel
-    const reporter = yield* BlockReporter.make({ ...options, level, ask, reportError })
-    const generator = yield* BlockGenerator.make({ ...options, push: reporter.push })
+    const lost = (records: number) => void (losses.unstored += records)
+    const reporter = yield* BlockReporter.make({ ...options, level, ask, reportError, lost })
+    const generator: BlockGenerator.BlockGenerator = yield* BlockGenerator.make({ ...options, push: reporter.push })
     const ordered = makeOrder()
-    const runs = runReceiver({ ...options, ask, generator, reporter, reportError, ordered })
+    const runs = runReceiver({ ...options, ask, generator, reporter, reportError, ordered, losses })
     const flushed = Effect.tap(runs, () =>
       Effect.andThen(generator.stop, reporter.awaitAll))
     const ended = Effect.raceFirst(flushed, generator.run).pipe(Effect.catchCause(failed))
     const life = Effect.gen(function* () {
       const end = yield* ended
+      if (lostRecords(losses) > 0) tellError(lostInAll(receiver.name, losses), undefined)
       yield* ask({ kind: "DeregisterReceiver", stream, attempt, message: end.message, error: end.error })
       yield* ask({ kind: "ReceiverEnded", stream, attempt, stopped: end.kind === "Stop" })
     })
@@ -90,6 +96,29 @@ export const start = <A, E, R>(
       awaitTermination: Effect.asVoid(Fiber.await(fiber))
     }
   })
+
+/** Records of this attempt that will be in no batch. */
+interface Losses {
+  /** Of blocks that could not be stored. */
+  unstored: number
+  /** Stored after their run had ended. */
+  late: number
+  /** Beyond the hard limits. */
+  readonly refused: () => number
+}
+
+const lostRecords = ({ late, refused, unstored }: Losses): number => unstored + late + refused()
+
+const lostSoFar = (losses: Losses): string => {
+  const lost = lostRecords(losses)
+  return lost === 0 ? "" : ` (${lost} records lost so far)`
+}
+
+const lostInAll = (name: string, losses: Losses): string => {
+  const { late, unstored } = losses
+  return `Receiver ${name} has ended; ${lostRecords(losses)} of its records are lost: ${unstored} could not be stored, ` +
+    `${losses.refused()} were refused beyond the hard limits, ${late} came after their run had ended`
+}
 
 /** An order to end the run; the first stays, but a stop goes before a restart. */
 interface Order {
@@ -123,6 +152,7 @@ interface Parts<A, E, R> extends Options<A, E, R> {
   readonly reporter: BlockReporter.BlockReporter
   readonly reportError: (message: string, error?: string) => void
   readonly ordered: Order
+  readonly losses: Losses
 }
 
 /** Registers and runs the receiver, again after each restart in place, until its end. */
@@ -147,11 +177,17 @@ const refusedEnd = (stopped: boolean, reason: string): RunEnd => ({
   error: undefined
 })
 
+interface Run {
+  alive: boolean
+  /** A record came after its end. */
+  late: boolean
+}
+
 /** One run of onStart, to the closing of its scope and onStop. */
 const runOnce = <A, E, R>(parts: Parts<A, E, R>) =>
   Effect.suspend(() => {
     const { receiver, ordered, reportError } = parts
-    const run = { alive: true }
+    const run: Run = { alive: true, late: false }
     const started = Effect.suspend(() => receiver.onStart(storeOf(parts, run)))
     const working = Effect.matchCauseEffect(started, { onFailure: failed, onSuccess: () => Effect.never })
     const onStop = receiver.onStop.pipe(Effect.catchCause((cause) =>
@@ -171,10 +207,18 @@ const failed = (cause: Cause.Cause<unknown>): Effect.Effect<RunEnd> =>
 
 /** What the receiver is given; it works as long as its run lives. */
 const storeOf = <A, E, R>(
-  { stream, generator, reporter, reportError, ordered, settings }: Parts<A, E, R>,
-  run: { readonly alive: boolean }
+  { stream, generator, reporter, reportError, ordered, settings, losses }: Parts<A, E, R>,
+  run: Run
 ): Store<A> => {
-  const over = () => new StoreError({ stream, message: `stream ${stream}: this run of the receiver has ended` })
+  const storeError = (message: string) => new StoreError({ stream, message: `stream ${stream}: ${message}` })
+  const over = () => storeError("this run of the receiver has ended")
+  // A callback that outlives its run is no reason to end the process: it is told to pause for ever.
+  const late = (records: number) => {
+    losses.late += records
+    if (!run.late) reportError("this run of the receiver has ended: what it stores from now on is lost")
+    run.late = true
+    return false
+  }
   const described = (error: unknown) => error === undefined ? undefined : describeError(error)
   const whileAlive = <T>(effect: () => Effect.Effect<T, StoreError>) =>
     Effect.suspend(() => run.alive ? effect() : Effect.fail(over()))
@@ -186,17 +230,23 @@ const storeOf = <A, E, R>(
     })
   return {
     single: (record) => {
-      if (!run.alive) throw over()
+      if (!run.alive) return late(1)
       return generator.single(record)
     },
     chunk: (bytes, records) => {
-      if (!run.alive) throw over()
+      const wrong = wrongBytes(bytes, records)
+      if (wrong !== undefined) throw storeError(wrong)
+      if (!run.alive) return late(records)
       return generator.chunk(bytes, records)
     },
     ready: generator.ready,
     array: (records) => whileAlive(() => reporter.report(ofRecords(records))),
     iterator: (records) => whileAlive(() => Effect.flatMap(collect(records), (all) => reporter.report(ofRecords(all)))),
-    bytes: (bytes, records) => whileAlive(() => reporter.report(ofBytes(bytes, records))),
+    bytes: (bytes, records) =>
+      whileAlive(() => {
+        const wrong = wrongBytes(bytes, records ?? 0)
+        return wrong === undefined ? reporter.report(ofBytes(bytes, records)) : Effect.fail(storeError(wrong))
+      }),
     reportError: (message, error) => reportError(message, described(error)),
     restart: (message, error, delay = settings.receiverRestartDelayMillis) => {
       if (run.alive) ordered.give({ kind: "Restart", message, error: described(error), delay })
@@ -205,6 +255,14 @@ const storeOf = <A, E, R>(
       if (run.alive) ordered.give({ kind: "Stop", message, error: described(error) })
     }
   }
+}
+
+/** What is wrong with encoded records that a receiver gives. */
+const wrongBytes = (bytes: Uint8Array, records: number): string | undefined => {
+  if (!(bytes instanceof Uint8Array)) return "encoded records have to be a Uint8Array"
+  return Number.isSafeInteger(records) && records >= 0
+    ? undefined
+    : `the number of encoded records has to be a whole number from 0 on, not ${String(records)}`
 }
 
 /** At most so many reports in any second that begins with one; the next says how many were left out. */

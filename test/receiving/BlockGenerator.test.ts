@@ -14,8 +14,8 @@ const limits = {
   blockQueueSize: 2,
   bufferedRecordsSoftMax: 20,
   bufferedRecordsHardMax: 40,
-  bufferedBytesSoftMax: 20,
-  bufferedBytesHardMax: 40
+  bufferedBytesSoftMax: 100,
+  bufferedBytesHardMax: 200
 }
 
 const decode = (bytes: Uint8Array) => Array.from(bytes)
@@ -51,6 +51,7 @@ test("what is added is in exactly one block, in order, one call never cut, under
       else {
         // Numbers below 256, so that a chunk can hold them too.
         const records = Array.from({ length: count }, () => next++ % 251)
+        const bytes = kind === "chunk" ? count : count * 8
         const before = generator.bufferedRecords
         const answer = kind === "one"
           ? BlockGenerator.addRecord(generator, records[0])
@@ -58,7 +59,7 @@ test("what is added is in exactly one block, in order, one call never cut, under
           ? BlockGenerator.addRecords(generator, records)
           : BlockGenerator.addChunk(generator, Uint8Array.from(records), count)
         if (answer === "refused") {
-          assert.ok(before + count > limits.bufferedRecordsHardMax || generator.bufferedBytes + count > 40)
+          assert.ok(before + count > limits.bufferedRecordsHardMax || generator.bufferedBytes + bytes > 200)
           refused += count
         } else {
           calls.push(records)
@@ -105,6 +106,30 @@ test("a full queue makes adding pause and cutting wait, and nothing is lost by i
   BlockGenerator.release(generator, first)
   assert.equal(BlockGenerator.cut(generator, 800), true)
   assert.deepEqual(generator.queue.map((block) => recordsOf(block.contents, undefined)), [[400], [600, 601]])
+})
+
+test("records count with their size: large texts, bytes and objects pause and are refused by the limits on bytes", () => {
+  const large = {
+    text: () => "x".repeat(100_000),
+    bytes: () => new Uint8Array(200_000),
+    object: () => ({ id: 1, lines: ["x".repeat(200_000)] })
+  }
+  for (const [kind, make] of Object.entries(large)) {
+    const generator = BlockGenerator.make({ ...defaults, bufferedBytesSoftMax: 1e6, bufferedBytesHardMax: 2e6 })
+    const answers: Array<string> = []
+    for (let i = 0; i < 12; i++) answers.push(BlockGenerator.addRecord(generator, make()))
+    assert.deepEqual([answers[3], answers[5], answers[8], answers[11]], ["go", "pause", "pause", "refused"], kind)
+    BlockGenerator.cut(generator, 200)
+    BlockGenerator.release(generator, BlockGenerator.take(generator)!)
+    assert.ok(BlockGenerator.isDrained(generator))
+  }
+})
+
+test("small records reach the limit on their number, not that on bytes", () => {
+  const generator = BlockGenerator.make(defaults)
+  let added = 1
+  while (BlockGenerator.addRecord(generator, added) === "go") added++
+  assert.equal(added, defaults.bufferedRecordsSoftMax)
 })
 
 test("the limit is the smaller of new and maximum rate, and a rate of zero or less changes nothing", () => {

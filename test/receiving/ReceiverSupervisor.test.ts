@@ -135,7 +135,7 @@ it("a restart closes the run, waits, and runs anew under the same attempt; a sto
       message: "Restarting receiver with delay 100ms: restarting",
       error: "Error: why"
     })
-    assert.throws(() => stores[0]!.single(1), StoreError)
+    assert.equal(stores[0]!.single(1), false)
     assert.match((yield* Effect.flip(stores[0]!.array([1]))).message, /this run of the receiver has ended/)
     stores[0]!.restart("stale")
     stores[0]!.stop("stale")
@@ -168,7 +168,7 @@ it("a stop by the driver closes the run, flushes the partial block, awaits its a
     assert.deepEqual(kinds().slice(3), ["AddBlock", "DeregisterReceiver", "ReceiverEnded"])
     assert.deepEqual(messages.at(-1), { kind: "ReceiverEnded", stream: "s", attempt: 4, stopped: true })
     assert.deepEqual((yield* stored())[0], ["partial"])
-    assert.throws(() => store().single("late"), StoreError)
+    assert.equal(store().single("late"), false)
   }))
 
 it("a receiver that stops itself ends for good, one that fails or dies ends to be started anew", () =>
@@ -237,7 +237,9 @@ it("a block that the driver refuses is an error for who stored it, and is kept n
     assert.match((yield* Effect.flip(store().array(["a"]))).message, /refused block s\/2\/4\/0: its log failed/)
     store().single("b")
     yield* TestClock.adjust(200)
-    assert.deepEqual(errors(), ["1 records are lost: the driver refused block s/2/4/1: its log failed"])
+    assert.deepEqual(errors(), [
+      "1 records are lost: the driver refused block s/2/4/1: its log failed (1 records lost so far)"
+    ])
     assert.equal(blocks.stats().memoryBlocks, 0)
     const failing: Iterator<unknown> = {
       next: () => {
@@ -294,7 +296,8 @@ it("when the memory is full a block waits for room, the receiver is held back, a
     yield* TestClock.adjust(400)
     yield* handle.awaitTermination
     assert.deepEqual(infos().map(({ sequence }) => sequence), [0, 1, 2])
-    assert.equal(errors().length, 2)
+    assert.equal(errors().length, 3)
+    assert.match(errors()[2]!, /7 of its records are lost: .* 7 were refused beyond the hard limits/)
   }))
 
 it("a rate limit holds a receiver that waits when told, and a new rate reaches it", () =>
@@ -328,6 +331,57 @@ it("error reports are limited, and the next says how many were left out", () =>
     yield* handle.awaitTermination
     assert.ok(messages.some((m) => m.kind === "ReportError" && m.error === "Error: onStop is broken"))
     assert.equal(messages.at(-1)!.kind, "ReceiverEnded")
+  }))
+
+it("what a callback stores after its run is dropped, counted and told, and does not throw", () =>
+  Effect.gen(function* () {
+    const { receiver, stores, store } = recorder()
+    const { handle, errors } = yield* supervised({ receiver })
+    store().restart("again", undefined, 100)
+    yield* TestClock.adjust(100)
+    for (let i = 0; i < 1000; i++) assert.equal(stores[0]!.single(i), false)
+    assert.equal(stores[0]!.chunk(new Uint8Array(9), 9), false)
+    assert.equal(errors().length, 1)
+    assert.match(errors()[0]!, /this run of the receiver has ended: what it stores from now on is lost/)
+    store().reportError("another")
+    assert.equal(errors()[1], "another (1009 records lost so far)")
+    handle.stop("Stopped by driver")
+    yield* handle.awaitTermination
+    assert.match(errors()[2]!, /1009 of its records are lost: .* 1009 came after their run had ended/)
+    assert.equal(store().single("after the end of all"), false)
+  }))
+
+it("the number of records lost is told in full at the end, however many reports were left out", () =>
+  Effect.gen(function* () {
+    const { receiver, store } = recorder()
+    const { handle, errors } = yield* supervised({
+      receiver,
+      settings: { blockIntervalMillis: 10 },
+      answer: ({ kind }) => kind === "AddBlock" ? { kind: "Refused", reason: "its log failed" } : accepted
+    })
+    for (let i = 0; i < 50; i++) {
+      store().single(i)
+      store().single(i)
+      yield* TestClock.adjust(10)
+    }
+    assert.equal(errors().length, 10)
+    handle.stop("Stopped by driver")
+    yield* handle.awaitTermination
+    assert.match(errors().at(-1)!, /100 of its records are lost: 100 could not be stored/)
+  }))
+
+it("a number of encoded records that is none is refused at once", () =>
+  Effect.gen(function* () {
+    const { receiver, store } = recorder()
+    const { infos } = yield* supervised({ receiver })
+    for (const records of [1.5, -1, NaN, Infinity]) {
+      const error = yield* Effect.flip(store().bytes(new Uint8Array(2), records))
+      assert.match(error.message, new RegExp(`stream s: the number of encoded records .* not ${records}`))
+      assert.throws(() => store().chunk(new Uint8Array(2), records), StoreError)
+    }
+    assert.match((yield* Effect.flip(store().bytes("text" as never))).message, /have to be a Uint8Array/)
+    yield* TestClock.adjust(200)
+    assert.deepEqual(infos(), [])
   }))
 
 it("when the executor's scope closes, the run is closed and nothing more is sent", () =>
