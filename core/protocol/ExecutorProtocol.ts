@@ -173,4 +173,6 @@ export type ToPeer =
     readonly missing: PartitionIndex | undefined
     /** It is there, but cannot leave the executor: the program's error. */
     readonly failure?: string | undefined
+    /** A block that is there, but could not be read: another holder may have it. */
+    readonly unreadable?: string | undefined
   }

@@ -11,17 +11,18 @@
  * BlockLost, or, where the settings say so, it is read as empty and reported. An error of the reader or the decoder
  * is the input's error.
  */
-import { Context, Effect, Scope } from "effect"
+import { Cause, Context, Effect, Scope } from "effect"
 import { type BlockContents, recordsOfPart } from "../../core/blocks/BlockContents.ts"
 import type { BlockId } from "../../core/blocks/ReceivedBlock.ts"
 import type { PartitionSpec } from "../../core/dstream/BatchPlan.ts"
 import { chunkOf, type ChunkReader, type InputDefinition, type InputReader } from "../../core/dstream/InputDStream.ts"
+import { describeError } from "../../core/protocol/describeError.ts"
 import type { Places } from "../../core/protocol/ExecutorProtocol.ts"
 import type { ExecutorId, StreamId } from "../../core/protocol/Ids.ts"
 import { Border } from "../../core/protocol/RecordCodec.ts"
 import type { ChainSource } from "../../core/rdd/Stage.ts"
 import type { Peers } from "./shuffle/Peers.ts"
-import { failed, failedOf, TaskFault } from "./TaskFault.ts"
+import { failed, failedOf, type FaultPlace, TaskFault } from "./TaskFault.ts"
 
 /** The blocks that this executor holds, in memory or on disk. */
 export interface LocalBlocks {
@@ -130,34 +131,48 @@ const readBlock = (
   const input = options.inputs(stream)
   const decode = input?.kind === "receiver" ? input.decode : undefined
   const holders = places.find(([id]) => id === block)?.[1].filter((executor) => executor !== options.executor) ?? []
-  return findBlock(options, border, block, holders).pipe(
-    Effect.map((contents) => partsOf(contents, decode, { operator: stream, partition })),
+  const place = { operator: stream, partition }
+  return findBlock(options, border, block, holders, place).pipe(
+    Effect.map((contents) => partsOf(contents, decode, place)),
     Effect.catch((fault) => {
-      if (options.onBlockLost === "fail") return Effect.fail(fault)
+      if (options.onBlockLost === "fail" || fault.result.kind !== "BlockLost") return Effect.fail(fault)
       ignored(block)
       return Effect.succeed(chunkOf([]))
     })
   )
 }
 
+/** Here, else at the holders, one after the other; an answer that does not decode is none. */
 const findBlock = Effect.fnUntraced(function* (
   { blocks, peers }: BlockReaderOptions,
   border: Border["Service"],
   block: BlockId,
-  holders: ReadonlyArray<ExecutorId>
+  holders: ReadonlyArray<ExecutorId>,
+  place: FaultPlace
 ): Effect.fn.Return<BlockContents, TaskFault> {
   const reasons: Array<string> = []
-  const note = (where: string, error: unknown) => void reasons.push(`${where}: ${String(error)}`)
+  const note = (where: string, why: string) => void reasons.push(`${where}: ${why}`)
   const here = yield* blocks.get(block).pipe(
-    Effect.catch((error) => Effect.sync(() => note("this executor", error)))
+    Effect.catchCause((cause) => Effect.sync(() => note("this executor", describeError(Cause.squash(cause)))))
   )
   if (here !== undefined) return here
   for (const holder of holders) {
     const answer = yield* peers.fetch(holder, { kind: "FetchBlock", block }).pipe(
       Effect.catch(() => Effect.sync(() => note(holder, "it is gone")))
     )
-    if (answer?.found !== undefined) return border.unpack(answer.found) as BlockContents
-    if (answer !== undefined) note(holder, answer.failure ?? "it does not hold this block")
+    if (answer === undefined) continue
+    const { failure, found, unreadable } = answer
+    if (failure !== undefined) {
+      return yield* Effect.fail(failed(place, `its records cannot leave their executor: ${failure}`))
+    }
+    if (found === undefined) note(holder, unreadable ?? "it does not hold this block")
+    else {
+      const contents = yield* Effect.try({
+        try: () => border.unpack(found) as BlockContents,
+        catch: describeError
+      }).pipe(Effect.catch((why) => Effect.sync(() => note(holder, why))))
+      if (contents !== undefined) return contents
+    }
   }
   const reason = reasons.length > 0 ? reasons.join("; ") : "no executor is known to hold it"
   return yield* Effect.fail(new TaskFault({ kind: "BlockLost", block, reason }))
@@ -167,7 +182,7 @@ const findBlock = Effect.fnUntraced(function* (
 const partsOf = (
   { parts }: BlockContents,
   decode: ((bytes: Uint8Array) => ReadonlyArray<unknown>) | undefined,
-  place: { readonly operator: StreamId; readonly partition: number }
+  place: FaultPlace
 ): ChunkReader<unknown, TaskFault> => {
   let at = 0
   return {

@@ -7,18 +7,20 @@
  * | Fetched | ends the request of that number; unknown or repeated: no change |
  * | PeerLost | ends all that was asked of that peer, and whatever is asked of it later |
  * | FetchShuffle | answered at once from the shuffle store, while tasks run too: they give way |
- * | FetchBlock | answered from the block manager, by a supervised fiber, for it may read a disk |
+ * | FetchBlock | answered from the block manager, by a supervised fiber, for it may read a disk; a read that fails is told |
  *
  * There is no time limit: a peer is gone when its link says so, never for silence, for a user's function may hold it
  * for seconds. Requests at once are bounded by tasks times peers. Answering is idempotent.
  */
-import { Data, Effect, FiberSet, type Scope } from "effect"
+import { Cause, Data, Effect, FiberSet, type Scope } from "effect"
 import type { Payload } from "../../../core/dstream/BatchPlan.ts"
+import { describeError } from "../../../core/protocol/describeError.ts"
 import type { ToPeer } from "../../../core/protocol/ExecutorProtocol.ts"
 import type { ExecutorId } from "../../../core/protocol/Ids.ts"
 import { Border } from "../../../core/protocol/RecordCodec.ts"
 import type { ExecutorLink } from "../ExecutorLink.ts"
 import type { LocalBlocks } from "../BlockReader.ts"
+import { messageOf } from "../TaskFault.ts"
 import type { ShuffleStore } from "./ShuffleStore.ts"
 
 export class PeerLost extends Data.TaggedError("PeerLost")<{ readonly peer: ExecutorId }> {}
@@ -91,17 +93,19 @@ const answerShuffle = (store: ShuffleStore, border: Border["Service"], asked: Fe
 const answerBlock = (blocks: LocalBlocks, border: Border["Service"], asked: FetchBlock): Effect.Effect<Fetched> =>
   blocks.get(asked.block).pipe(
     Effect.map((contents) =>
-      contents === undefined ? absent(asked.request, undefined) : packed(border, asked.request, contents)
+      contents === undefined ? absent(asked.request, {}) : packed(border, asked.request, contents)
     ),
-    Effect.catchCause(() => Effect.succeed(absent(asked.request, undefined)))
+    Effect.catchCause((cause) =>
+      Effect.succeed(absent(asked.request, { unreadable: describeError(Cause.squash(cause)) }))
+    )
   )
 
-const absent = (request: number, failure: string | undefined): Fetched => ({
+const absent = (request: number, why: Pick<Fetched, "failure" | "unreadable">): Fetched => ({
   kind: "Fetched",
   request,
   found: undefined,
   missing: undefined,
-  failure
+  ...why
 })
 
 /** What cannot be encoded is the program's error: whoever asked is told, and its task fails with it. */
@@ -110,7 +114,7 @@ const packed = (border: Border["Service"], request: number, value: unknown): Fet
   try {
     found = border.pack(value)
   } catch (error) {
-    return absent(request, error instanceof Error ? error.message : String(error))
+    return absent(request, { failure: messageOf(error) })
   }
   return { kind: "Fetched", request, found, missing: undefined }
 }

@@ -1,0 +1,141 @@
+/**
+ * BlockReader against peers that are a table: holders one after the other, causes that travel, readers that are built again.
+ */
+import * as assert from "node:assert/strict"
+import { Context, Effect } from "effect"
+import { type BlockContents, ofRecords } from "../../core/blocks/BlockContents.ts"
+import type { PartitionSpec } from "../../core/dstream/BatchPlan.ts"
+import type { InputDefinition } from "../../core/dstream/InputDStream.ts"
+import type { ToPeer } from "../../core/protocol/ExecutorProtocol.ts"
+import { Border } from "../../core/protocol/RecordCodec.ts"
+import * as BlockReader from "../../runtime/executor/BlockReader.ts"
+import * as Peers from "../../runtime/executor/shuffle/Peers.ts"
+import * as ShuffleStore from "../../runtime/executor/shuffle/ShuffleStore.ts"
+import type { TaskFault } from "../../runtime/executor/TaskFault.ts"
+import { it } from "../kit.ts"
+import { jsonCodec } from "./cluster.ts"
+
+const border = Border.coded(jsonCodec)
+const context = Context.empty() as Context.Context<any>
+const noBlocks: BlockReader.LocalBlocks = { get: () => Effect.undefined, remove: () => {} }
+const sourceOf = (spec: PartitionSpec) =>
+  ({ kind: "input", stream: "in", time: 1, partition: 0, spec }) as const
+
+type Answer = Pick<Peers.Fetched, "failure" | "unreadable"> & { readonly contents?: BlockContents; readonly damaged?: true }
+
+/** A reader whose peers answer as the table says; who is not in it is gone. */
+const reading = (table: Readonly<Record<string, Answer>>, settings: Partial<BlockReader.BlockReaderOptions> = {}) =>
+  Effect.gen(function* () {
+    const asked: Array<string> = []
+    const peers: Peers.Peers = {
+      fetch: (peer) =>
+        Effect.suspend((): Effect.Effect<Peers.Fetched, Peers.PeerLost> => {
+          asked.push(peer)
+          if (table[peer] === undefined) return Effect.fail(new Peers.PeerLost({ peer }))
+          const { contents, damaged, ...why } = table[peer]
+          const found = damaged
+            ? { kind: "bytes" as const, bytes: new ArrayBuffer(3) }
+            : contents && border.pack(contents)
+          return Effect.succeed({ kind: "Fetched", request: 1, found, missing: undefined, ...why })
+        }),
+      receive: () => {},
+      lost: () => {}
+    }
+    const reader = yield* BlockReader.make({
+      executor: "e0",
+      peers,
+      blocks: noBlocks,
+      inputs: () => undefined,
+      context,
+      onBlockLost: "fail",
+      ...settings
+    })
+    const ignored: Array<string> = []
+    const read = Effect.gen(function* () {
+      const source = sourceOf({ kind: "block", block: "b", records: 1 })
+      const chunks = yield* reader.read(source, [["b", ["e0", ...Object.keys(table), "gone"]]], (b) => ignored.push(b))
+      return yield* chunks.next
+    })
+    return { asked, ignored, read, reader }
+  }).pipe(Effect.provideService(Border, border))
+
+it("holders are asked one after the other, until one has the block; this executor is not asked", () =>
+  Effect.gen(function* () {
+    const { asked, read } = yield* reading({
+      e1: {},
+      e2: { unreadable: "disk" },
+      e3: { damaged: true },
+      e4: { contents: ofRecords(["a"]) },
+      e5: { contents: ofRecords(["b"]) }
+    })
+    assert.deepEqual(yield* read, ["a"])
+    assert.deepEqual(asked, ["e1", "e2", "e3", "e4"])
+  }))
+
+it("a block that nobody can give is lost, with the cause of each holder, and may be ignored", () =>
+  Effect.gen(function* () {
+    const table = { e1: {}, e2: { unreadable: "BlockError: the disk is broken" } }
+    const { read } = yield* reading(table, { blocks: { ...noBlocks, get: () => Effect.fail(new Error("torn file")) } })
+    const { result } = yield* Effect.flip(read) as Effect.Effect<TaskFault>
+    assert.equal(result.kind, "BlockLost")
+    assert.match(
+      result.kind === "BlockLost" ? result.reason : "",
+      /this executor: Error: torn file; e1: it does not hold.*; e2: BlockError: the disk is broken; gone: it is gone/
+    )
+    const lenient = yield* reading(table, { onBlockLost: "ignore" })
+    yield* lenient.read
+    assert.deepEqual(lenient.ignored, ["b"])
+  }))
+
+it("a record that cannot be encoded for another executor is the user's error, even where lost blocks are ignored", () =>
+  Effect.gen(function* () {
+    const { read } = yield* reading({ e1: { failure: "it is a function" } }, { onBlockLost: "ignore" })
+    const { result } = yield* Effect.flip(read) as Effect.Effect<TaskFault>
+    assert.ok(result.kind === "Failed")
+    assert.match(result.message, /cannot leave their executor: it is a function/)
+  }))
+
+it("what a holder answers tells a block that it cannot read from one that it cannot encode", () =>
+  Effect.gen(function* () {
+    const answers: Array<ToPeer> = []
+    const blocks: BlockReader.LocalBlocks = {
+      get: (block) =>
+        block === "torn" ? Effect.fail(new Error("torn file")) : Effect.succeed(ofRecords([() => 1])),
+      remove: () => {}
+    }
+    const link = { executor: "e1", host: "here", toDriver: () => {}, onMessage: () => {} }
+    const toPeer = (_: string, message: ToPeer) => void answers.push(message)
+    const peers = yield* Peers.make({ ...link, toPeer }, { shuffles: ShuffleStore.make(), blocks }).pipe(
+      Effect.provideService(Border, border)
+    )
+    peers.receive("e0", { kind: "FetchBlock", request: 1, block: "torn" })
+    peers.receive("e0", { kind: "FetchBlock", request: 2, block: "functions" })
+    yield* Effect.yieldNow.pipe(Effect.repeat({ times: 10 }))
+    const [torn, functions] = answers as [Peers.Fetched, Peers.Fetched]
+    assert.deepEqual([torn.unreadable, torn.failure], ["Error: torn file", undefined])
+    assert.match(functions.failure!, /the function at .* cannot be encoded/)
+    assert.equal(functions.unreadable, undefined)
+  }))
+
+it("a reader that could not be built is built again by the next task, and one that could is kept", () =>
+  Effect.gen(function* () {
+    let builds = 0
+    const input = {
+      kind: "direct",
+      reader: Effect.suspend(() =>
+        ++builds === 1
+          ? Effect.fail({ kind: "BlockLost", block: "x", reason: "no server" })
+          : builds === 2
+          ? Effect.die(new Error("bug"))
+          : Effect.succeed({ read: () => Effect.succeed({ next: Effect.succeed(["r"]) }) })
+      )
+    } as unknown as InputDefinition<any, any, any>
+    const { reader } = yield* reading({}, { inputs: () => input })
+    const source = sourceOf({ kind: "source", value: 1, records: 1, preferredHosts: [] } as never)
+    const read = Effect.flatMap(reader.read(source, [], () => {}), (chunks) => chunks.next)
+    const first = yield* Effect.flip(read)
+    assert.equal(first.result.kind, "Failed", "the shape of the user's error is not the engine's")
+    assert.match((yield* Effect.flip(read)).result.kind, /Failed/)
+    for (let i = 0; i < 2; i++) assert.deepEqual(yield* read, ["r"])
+    assert.equal(builds, 3)
+  }))
