@@ -2,6 +2,7 @@
  * ReceiverHost: the receivers of one executor: a supervisor per attempt, and the questions that they ask the driver.
  *
  * An attempt that is here already, or is older than the one that is, does not start again; its own end takes it from the list.
+ * A stop or a rate that comes before an attempt has begun is kept for it; a stop of another attempt is none.
  * A question is known by a number; an answer that nobody waits for any more is dropped.
  */
 import { type Context, Effect } from "effect"
@@ -28,8 +29,9 @@ export interface ReceiverHostOptions {
 interface Hosted {
   readonly attempt: number
   handle: ReceiverSupervisor.SupervisorHandle | undefined
-  /** It was told to stop before it had begun. */
+  /** It was told so before it had begun. */
   stop: string | undefined
+  rate: number | undefined
 }
 
 export const make = (options: ReceiverHostOptions): Receivers => {
@@ -56,6 +58,7 @@ export const make = (options: ReceiverHostOptions): Receivers => {
     return Effect.scoped(Effect.gen(function*() {
       const handle = yield* ReceiverSupervisor.start({ ...options, stream, attempt, receiver, ask, tell, rateLimit })
       entry.handle = handle
+      if (entry.rate !== undefined) handle.updateRate(entry.rate)
       if (entry.stop !== undefined) handle.stop(entry.stop)
       yield* handle.awaitTermination
       if (running.get(stream) === entry) running.delete(stream)
@@ -73,14 +76,19 @@ export const make = (options: ReceiverHostOptions): Receivers => {
       const known = running.get(stream)
       if (known !== undefined && known.attempt >= attempt) return
       stop(known, `attempt ${attempt} takes its place`)
-      running.set(stream, { attempt, handle: undefined, stop: undefined })
+      running.set(stream, { attempt, handle: undefined, stop: undefined, rate: undefined })
       options.fork(supervise(stream, attempt, rateLimit))
     },
     stop: (stream, attempt, message) => {
       const known = running.get(stream)
       if (known?.attempt === attempt) stop(known, message)
     },
-    updateRate: (stream, rate) => running.get(stream)?.handle?.updateRate(rate),
+    updateRate: (stream, rate) => {
+      const known = running.get(stream)
+      if (known === undefined) return
+      known.rate = rate
+      known.handle?.updateRate(rate)
+    },
     answer: (request, answer) => {
       waiting.get(request)?.(answer)
       waiting.delete(request)
