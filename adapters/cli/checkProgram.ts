@@ -1,16 +1,20 @@
 /**
  * `dstreams check`: loads a program, builds its graph, and tells all its mistakes, without running it.
  */
-import { Effect, Exit } from "effect"
+import { Effect, Exit, Layer } from "effect"
 import * as StreamingApp from "../../core/dstream/StreamingApp.ts"
 import { load, urlOf } from "../threads/ProgramModule.ts"
 import type { Command } from "./arguments.ts"
-import { failureOf, say } from "./messages.ts"
+import { failureOf, say, unreadOf } from "./messages.ts"
 
 export const checkProgram = (command: Extract<Command, { kind: "check" }>): Effect.Effect<number> =>
   Effect.gen(function* () {
-    const { app } = yield* load(urlOf(command.program), command.config)
+    const reads = new Set<string>()
+    const { app } = yield* load(urlOf(command.program), command.config, reads)
     const { manifest } = yield* StreamingApp.validate(app)
+    // The layer is not built here; it may read what the app has not.
+    const unread = app.layer === (Layer.empty as Layer.Layer<any>) ? unreadOf(command.config, reads) : undefined
+    if (unread !== undefined) say(unread)
     const operators = manifest.operators.map(({ id, kind, parents }) =>
       `  ${id} (${kind})${parents.length === 0 ? "" : ` of ${parents.join(", ")}`}`
     )

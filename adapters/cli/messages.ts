@@ -82,6 +82,15 @@ const noticeOfEngine = (event: StreamingEvent): string | undefined => {
   }
 }
 
+/** Names that were given to a program which never asked its Config for them: an option without effect. */
+export const unreadOf = (config: Readonly<Record<string, string>>, reads: ReadonlySet<string>): string | undefined => {
+  const unread = Object.keys(config).filter((name) => !reads.has(name))
+  if (unread.length === 0) return undefined
+  const names = unread.join(" and ")
+  return `the program never read ${names}: an option has an effect if the program asks Config for it, ` +
+    `such as yield* Config.${unread.includes("PORT") ? `Port("PORT")` : `String("${unread[0]}")`}`
+}
+
 /** Why the program did not end well, as a sentence; with `debug`, the stacks too. */
 export const failureOf = (cause: Cause.Cause<unknown>, debug: boolean): string => {
   const reason = cause.reasons.find((reason) => reason._tag !== "Interrupt")

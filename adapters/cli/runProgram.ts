@@ -12,7 +12,7 @@ import * as StreamingContext from "../../runtime/driver/StreamingContext.ts"
 import { configProvider, load, urlOf } from "../threads/ProgramModule.ts"
 import type { RunCommand } from "./arguments.ts"
 import * as LineServer from "./LineServer.ts"
-import { failureOf, notices, say, sayStatus } from "./messages.ts"
+import { failureOf, notices, say, sayStatus, unreadOf } from "./messages.ts"
 import { placementOf } from "./placementOf.ts"
 import { outputConsole } from "./OutputConsole.ts"
 import * as StopSignals from "./StopSignals.ts"
@@ -31,11 +31,13 @@ const run = Effect.fnUntraced(function* (command: RunCommand) {
   const requests = yield* StopSignals.make
   const config = { ...(command.demo ? yield* demoConfig : {}), ...command.config }
   const url = urlOf(command.program)
-  const program = yield* load(url, config)
+  const reads = new Set<string>()
+  const program = yield* load(url, config, reads)
   const app = command.batchMillis === undefined ? program.app : withBatchDuration(program.app, command.batchMillis)
   const noticeOf = notices({ skips: app.settings.onBatchFailure === "skip" })
   const sayNotice = (event: StreamingEvent) => {
-    const notice = noticeOf(event)
+    // By then the app's layer is built, which may read its Config too.
+    const notice = event.kind === "StreamingStarted" ? unreadOf(config, reads) : noticeOf(event)
     if (notice !== undefined) say(notice)
   }
   const status = command.status ?? process.stderr.isTTY === true
@@ -46,7 +48,7 @@ const run = Effect.fnUntraced(function* (command: RunCommand) {
     listeners: status ? [sayNotice, sayStatus] : [sayNotice]
   }).pipe(
     Effect.provide(placementOf(command.master, app, url)),
-    Effect.provideService(ConfigProvider.ConfigProvider, configProvider(config)),
+    Effect.provideService(ConfigProvider.ConfigProvider, configProvider(config, reads)),
     Effect.provideService(Console.Console, outputConsole)
   )
 })

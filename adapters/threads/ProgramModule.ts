@@ -11,6 +11,7 @@ import { createHash } from "node:crypto"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import { Cause, ConfigProvider, Effect, Exit, Schema } from "effect"
 import { type AnyStreamingApp, isStreamingApp } from "../../core/dstream/StreamingApp.ts"
+import { describeLoading } from "./loadingMistake.ts"
 
 /** The program's module cannot be run. */
 export class ProgramError extends Schema.TaggedError<ProgramError>()("ProgramError", {
@@ -34,37 +35,52 @@ export const urlOf = (program: string): string => {
 /** How people name the program: the path of a file, else its URL. */
 const nameOf = (url: string): string => url.startsWith("file:") ? fileURLToPath(url) : url.slice(0, 200)
 
+/** `reads` collects the names that the program asks its Config for. */
 export const load = Effect.fnUntraced(function* (
   url: string,
-  config: Readonly<Record<string, string>>
+  config: Readonly<Record<string, string>>,
+  reads?: Set<string>
 ): Effect.fn.Return<Program, ProgramError> {
   const source = yield* readSource(url)
   const module = yield* importModule(url)
   if (!("default" in module)) return yield* noApp(url, "has no default export")
   const exported = module["default"]
-  const app = Effect.isEffect(exported) ? yield* build(url, exported, config) : exported
+  const app = Effect.isEffect(exported) ? yield* build(url, exported, configProvider(config, reads)) : exported
   if (!isStreamingApp(app)) return yield* noApp(url, `exports ${describe(app)} as its default`)
   return { app, codeFingerprint: createHash("sha256").update(source).digest("hex") }
 })
 
-/** Options first, then the environment. */
-export const configProvider = (config: Readonly<Record<string, string>>): ConfigProvider.ConfigProvider =>
-  ConfigProvider.orElse(ConfigProvider.fromEnvRecord(config), ConfigProvider.fromEnv())
+/** Options first, then the environment. `reads` collects the names that are asked for. */
+export const configProvider = (
+  config: Readonly<Record<string, string>>,
+  reads: Set<string> = new Set()
+): ConfigProvider.ConfigProvider => {
+  const options = ConfigProvider.fromEnvRecord(config)
+  const noting = ConfigProvider.make((path) => {
+    reads.add(path.join("_"))
+    return options.load(path)
+  })
+  return ConfigProvider.orElse(noting, ConfigProvider.fromEnv())
+}
 
 const build = (
   url: string,
   program: Effect.Effect<unknown, unknown, unknown>,
-  config: Readonly<Record<string, string>>
+  provider: ConfigProvider.ConfigProvider
 ) =>
   (program as Effect.Effect<unknown, unknown>).pipe(
-    Effect.provideService(ConfigProvider.ConfigProvider, configProvider(config)),
+    Effect.provideService(ConfigProvider.ConfigProvider, provider),
     Effect.exit,
     Effect.flatMap((exit) =>
       Exit.isSuccess(exit)
         ? Effect.succeed(exit.value)
-        : fail(url, "could not build its app", Cause.prettyErrors(exit.cause)[0] ?? new Error("it was interrupted"))
+        : Effect.fail(notBuilt(url, Cause.prettyErrors(exit.cause)[0] ?? new Error("it was interrupted")))
     )
   )
+
+/** Config's errors name the option on a line of its own. */
+const notBuilt = (url: string, cause: Error) =>
+  refusal(url, "could not build its app", sentence(cause).replaceAll(/\s*\n\s*/g, " "), cause)
 
 const readSource = (url: string) =>
   Effect.tryPromise({
@@ -86,21 +102,19 @@ const importModule = (url: string) =>
   Effect.tryPromise({
     try: () => import(url) as Promise<Record<string, unknown>>,
     catch: (cause) => cause
-  }).pipe(Effect.catch((cause) => fail(url, "cannot be loaded", cause)))
+  }).pipe(Effect.catch((cause) =>
+    Effect.flatMap(
+      Effect.promise(() => describeLoading(cause)),
+      (text) => Effect.fail(refusal(url, "cannot be loaded", text, cause))
+    )
+  ))
 
-const fail = (url: string, what: string, cause: unknown) => {
-  const loading = what === "cannot be loaded"
-  const remedy = loading ? remedyOf(cause) : ""
-  // Config's errors name the option on a line of its own; a syntax error draws its place below the sentence.
-  const text = loading ? sentence(cause) : sentence(cause).replaceAll(/\s*\n\s*/g, " ")
-  return Effect.fail(
-    new ProgramError({
-      program: nameOf(url),
-      message: `The program ${nameOf(url)} ${what}: ${text}${remedy}`,
-      trace: cause instanceof Error ? cause.stack : undefined
-    })
-  )
-}
+const refusal = (url: string, what: string, text: string, cause: unknown) =>
+  new ProgramError({
+    program: nameOf(url),
+    message: `The program ${nameOf(url)} ${what}: ${text}`,
+    trace: cause instanceof Error ? cause.stack : undefined
+  })
 
 const noApp = (url: string, what: string) =>
   new ProgramError({
@@ -109,13 +123,6 @@ const noApp = (url: string, what: string) =>
       `Write "export default StreamingApp.make({ ... })".`,
     trace: undefined
   })
-
-const remedyOf = (cause: unknown): string => {
-  const code = (cause as { readonly code?: unknown } | null)?.code
-  const missing = code === "ERR_MODULE_NOT_FOUND" || /cannot find|not found|not a dependency/i.test(String(cause))
-  if (missing) return " Install the package that it imports, or correct the import."
-  return cause instanceof SyntaxError ? " Correct the syntax." : ""
-}
 
 /** The message of an error as one sentence. */
 const sentence = (cause: unknown): string => {

@@ -1,0 +1,99 @@
+/**
+ * Mistakes of newcomers that keep a module from being loaded: each is told with the remedy that helps, on Node and on Deno.
+ */
+import * as assert from "node:assert/strict"
+import * as fs from "node:fs"
+import * as os from "node:os"
+import * as path from "node:path"
+import { Effect } from "effect"
+import { homes } from "../../adapters/threads/loadingMistake.ts"
+import { load, urlOf } from "../../adapters/threads/ProgramModule.ts"
+import { it } from "../kit.ts"
+
+const root = path.resolve(import.meta.dirname, "../..")
+const deno = "Deno" in globalThis
+
+/** What is told of a program in a folder with these files and the package. */
+const told = (source: string, files: Readonly<Record<string, string>> = {}, name = "program.ts") =>
+  Effect.gen(function* () {
+    const folder = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), "dstreams-")))
+    yield* Effect.addFinalizer(() => Effect.sync(() => fs.rmSync(folder, { recursive: true })))
+    fs.mkdirSync(path.join(folder, "node_modules"))
+    fs.symlinkSync(root, path.join(folder, "node_modules", "dstreams"), "dir")
+    const all = { "package.json": `{ "type": "module" }`, ...files, [name]: source }
+    for (const [file, text] of Object.entries(all)) fs.writeFileSync(path.join(folder, file), text)
+    return (yield* Effect.flip(load(urlOf(path.join(folder, name)), {}))).message
+  })
+
+const helper = { "helper.ts": "export const helper = 1\nexport interface Shape {}" }
+
+interface Mistake {
+  readonly source: string
+  readonly remedy: RegExp
+  readonly files?: Readonly<Record<string, string>>
+  /** What Deno can load. */
+  readonly nodeOnly?: boolean
+}
+
+const mistakes: ReadonlyArray<Mistake> = [
+  {
+    source: `import { Socket } from "dstreams"\nexport default Socket`,
+    remedy: /'Socket', in .*program\.ts, line 1\. Write: import \* as Socket from "dstreams\/socket"/
+  },
+  {
+    source: `import { Settings } from "dstreams"\nexport default Settings`,
+    remedy: /It exports DStream, .*StreamingApp.* If Settings is a type, write "import type"/
+  },
+  {
+    source: `import { Shape } from "./helper.ts"\nexport default Shape`,
+    files: helper,
+    remedy: /line 1\. If Shape is a type, write "import type"\./,
+    nodeOnly: true
+  },
+  {
+    source: `import { helper } from "./helper"\nexport default helper`,
+    files: helper,
+    remedy: /Write the file's ending: "\.\/helper\.ts"\./
+  },
+  {
+    source: `import { helper } from "./helper.js"\nexport default helper`,
+    files: helper,
+    remedy: /Write the file's ending: "\.\/helper\.ts"\./
+  },
+  { source: `import "./nothing.ts"`, remedy: /Correct the path of the import\./ },
+  {
+    source: `import * as Socket from "dstreams/sockets"\nexport default Socket`,
+    remedy: /The package exports "dstreams", .*"dstreams\/socket", [^\n]*"dstreams\/placement"\.$/
+  },
+  { source: "enum A { X }\nexport default A", remedy: /Node strips types and does no more/, nodeOnly: true },
+  {
+    source: "class A { constructor(private x: number) {} }\nexport default A",
+    remedy: /without enum, namespace and parameter properties/,
+    nodeOnly: true
+  },
+  {
+    source: "const y = 1\nconst x = = 3",
+    remedy: /Expression expected, in .*program\.ts, line 2\. Correct the syntax\.$/
+  },
+  { source: `throw new RangeError("key not found")`, remedy: /loaded: RangeError: key not found\.$/ },
+  {
+    source: `import { DStream } from "dstreams"\nexport default DStream`,
+    files: { "package.json": `{ "type": "commonjs" }` },
+    remedy: /Set "type": "module" in package\.json \(npm pkg set type=module\), or name the file \.mts\.$/,
+    nodeOnly: true
+  }
+]
+
+for (const { source, files, remedy, nodeOnly } of mistakes) {
+  if (nodeOnly && deno) continue
+  it(`what helps is told: ${source.split("\n").join("; ")}`, () =>
+    Effect.map(told(source, files), (message) => assert.match(message, remedy)))
+}
+
+it("what is looked for in dstreams itself is where the remedy says", () =>
+  Effect.promise(async () => {
+    for (const [name, line] of Object.entries(homes)) {
+      const module = await import(/"(.+)"/.exec(line)![1]!)
+      assert.ok(line.includes("* as") || name in module, line)
+    }
+  }))
