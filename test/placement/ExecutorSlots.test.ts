@@ -3,6 +3,7 @@
  */
 import * as assert from "node:assert/strict"
 import { Deferred, Effect, Exit } from "effect"
+import { TestClock } from "effect/testing"
 import type { ToDriver, ToExecutor } from "../../core/protocol/ExecutorProtocol.ts"
 import * as ExecutorSlots from "../../runtime/placement/ExecutorSlots.ts"
 import type { PlacementEvent } from "../../runtime/placement/Placement.ts"
@@ -59,6 +60,8 @@ it("what an executor says after its end is dropped, and its slot is for the next
     const executors = yield* ExecutorSlots.start(launcher, { size: 1 }, (event) => void lines.push(lineOf(event)))
     const first = launched.get("executor-1")!
     first.say(report("alive"))
+    // Long enough for its successor to start without a pause.
+    yield* TestClock.adjust("1 minute")
     first.die("no power")
     first.say(report("last words"))
     yield* settle
