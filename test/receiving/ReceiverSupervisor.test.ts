@@ -5,90 +5,9 @@ import * as assert from "node:assert/strict"
 import { Deferred, Effect, Fiber, Latch, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { testReceiver } from "../../adapters/memory/TestReceiver.ts"
-import { recordsOf } from "../../core/blocks/BlockContents.ts"
-import type { ReceivedBlockInfo } from "../../core/blocks/ReceivedBlock.ts"
-import type { ReceiverAnswer, ReceiverMessage } from "../../core/protocol/ExecutorProtocol.ts"
-import { type Receiver, type Store, StoreError } from "../../core/receiving/Receiver.ts"
-import { defaults, type ReceivingSettings } from "../../core/receiving/ReceivingSettings.ts"
-import * as BlockManager from "../../runtime/executor/BlockManager.ts"
-import { blockManagerBased } from "../../runtime/executor/ReceivedBlockHandler.ts"
-import * as ReceiverSupervisor from "../../runtime/executor/ReceiverSupervisor.ts"
-import * as BlockStorage from "../../runtime/storage/BlockStorage.ts"
+import type { Store } from "../../core/receiving/Receiver.ts"
 import { it } from "../kit.ts"
-
-const accepted: ReceiverAnswer = { kind: "Accepted" }
-const noCodec = {
-  encode: () => new ArrayBuffer(0),
-  decode: () => []
-}
-
-/** A receiver that writes down its calls and hands out its store. */
-const recorder = (options: Partial<Receiver<any, unknown, never>> = {}) => {
-  const calls: Array<string> = []
-  const stores: Array<Store<any>> = []
-  const receiver: Receiver<any, unknown, never> = {
-    name: "recorder",
-    storageLevel: "MEMORY_ONLY",
-    preferredHost: undefined,
-    onStart: (store) =>
-      Effect.gen(function* () {
-        calls.push("onStart")
-        stores.push(store)
-        yield* Effect.addFinalizer(() => Effect.sync(() => calls.push("closed")))
-      }),
-    onStop: Effect.sync(() => void calls.push("onStop")),
-    ...options
-  }
-  return { calls, stores, receiver, store: () => stores.at(-1)! }
-}
-
-interface Setup {
-  readonly receiver: Receiver<any, unknown, never>
-  readonly settings?: Partial<ReceivingSettings>
-  readonly rateLimit?: number
-  readonly memoryLimitBytes?: number
-  /** Undefined: no answer. */
-  readonly answer?: (message: ReceiverMessage) => ReceiverAnswer | undefined
-}
-
-const supervised = (setup: Setup) =>
-  Effect.gen(function* () {
-    const messages: Array<ReceiverMessage> = []
-    const blocks = BlockManager.make({
-      storage: BlockStorage.memory(),
-      codec: noCodec,
-      memoryLimitBytes: setup.memoryLimitBytes
-    })
-    const handle = yield* ReceiverSupervisor.start({
-      stream: "s",
-      attempt: 4,
-      epoch: 2,
-      receiver: setup.receiver,
-      handler: blockManagerBased(blocks, "e1"),
-      ask: (message) =>
-        Effect.suspend(() => {
-          messages.push(message)
-          const answer = setup.answer === undefined ? accepted : setup.answer(message)
-          return answer === undefined ? Effect.never : Effect.succeed(answer)
-        }),
-      tell: (message) => void messages.push(message),
-      settings: { ...defaults, ...setup.settings },
-      rateLimit: setup.rateLimit
-    })
-    yield* TestClock.adjust(0)
-    const infos = (): ReadonlyArray<ReceivedBlockInfo> => messages.flatMap((m) => m.kind === "AddBlock" ? [m.info] : [])
-    const stored = Effect.fnUntraced(function* () {
-      const lists: Array<ReadonlyArray<unknown>> = []
-      for (const { block } of infos()) {
-        const contents = yield* blocks.get(block)
-        if (contents !== undefined) lists.push(recordsOf(contents, (bytes) => Array.from(bytes)))
-      }
-      return lists
-    })
-    const kinds = () => messages.map(({ kind }) => kind)
-    const errors = () => messages.flatMap((m) => m.kind === "ReportError" ? [m.message] : [])
-    return { handle, messages, blocks, infos, stored, kinds, errors }
-  })
+import { accepted, recorder, supervised } from "./supervised.ts"
 
 it("a receiver registers, starts once, stores in every form, and each block is reported with its identity", () =>
   Effect.gen(function* () {
@@ -331,57 +250,6 @@ it("error reports are limited, and the next says how many were left out", () =>
     yield* handle.awaitTermination
     assert.ok(messages.some((m) => m.kind === "ReportError" && m.error === "Error: onStop is broken"))
     assert.equal(messages.at(-1)!.kind, "ReceiverEnded")
-  }))
-
-it("what a callback stores after its run is dropped, counted and told, and does not throw", () =>
-  Effect.gen(function* () {
-    const { receiver, stores, store } = recorder()
-    const { handle, errors } = yield* supervised({ receiver })
-    store().restart("again", undefined, 100)
-    yield* TestClock.adjust(100)
-    for (let i = 0; i < 1000; i++) assert.equal(stores[0]!.single(i), false)
-    assert.equal(stores[0]!.chunk(new Uint8Array(9), 9), false)
-    assert.equal(errors().length, 1)
-    assert.match(errors()[0]!, /this run of the receiver has ended: what it stores from now on is lost/)
-    store().reportError("another")
-    assert.equal(errors()[1], "another (1009 records lost so far)")
-    handle.stop("Stopped by driver")
-    yield* handle.awaitTermination
-    assert.match(errors()[2]!, /1009 of its records are lost: .* 1009 came after their run had ended/)
-    assert.equal(store().single("after the end of all"), false)
-  }))
-
-it("the number of records lost is told in full at the end, however many reports were left out", () =>
-  Effect.gen(function* () {
-    const { receiver, store } = recorder()
-    const { handle, errors } = yield* supervised({
-      receiver,
-      settings: { blockIntervalMillis: 10 },
-      answer: ({ kind }) => kind === "AddBlock" ? { kind: "Refused", reason: "its log failed" } : accepted
-    })
-    for (let i = 0; i < 50; i++) {
-      store().single(i)
-      store().single(i)
-      yield* TestClock.adjust(10)
-    }
-    assert.equal(errors().length, 10)
-    handle.stop("Stopped by driver")
-    yield* handle.awaitTermination
-    assert.match(errors().at(-1)!, /100 of its records are lost: 100 could not be stored/)
-  }))
-
-it("a number of encoded records that is none is refused at once", () =>
-  Effect.gen(function* () {
-    const { receiver, store } = recorder()
-    const { infos } = yield* supervised({ receiver })
-    for (const records of [1.5, -1, NaN, Infinity]) {
-      const error = yield* Effect.flip(store().bytes(new Uint8Array(2), records))
-      assert.match(error.message, new RegExp(`stream s: the number of encoded records .* not ${records}`))
-      assert.throws(() => store().chunk(new Uint8Array(2), records), StoreError)
-    }
-    assert.match((yield* Effect.flip(store().bytes("text" as never))).message, /have to be a Uint8Array/)
-    yield* TestClock.adjust(200)
-    assert.deepEqual(infos(), [])
   }))
 
 it("when the executor's scope closes, the run is closed and nothing more is sent", () =>
