@@ -15,8 +15,10 @@ class Sensors extends Context.Service<Sensors, { readonly read: Effect.Effect<Re
   "example/Sensors"
 ) {
   static readonly layer = Layer.succeed(Sensors, {
-    read: Effect.forEach(["kitchen", "cellar"], (sensor) =>
-      Effect.map(Random.nextIntBetween(15, 30), (celsius) => ({ sensor, celsius })))
+    read: Effect.forEach(
+      ["kitchen", "cellar"],
+      (sensor) => Effect.map(Random.nextIntBetween(15, 30), (celsius) => ({ sensor, celsius }))
+    )
   })
 }
 

@@ -22,7 +22,10 @@ export const buildLayer = (
   app: StreamingApp.AnyStreamingApp,
   place: LayerPlace
 ): Effect.Effect<Context.Context<any>, LayerFailed, Scope.Scope> =>
-  Effect.catchCause(StreamingApp.buildLayer(app), (cause) =>
-    Cause.hasInterruptsOnly(cause)
-      ? Effect.failCause(cause as Cause.Cause<never>)
-      : Effect.fail(new LayerFailed({ app: app.name, place, cause: Cause.squash(cause) })))
+  Effect.catchCause(
+    StreamingApp.buildLayer(app),
+    (cause) =>
+      Cause.hasInterruptsOnly(cause)
+        ? Effect.failCause(cause as Cause.Cause<never>)
+        : Effect.fail(new LayerFailed({ app: app.name, place, cause: Cause.squash(cause) }))
+  )

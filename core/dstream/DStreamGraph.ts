@@ -127,7 +127,8 @@ const namedOutputs = (outputs: unknown): ReadonlyArray<NamedOutput> =>
   )
 
 /** Names are texts; what else was written as one is shown. */
-const textOf = (name: unknown): string => typeof name === "string" ? name : name === undefined ? "" : describeValue(name)
+const textOf = (name: unknown): string =>
+  typeof name === "string" ? name : name === undefined ? "" : describeValue(name)
 
 const parentsOf = ({ parents }: AnyDStream): ReadonlyArray<AnyDStream> =>
   Array.isArray(parents) ? parents.filter(isDStream) : []

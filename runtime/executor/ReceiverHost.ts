@@ -52,10 +52,12 @@ export const make = (options: ReceiverHostOptions): Receivers => {
 
   const supervise = (stream: StreamId, attempt: number, rateLimit: number | undefined) => {
     const input = options.inputs(stream)
-    if (input?.kind !== "receiver") return Effect.die(new Error(`stream "${stream}" has no receiver in the graph of this executor`))
+    if (input?.kind !== "receiver") {
+      return Effect.die(new Error(`stream "${stream}" has no receiver in the graph of this executor`))
+    }
     const entry = running.get(stream)!
     const { receiver } = input
-    return Effect.scoped(Effect.gen(function*() {
+    return Effect.scoped(Effect.gen(function* () {
       const handle = yield* ReceiverSupervisor.start({ ...options, stream, attempt, receiver, ask, tell, rateLimit })
       entry.handle = handle
       if (entry.rate !== undefined) handle.updateRate(entry.rate)

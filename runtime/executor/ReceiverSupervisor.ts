@@ -77,8 +77,7 @@ export const start = <A, E, R>(
     const generator: BlockGenerator.BlockGenerator = yield* BlockGenerator.make({ ...options, push: reporter.push })
     const ordered = makeOrder()
     const runs = runReceiver({ ...options, ask, generator, reporter, reportError, ordered, losses })
-    const flushed = Effect.tap(runs, () =>
-      Effect.andThen(generator.stop, reporter.awaitAll))
+    const flushed = Effect.tap(runs, () => Effect.andThen(generator.stop, reporter.awaitAll))
     const ended = Effect.raceFirst(flushed, generator.run).pipe(Effect.catchCause(failed))
     const life = Effect.gen(function* () {
       const end = yield* ended
@@ -116,7 +115,9 @@ const lostSoFar = (losses: Losses): string => {
 
 const lostInAll = (name: string, losses: Losses): string => {
   const { late, unstored } = losses
-  return `Receiver ${name} has ended; ${lostRecords(losses)} of its records are lost: ${unstored} could not be stored, ` +
+  return `Receiver ${name} has ended; ${
+    lostRecords(losses)
+  } of its records are lost: ${unstored} could not be stored, ` +
     `${losses.refused()} were refused beyond the hard limits, ${late} came after their run had ended`
 }
 

@@ -27,7 +27,7 @@ export interface ExecutorBootstrap {
 }
 
 /** Runs until the driver says StopExecutor; fails where the app's layer does, or where a part of the executor dies. */
-export const runExecutor = Effect.fnUntraced(function*(
+export const runExecutor = Effect.fnUntraced(function* (
   { app, handshake, link }: ExecutorBootstrap
 ): Effect.fn.Return<void, unknown, Border | SpillSpace | Scope.Scope> {
   const graph = DStreamGraph.make(app)

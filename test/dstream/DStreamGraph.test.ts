@@ -47,13 +47,16 @@ test("the fingerprint is a function of the structure", () => {
 })
 
 test("every stream remembers its slide, or what the app asks", () => {
-  assert.deepEqual(DStreamGraph.make(appOf([words.pipe(DStream.print())])).nodes.map((n) => n.rememberMillis), [1000, 1000])
+  assert.deepEqual(DStreamGraph.make(appOf([words.pipe(DStream.print())])).nodes.map((n) => n.rememberMillis), [
+    1000,
+    1000
+  ])
   const longer = DStreamGraph.make(appOf([words.pipe(DStream.print())], { settings: { remember: "5 seconds" } }))
   assert.deepEqual(longer.nodes.map((node) => node.rememberMillis), [5000, 5000])
 })
 
 it("validate tells all mistakes at once, each with a remedy", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const twice = words.pipe(DStream.named("same"))
     const also = words.pipe(DStream.map((word) => word), DStream.named("same"))
     const app = StreamingApp.make({
@@ -74,7 +77,7 @@ it("validate tells all mistakes at once, each with a remedy", () =>
   }))
 
 it("an app without an output is refused", () =>
-  Effect.gen(function*() {
+  Effect.gen(function* () {
     const error = yield* Effect.flip(StreamingApp.validate(appOf([])))
     assert.match(error.message, /no output operations registered/)
   }))

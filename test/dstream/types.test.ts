@@ -61,7 +61,7 @@ test("a pair operation on a stream that holds no pairs does not compile", () => 
 test("an Effect's error and requirement show in the stream, the output and the app", () => {
   const looked = lines.pipe(
     DStream.mapEffect((line) =>
-      Effect.gen(function*() {
+      Effect.gen(function* () {
         const dictionary = yield* Dictionary
         if (line === "") return yield* Effect.fail(new Unknown())
         return yield* dictionary.look(line)

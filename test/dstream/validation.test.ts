@@ -19,8 +19,10 @@ const good = { name: "app", batchDuration: "1 second", outputs: [printed] }
 const errorOf = (options: object) => Effect.flip(StreamingApp.validate(StreamingApp.make(options as any)))
 
 const mistakesOf = (options: object) =>
-  Effect.map(errorOf(options), ({ mistakes }) =>
-    mistakes.map(({ where, message, remedy }) => `${where}: ${message}; ${remedy}`))
+  Effect.map(
+    errorOf(options),
+    ({ mistakes }) => mistakes.map(({ where, message, remedy }) => `${where}: ${message}; ${remedy}`)
+  )
 
 const ofOutputs = (outputs: unknown) => mistakesOf({ ...good, outputs })
 
@@ -183,10 +185,13 @@ test("make, validate and resolve throw nothing, whatever they are given", () => 
     outputs: fc.oneof(anything, fc.array(output)),
     settings: fc.oneof(anything, fc.record({ remember: anything, missedTicks: anything, blockInterval: anything }))
   }, { requiredKeys: [] })
-  fc.assert(fc.property(options, (given) => {
-    const app = StreamingApp.make(given as any)
-    const exit = Effect.runSyncExit(StreamingApp.validate(app))
-    if (exit._tag === "Failure") assert.deepEqual(exit.cause.reasons.map(({ _tag }) => _tag), ["Fail"])
-    resolve([app.settings], { batchMillis: app.batchMillis, executors: 1 })
-  }), { numRuns: 300 })
+  fc.assert(
+    fc.property(options, (given) => {
+      const app = StreamingApp.make(given as any)
+      const exit = Effect.runSyncExit(StreamingApp.validate(app))
+      if (exit._tag === "Failure") assert.deepEqual(exit.cause.reasons.map(({ _tag }) => _tag), ["Fail"])
+      resolve([app.settings], { batchMillis: app.batchMillis, executors: 1 })
+    }),
+    { numRuns: 300 }
+  )
 })

@@ -18,10 +18,12 @@ import { jsonCodec } from "./cluster.ts"
 const border = Border.coded(jsonCodec)
 const context = Context.empty() as Context.Context<any>
 const noBlocks: BlockReader.LocalBlocks = { get: () => Effect.undefined, remove: () => {} }
-const sourceOf = (spec: PartitionSpec) =>
-  ({ kind: "input", stream: "in", time: 1, partition: 0, spec }) as const
+const sourceOf = (spec: PartitionSpec) => ({ kind: "input", stream: "in", time: 1, partition: 0, spec }) as const
 
-type Answer = Pick<Peers.Fetched, "failure" | "unreadable"> & { readonly contents?: BlockContents; readonly damaged?: true }
+type Answer = Pick<Peers.Fetched, "failure" | "unreadable"> & {
+  readonly contents?: BlockContents
+  readonly damaged?: true
+}
 
 /** A reader whose peers answer as the table says; who is not in it is gone. */
 const reading = (table: Readonly<Record<string, Answer>>, settings: Partial<BlockReader.BlockReaderOptions> = {}) =>
@@ -99,8 +101,7 @@ it("what a holder answers tells a block that it cannot read from one that it can
   Effect.gen(function* () {
     const answers: Array<ToPeer> = []
     const blocks: BlockReader.LocalBlocks = {
-      get: (block) =>
-        block === "torn" ? Effect.fail(new Error("torn file")) : Effect.succeed(ofRecords([() => 1])),
+      get: (block) => block === "torn" ? Effect.fail(new Error("torn file")) : Effect.succeed(ofRecords([() => 1])),
       remove: () => {}
     }
     const link = { executor: "e1", host: "here", toDriver: () => {}, onMessage: () => {} }

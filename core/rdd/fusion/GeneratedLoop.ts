@@ -153,7 +153,13 @@ const listOf = (records: Iterable<unknown>): ReadonlyArray<unknown> =>
 let loopsMade = 0
 
 const compile = (steps: ReadonlyArray<RecordStep>, sink: Sink<unknown>): Push => {
-  const names = ["listOf", "partitionOf", "owned", ...steps.map((_, at) => `f${at}`), ...sink.functions.map((_, at) => `s${at}`)]
+  const names = [
+    "listOf",
+    "partitionOf",
+    "owned",
+    ...steps.map((_, at) => `f${at}`),
+    ...sink.functions.map((_, at) => `s${at}`)
+  ]
   const values = [listOf, partitionOf, owned, ...steps.map((step) => step.op.f), ...sink.functions]
   loopsMade++
   return new Function(...names, `${loopText(steps, sink.kind)}\n// loop ${loopsMade}`)(...values)
