@@ -55,11 +55,12 @@ const succeed = async (cwd: string, command: string, ...args: ReadonlyArray<stri
 /** The quick example, which the launcher feeds from a server of its own. */
 const example = path.join("examples", "network-word-count.ts")
 
-/** The first program of the README: what a stranger copies. */
-const readmeProgram = (): string => {
-  const program = /```ts\n([\s\S]*?)```/.exec(fs.readFileSync(path.join(root, "README.md"), "utf8"))?.[1]
-  assert.ok(program !== undefined, "the README has no program")
-  return program
+/** The README's programs, as a stranger copies them; the first is the `word-count.ts` that others import. */
+const readmePrograms = (): ReadonlyArray<readonly [name: string, source: string]> => {
+  const blocks = fs.readFileSync(path.join(root, "README.md"), "utf8").matchAll(/```ts\n([\s\S]*?)```/g)
+  const sources = Array.from(blocks, ([, source]) => source!)
+  assert.ok(sources.length >= 5, "the README's programs are not found")
+  return sources.map((source, index) => [index === 0 ? "word-count.ts" : `readme-${index}.ts`, source])
 }
 
 const assertCountsWords = (printed: string, batches: number): void => {
@@ -86,7 +87,8 @@ before(async () => {
   )
   assert.deepEqual(strange, [], "the package holds files that are not for its users")
   await succeed(folder, "npm", "install", "--prefer-offline", "--no-audit", "--no-fund", tarball)
-  fs.writeFileSync(path.join(folder, "readme.ts"), readmeProgram())
+  await succeed(folder, "npm", "pkg", "set", "type=module")
+  for (const [name, source] of readmePrograms()) fs.writeFileSync(path.join(folder, name), source)
   fs.copyFileSync(path.join(root, example), path.join(folder, "program.ts"))
 }, { timeout: 300_000 })
 
@@ -107,10 +109,32 @@ test(
     assertCountsWords(await succeed(folder, dstreams, "run", "program.ts", "--master", "local[2]", ...twoSeconds), 10)
 )
 
-test("the installed command checks it, and the README's program", { timeout: 60_000 }, async () => {
+test("the installed command checks it, and every app of the README", { timeout: 60_000 }, async () => {
   await succeed(folder, dstreams, "check", "program.ts")
-  await succeed(folder, dstreams, "check", "readme.ts")
+  const apps = readmePrograms().filter(([, source]) => source.includes("export default"))
+  for (const [name] of apps) await succeed(folder, dstreams, "check", name)
 })
+
+test(
+  "in a folder made by npm init, the command says what the README does about modules",
+  { timeout: 60_000 },
+  async () => {
+    const initial = path.join(folder, "initial")
+    fs.mkdirSync(initial)
+    await succeed(initial, "npm", "init", "-y")
+    // As npm 11 does; before, there was no type.
+    await succeed(initial, "npm", "pkg", "set", "type=commonjs")
+    fs.copyFileSync(path.join(folder, "word-count.ts"), path.join(initial, "word-count.ts"))
+    const { code, stderr } = await run(initial, dstreams, "check", "word-count.ts")
+    assert.equal(code, 1)
+    assert.match(
+      stderr,
+      /Set "type": "module" in package\.json \(npm pkg set type=module\), or name the file \.mts\.\n$/
+    )
+    await succeed(initial, "npm", "pkg", "set", "type=module")
+    await succeed(initial, dstreams, "check", "word-count.ts")
+  }
+)
 
 test("the installed package runs on Deno", { timeout: 60_000 }, async () => {
   const main = path.join("node_modules", "dstreams", "dist", "adapters", "cli", "main.js")
@@ -118,11 +142,19 @@ test("the installed package runs on Deno", { timeout: 60_000 }, async () => {
 })
 
 test(
-  "the README's program and the example type-check against the installed declarations",
+  "the README's programs and the example type-check against the installed declarations",
   { timeout: 60_000 },
   async () => {
-    const flags = ["--strict", "--exactOptionalPropertyTypes", "--skipLibCheck", "--noEmit"]
-    await succeed(folder, bin("tsc"), ...flags, "--module", "nodenext", "--target", "es2024", "program.ts", "readme.ts")
+    const flags = ["--strict", "--exactOptionalPropertyTypes", "--skipLibCheck", "--noEmit", "--ignoreConfig"]
+    const files = ["program.ts", ...readmePrograms().map(([name]) => name)]
+    const types = [
+      "--allowImportingTsExtensions",
+      "--types",
+      "node",
+      "--typeRoots",
+      path.join(root, "node_modules/@types")
+    ]
+    await succeed(folder, bin("tsc"), ...flags, ...types, "--module", "nodenext", "--target", "es2024", ...files)
   }
 )
 
