@@ -62,8 +62,8 @@ it("what an executor says after its end is dropped, and its slot is for the next
     first.say(report("alive"))
     // Long enough for its successor to start without a pause.
     yield* TestClock.adjust("1 minute")
-    first.die("no power")
     first.say(report("last words"))
+    first.die("no power")
     yield* settle
     first.say(report("from the grave"))
     first.say({ kind: "ExecutorReady" })

@@ -1,7 +1,7 @@
 import * as assert from "node:assert/strict"
 import { Cause, Clock, Effect, Exit, Fiber, Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { InvalidInputInfo } from "../../core/scheduling/InputInfoTracker.ts"
+import { InputInfoTracker, InvalidInputInfo } from "../../core/scheduling/InputInfoTracker.ts"
 import * as Job from "../../core/scheduling/Job.ts"
 import type { StreamingEvent } from "../../core/scheduling/StreamingListener.ts"
 import * as JobGenerator from "../../runtime/driver/JobGenerator.ts"
@@ -73,6 +73,36 @@ it("every tick becomes a batch at its time, and is cleared when it is done", () 
       { batch }
     ) => [batch.time, batch.records])
     assert.deepEqual(told, [[1000, 1], [2000, 1]])
+  }))
+
+/** Every tracker of inputs that is told something from now on, until the scope closes. */
+const trackersInUse = Effect.gen(function* () {
+  const seen = new Set<InputInfoTracker>()
+  const { report } = InputInfoTracker.prototype
+  yield* Effect.acquireRelease(
+    Effect.sync(() => {
+      InputInfoTracker.prototype.report = function (...told) {
+        seen.add(this)
+        return report.apply(this, told)
+      }
+    }),
+    () => Effect.sync(() => void (InputInfoTracker.prototype.report = report))
+  )
+  return seen
+})
+
+it("the inputs of batches are forgotten once they are cleared, and not before", () =>
+  Effect.gen(function* () {
+    const seen = yield* trackersInUse
+    const { generator } = yield* driver({ runJob: (job) => Effect.sleep(job.time === 3000 ? 5000 : 0) })
+    generator.start({ zeroTime: 0 })
+    yield* TestClock.adjust(4000)
+    const [tracker] = seen
+    const records = () => [1000, 2000, 3000, 4000].map((time) => tracker!.get(time).length)
+    assert.deepEqual(records(), [0, 0, 1, 1])
+    yield* TestClock.adjust(4000)
+    assert.deepEqual(records(), [0, 0, 0, 0])
+    assert.equal(seen.size, 1)
   }))
 
 it("slow jobs queue in order, two at a time, and their batches are cleared in order of time", () =>
