@@ -5,6 +5,7 @@
  * output that goes away (`dstreams run ... | head`) counts as a graceful stop that nobody can be told of.
  */
 import { Effect, Queue, type Scope } from "effect"
+import { say } from "./messages.ts"
 
 export type StopRequest = "graceful" | "at once"
 
@@ -18,7 +19,7 @@ export const make = Effect.gen(function* (): Effect.fn.Return<Queue.Dequeue<Stop
     Queue.offerUnsafe(requests, signals === 1 ? "graceful" : "at once")
   }
   const onOutputError = (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error
+    if (error.code !== "EPIPE") say(`its output cannot be written: ${error.message}`)
     if (signals++ === 0) Queue.offerUnsafe(requests, "graceful")
   }
   yield* Effect.acquireRelease(
@@ -26,6 +27,8 @@ export const make = Effect.gen(function* (): Effect.fn.Return<Queue.Dequeue<Stop
       process.on("SIGINT", onSignal)
       process.on("SIGTERM", onSignal)
       process.stdout.on("error", onOutputError)
+      // Whoever no longer hears what the command says does not end the program.
+      process.stderr.on("error", () => {})
     }),
     () =>
       Effect.sync(() => {

@@ -4,8 +4,10 @@
  * The program is loaded by the driver first, so that a mistake in it is told once and by name; then executors load it. Signals
  * are heard from the start on. The result is the exit code.
  */
-import { ConfigProvider, Console, Effect, Exit, Queue, type Scope } from "effect"
+import { Cause, ConfigProvider, Console, Effect, Exit, Queue, type Scope } from "effect"
+import { JobFailed } from "../../core/dstream/Batch.ts"
 import { type AnyStreamingApp, type StreamingApp, withBatchDuration } from "../../core/dstream/StreamingApp.ts"
+import type { OutputOperationInfo } from "../../core/scheduling/BatchInfo.ts"
 import type { StreamingEvent } from "../../core/scheduling/StreamingListener.ts"
 import type { StopReport } from "../../runtime/driver/Engine.ts"
 import * as StreamingContext from "../../runtime/driver/StreamingContext.ts"
@@ -35,7 +37,11 @@ const run = Effect.fnUntraced(function* (command: RunCommand) {
   const program = yield* load(url, config, reads)
   const app = command.batchMillis === undefined ? program.app : withBatchDuration(program.app, command.batchMillis)
   const noticeOf = notices({ skips: app.settings.onBatchFailure === "skip" })
+  let failed: OutputOperationInfo | undefined
   const sayNotice = (event: StreamingEvent) => {
+    if (event.kind === "OutputOperationCompleted" && event.operation.failureReason !== undefined) {
+      failed ??= event.operation
+    }
     // By then the app's layer is built, which may read its Config too.
     const notice = event.kind === "StreamingStarted" ? unreadOf(config, reads) : noticeOf(event)
     if (notice !== undefined) say(notice)
@@ -49,7 +55,14 @@ const run = Effect.fnUntraced(function* (command: RunCommand) {
   }).pipe(
     Effect.provide(placementOf(command.master, app, url)),
     Effect.provideService(ConfigProvider.ConfigProvider, configProvider(config, reads)),
-    Effect.provideService(Console.Console, outputConsole)
+    Effect.provideService(Console.Console, outputConsole),
+    // What an output's own Effect failed with does not say where.
+    Effect.tapCause((cause) =>
+      Effect.sync(() => {
+        if (failed === undefined || Cause.squash(cause) instanceof JobFailed) return
+        say(`batch ${failed.time} ms failed in output ${failed.output}:`)
+      })
+    )
   )
 })
 
@@ -90,8 +103,12 @@ const obey = (
   }))
 
 const leftOf = (report: StopReport): string | undefined => {
-  if (report.openBatches.length === 0 && !report.unallocatedBlocks) return undefined
-  const batches = report.openBatches.length === 0 ? [] : [`the batches ${report.openBatches.join(", ")}`]
-  const blocks = report.unallocatedBlocks ? ["received blocks that no batch had taken"] : []
-  return `The program ended before its work was done; left are ${[...batches, ...blocks].join(" and ")}.`
+  const { activeReceivers, openBatches, unallocatedBlocks } = report
+  if (openBatches.length === 0 && !unallocatedBlocks && activeReceivers.length === 0) return undefined
+  const batches = openBatches.length === 0 ? [] : [`the batches ${openBatches.join(", ")}`]
+  const blocks = unallocatedBlocks ? ["received blocks that no batch had taken"] : []
+  const receivers = activeReceivers.length === 0
+    ? []
+    : [`the receivers of ${activeReceivers.join(", ")}, which did not stop`]
+  return `The program ended before its work was done; left are ${[...batches, ...blocks, ...receivers].join(" and ")}.`
 }

@@ -16,8 +16,12 @@ const runtime = "Deno" in globalThis ? ["run", "-A"] : ["--conditions=dstreams-s
 const dstreams = (...args: ReadonlyArray<string>) =>
   Effect.callback<{ readonly failed: boolean; readonly out: string; readonly err: string }>((resume) => {
     const command = [...runtime, "adapters/cli/main.ts", ...args]
-    execFile(process.execPath, command, { cwd: root }, (error, out, err) =>
-      resume(Effect.succeed({ failed: error !== null, out, err })))
+    execFile(
+      process.execPath,
+      command,
+      { cwd: root },
+      (error, out, err) => resume(Effect.succeed({ failed: error !== null, out, err }))
+    )
   })
 
 for (const name of examples) {
