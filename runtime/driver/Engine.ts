@@ -35,7 +35,7 @@ import * as JobScheduler from "./JobScheduler.ts"
 import * as ListenerBus from "./ListenerBus.ts"
 import * as ReceiverTracker from "./ReceiverTracker.ts"
 import type { RunOptions } from "./StreamingContext.ts"
-import type { Fail } from "./Supervisor.ts"
+import type { Fail } from "../Supervisor.ts"
 import * as TaskScheduler from "./TaskScheduler.ts"
 
 /** What a batch can fail with while it is generated. */

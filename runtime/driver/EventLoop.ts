@@ -7,8 +7,8 @@
  * After the scope has closed, posts are ignored. Source: Spark's `EventLoop`.
  */
 import { Cause, Effect, Queue, type Scope } from "effect"
-import type { Fail } from "./Supervisor.ts"
-import * as Supervisor from "./Supervisor.ts"
+import type { Fail } from "../Supervisor.ts"
+import * as Supervisor from "../Supervisor.ts"
 
 /** Events that may wait. Each machine bounds its own; to get here, something is broken. */
 export const waitingEventsMax = 1_000_000

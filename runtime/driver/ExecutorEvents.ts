@@ -12,7 +12,7 @@ import type { StreamingEvent } from "../../core/scheduling/StreamingListener.ts"
 import type { Time } from "../../core/time/Time.ts"
 import type { Executors, Placement, PlacementEvent } from "../placement/Placement.ts"
 import type { ReceiverTracker } from "./ReceiverTracker.ts"
-import type { Fail } from "./Supervisor.ts"
+import type { Fail } from "../Supervisor.ts"
 import type { TaskScheduler } from "./TaskScheduler.ts"
 
 /** An executor built another graph, or loaded other code, than the driver. */

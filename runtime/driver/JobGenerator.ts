@@ -14,8 +14,8 @@ import type { Time } from "../../core/time/Time.ts"
 import * as EventLoop from "./EventLoop.ts"
 import type { JobScheduler } from "./JobScheduler.ts"
 import * as RecurringTimer from "./RecurringTimer.ts"
-import type { Fail } from "./Supervisor.ts"
-import * as Supervisor from "./Supervisor.ts"
+import type { Fail } from "../Supervisor.ts"
+import * as Supervisor from "../Supervisor.ts"
 
 /** What durability adds. */
 export interface Checkpointing {

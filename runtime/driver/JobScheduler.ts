@@ -11,8 +11,8 @@ import * as Machine from "../../core/scheduling/JobScheduler.ts"
 import type { StreamingEvent } from "../../core/scheduling/StreamingListener.ts"
 import type { Time } from "../../core/time/Time.ts"
 import * as EventLoop from "./EventLoop.ts"
-import type { Fail, Supervised } from "./Supervisor.ts"
-import * as Supervisor from "./Supervisor.ts"
+import type { Fail, Supervised } from "../Supervisor.ts"
+import * as Supervisor from "../Supervisor.ts"
 
 export interface JobSchedulerOptions<E> {
   readonly settings: Machine.JobSchedulerSettings

@@ -11,8 +11,8 @@
  */
 import { Cause, Effect, Queue, type Scope } from "effect"
 import type { StreamingEvent, StreamingListener } from "../../core/scheduling/StreamingListener.ts"
-import type { Fail } from "./Supervisor.ts"
-import * as Supervisor from "./Supervisor.ts"
+import type { Fail } from "../Supervisor.ts"
+import * as Supervisor from "../Supervisor.ts"
 
 /** Events that may wait for a user's listener. (`spark.scheduler.listenerbus.eventqueue.capacity`) */
 export const listenerEventsMaxDefault = 10_000

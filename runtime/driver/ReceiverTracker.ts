@@ -21,7 +21,7 @@ import type { StreamingEvent } from "../../core/scheduling/StreamingListener.ts"
 import type { Time } from "../../core/time/Time.ts"
 import { type EventLog, EventLogError } from "../storage/EventLog.ts"
 import * as EventLoop from "./EventLoop.ts"
-import * as Supervisor from "./Supervisor.ts"
+import * as Supervisor from "../Supervisor.ts"
 
 export interface ReceiverTracker {
   /** Places and launches all receivers. Executors that join later take those that wait. */

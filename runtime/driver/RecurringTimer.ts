@@ -9,8 +9,8 @@
 import { Clock, Duration, Effect, type Scope } from "effect"
 import { startTime, ticksDue } from "../../core/scheduling/RecurringTimer.ts"
 import type { Millis, Time } from "../../core/time/Time.ts"
-import type { Fail, Supervised } from "./Supervisor.ts"
-import * as Supervisor from "./Supervisor.ts"
+import type { Fail, Supervised } from "../Supervisor.ts"
+import * as Supervisor from "../Supervisor.ts"
 
 /** Longest sleep without a look at the clock: how late a clock that was set forward is noticed under long periods. */
 export const sleepMillisMax = 10_000

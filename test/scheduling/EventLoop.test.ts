@@ -2,7 +2,7 @@ import * as assert from "node:assert/strict"
 import { Cause, Effect, Exit, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import * as EventLoop from "../../runtime/driver/EventLoop.ts"
-import * as Supervisor from "../../runtime/driver/Supervisor.ts"
+import * as Supervisor from "../../runtime/Supervisor.ts"
 import { it } from "../kit.ts"
 
 const failures = () => {
