@@ -42,7 +42,7 @@ const fieldsOf = (error: object): string | undefined => {
     return value === error && key !== "" ? "itself" : value
   }
   try {
-    const { _tag, name, ...fields } = error as { readonly _tag?: unknown; readonly name?: unknown }
+    const { _tag, name: _, ...fields } = error as { readonly _tag?: unknown; readonly name?: unknown }
     const text = JSON.stringify(Array.isArray(error) ? error : fields, bounded)
     return text.length > fieldsCharactersMax ? `${text.slice(0, fieldsCharactersMax)}...` : text
   } catch {
