@@ -16,6 +16,7 @@ import * as net from "node:net"
 import { type Duration, Effect, Schema } from "effect"
 import { describeError } from "../../core/protocol/describeError.ts"
 import type { Receiver, StorageLevel, Store } from "../../core/receiving/Receiver.ts"
+import { storageLevelDefault } from "../../core/receiving/StorageLevel.ts"
 import { millisOf } from "../../core/time/Time.ts"
 
 /** What becomes of the bytes of one connection. */
@@ -29,7 +30,7 @@ export interface Framing<A> {
 export interface SocketOptions {
   readonly host: string
   readonly port: number
-  /** MEMORY_AND_DISK */
+  /** MEMORY_AND_DISK_2 */
   readonly storageLevel?: StorageLevel | undefined
   /** 2 seconds */
   readonly reconnectDelay?: Duration.Input | undefined
@@ -55,7 +56,7 @@ export const make = <A>(options: SocketOptions, framing: () => Framing<A>): Rece
   validate(options)
   return {
     name: `SocketReceiver(${options.host}:${options.port})`,
-    storageLevel: options.storageLevel ?? "MEMORY_AND_DISK",
+    storageLevel: options.storageLevel ?? storageLevelDefault,
     preferredHost: options.preferredHost,
     onStop: Effect.void,
     onStart: (store) => receive(options, framing, store)

@@ -9,9 +9,12 @@
  * | TaskEnded | executor | driver | - | a task's end: done, or why not |
  * | StartReceiver, StopReceiver, UpdateRate | driver | executor | - | orders to a receiver's supervisor |
  * | ReceiverMessage | executor | driver | ReceiverAnswer, where the message asks for one | see `ReceiverTracker` |
+ * | Peers | driver | executor | - | all executors that are ready: who may be given copies of blocks |
+ * | BlocksHeld | executor | driver | Forget, of what nobody knows | these blocks have a holder that the driver may not know of |
  * | Forget | driver | executor | - | plans, shuffles and blocks that no task will need again |
  * | StopExecutor | driver | executor | - | ends the executor |
  * | FetchShuffle, FetchBlock | executor | executor | Fetched | one reduce partition's part of map outputs; one block |
+ * | ReplicateBlock | executor | executor | Replicated | keeps a copy of a block, so that it survives its first holder |
  *
  * A link keeps the order of what it carries from one party to another, may deliver a message twice, and tells when the other
  * side is gone. Every handler is idempotent. Bulk data is always an `ArrayBuffer`, so that a link can transfer it.
@@ -20,6 +23,7 @@ import type { Manifest } from "../dstream/DStreamGraph.ts"
 import type { Settings } from "../dstream/Settings.ts"
 import type { BatchPlan, Payload } from "../dstream/BatchPlan.ts"
 import type { BlockId, ReceivedBlockInfo } from "../blocks/ReceivedBlock.ts"
+import type { StorageLevel } from "../receiving/StorageLevel.ts"
 import type { ExecutorId, PartitionIndex, RddId, StreamId } from "./Ids.ts"
 import type { Time } from "../time/Time.ts"
 
@@ -42,6 +46,8 @@ export interface Handshake {
 export interface Places {
   /** Executors that hold a block. */
   readonly blocks: ReadonlyArray<readonly [block: BlockId, executors: ReadonlyArray<ExecutorId>]>
+  /** Blocks that are lost for good and, by setting, are to be read as empty. */
+  readonly ignored: ReadonlyArray<BlockId>
   /** For a shuffle: the executor of each map partition. */
   readonly shuffles: ReadonlyArray<readonly [shuffle: RddId, executors: ReadonlyArray<ExecutorId>]>
 }
@@ -80,7 +86,6 @@ export type TaskResult =
     readonly value: Payload | undefined
     readonly records: number
     readonly bytes: number
-    readonly ignoredBlock?: BlockId | undefined
   }
   | {
     readonly kind: "FetchFailed"
@@ -89,7 +94,13 @@ export type TaskResult =
     readonly executor: ExecutorId
     readonly reason: string
   }
-  | { readonly kind: "BlockLost"; readonly block: BlockId; readonly reason: string }
+  | {
+    readonly kind: "BlockLost"
+    readonly block: BlockId
+    readonly reason: string
+    /** Executors that were named as holders, and do not hold it. */
+    readonly notAt: ReadonlyArray<ExecutorId>
+  }
   | {
     readonly kind: "Failed"
     readonly operator: StreamId
@@ -109,6 +120,7 @@ export type ToExecutor =
   | { readonly kind: "StopReceiver"; readonly stream: StreamId; readonly attempt: number; readonly message: string }
   | { readonly kind: "UpdateRate"; readonly stream: StreamId; readonly rate: number }
   | { readonly kind: "ReceiverAnswer"; readonly request: number; readonly answer: ReceiverAnswer }
+  | { readonly kind: "Peers"; readonly executors: ReadonlyArray<ExecutorId> }
   | { readonly kind: "Forget"; readonly before: Time; readonly blocks: ReadonlyArray<BlockId> }
   | { readonly kind: "StopExecutor" }
 
@@ -154,6 +166,7 @@ export type ToDriver =
     readonly millis: number
   }
   | { readonly kind: "ReceiverMessage"; readonly request: number; readonly message: ReceiverMessage }
+  | { readonly kind: "BlocksHeld"; readonly executor: ExecutorId; readonly blocks: ReadonlyArray<BlockId> }
 
 /** Between executors. */
 export type ToPeer =
@@ -175,4 +188,18 @@ export type ToPeer =
     readonly failure?: string | undefined
     /** A block that is there, but could not be read: another holder may have it. */
     readonly unreadable?: string | undefined
+  }
+  | {
+    readonly kind: "ReplicateBlock"
+    readonly request: number
+    readonly block: BlockId
+    readonly level: StorageLevel
+    readonly records: number | undefined
+    readonly contents: Payload
+  }
+  | {
+    readonly kind: "Replicated"
+    readonly request: number
+    /** It could not be stored: why. */
+    readonly refused?: string | undefined
   }

@@ -9,6 +9,9 @@
  * that a reliable receiver acknowledges its source then and only then. Source: Spark Streaming's `Receiver`.
  */
 import { Effect, Schema, type Scope } from "effect"
+import { type StorageLevel, storageLevelDefault } from "./StorageLevel.ts"
+
+export type { StorageLevel } from "./StorageLevel.ts"
 
 /** A block could not be stored; nothing of it will be in any batch. */
 export class StoreError extends Schema.TaggedError<StoreError>()("StoreError", {
@@ -41,9 +44,6 @@ export interface Store<in A> {
   readonly stop: (message: string, error?: unknown) => void
 }
 
-/** Where blocks are kept until their batch is done. */
-export type StorageLevel = "MEMORY_ONLY" | "MEMORY_AND_DISK" | "DISK_ONLY"
-
 export interface Receiver<out A, out E = unknown, out R = unknown> {
   readonly name: string
   readonly onStart: (store: Store<A>) => Effect.Effect<void, E, R | Scope.Scope>
@@ -59,13 +59,13 @@ export const make = <A, E, R>(options: {
   readonly name: string
   readonly onStart: (store: Store<A>) => Effect.Effect<void, E, R | Scope.Scope>
   readonly onStop?: Effect.Effect<void, never, R> | undefined
-  /** MEMORY_AND_DISK. */
+  /** MEMORY_AND_DISK_2. */
   readonly storageLevel?: StorageLevel | undefined
   readonly preferredHost?: string | undefined
 }): Receiver<A, E, Exclude<R, Scope.Scope>> => ({
   name: options.name,
   onStart: options.onStart as Receiver<A, E, Exclude<R, Scope.Scope>>["onStart"],
   onStop: (options.onStop ?? Effect.void) as Effect.Effect<void, never, Exclude<R, Scope.Scope>>,
-  storageLevel: options.storageLevel ?? "MEMORY_AND_DISK",
+  storageLevel: options.storageLevel ?? storageLevelDefault,
   preferredHost: options.preferredHost
 })

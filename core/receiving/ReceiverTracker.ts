@@ -11,6 +11,7 @@
  * | RegisterReceiver | supervisor | Accepted, Refused | Active; refused: other attempt, outside the plan, not Started |
  * | AddBlock | supervisor | Accepted, Refused | passed on to the ReceivedBlockTracker, which logs it first |
  * | DeregisterReceiver | supervisor | Accepted | Inactive; the job still runs, and may register again (a restart in place) |
+ * | BlocksHeld | executor | - | passed on to who knows the holders; of a lost executor: no change |
  * | ReceiverEnded | supervisor | Accepted | the job is over; a new attempt is scheduled, unless it stopped for good |
  * | AllReceiverIds | driver | the streams | receivers that are Scheduled or Active |
  * | StopAllReceivers | driver | AllReceiversStopped | phase Stopping; StopReceiver to every job; answered when all have ended |
@@ -56,6 +57,11 @@ export type ReceiverTrackerEvent =
     | { readonly kind: "ExecutorJoined"; readonly executor: ReceiverExecutor }
     | { readonly kind: "ExecutorLost"; readonly executor: ExecutorId; readonly reason: string }
     | {
+      readonly kind: "BlocksHeld"
+      readonly executor: ExecutorId
+      readonly blocks: ReadonlyArray<BlockId>
+    }
+    | {
       readonly kind: "FromExecutor"
       readonly executor: ExecutorId
       readonly request: number
@@ -72,6 +78,8 @@ export type ReceiverTrackerCommand =
     readonly request: number
     readonly info: ReceivedBlockInfo
   }
+  /** Comes after all that was added before; blocks that nobody knows are to be forgotten there. */
+  | { readonly kind: "BlocksHeld"; readonly executor: ExecutorId; readonly blocks: ReadonlyArray<BlockId> }
   /** RestartReceiver of this attempt after the delay. */
   | { readonly kind: "ScheduleRestart"; readonly stream: StreamId; readonly attempt: number; readonly delay: Millis }
   | { readonly kind: "Post"; readonly event: StreamingEvent }
@@ -118,6 +126,11 @@ export const step = (self: ReceiverTracker, event: ReceiverTrackerEvent): Readon
     case "ExecutorLost":
       lost(self, event.executor, event.now, out)
       break
+    case "BlocksHeld": {
+      const { blocks, executor } = event
+      if (self.executors.has(executor)) out.push({ kind: "BlocksHeld", executor, blocks })
+      break
+    }
     case "FromExecutor":
       fromExecutor(self, event.executor, event.request, event.message, event.now, out)
       break

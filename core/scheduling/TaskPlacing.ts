@@ -7,12 +7,12 @@
  * 3. to one that it prefers and that has fewer than `2 * taskSlots` tasks, so that the next is there when one ends;
  *    else it waits.
  *
- * A task prefers the executors that hold its block. Without a block it prefers one by the number of its partition,
+ * A task prefers the executors that hold its block, the one that received it first. Without a block it prefers one by the number of its partition,
  * which is the same in every batch, so that what an executor keeps of a source is found again. A task that failed
  * tries the next one. The tasks of a stage for one executor go in one message.
  */
+import type { Places } from "../protocol/ExecutorProtocol.ts"
 import type { ExecutorId } from "../protocol/Ids.ts"
-import type { TaskSpec } from "./JobGraph.ts"
 import type { Command } from "./TaskScheduler.ts"
 import { dropJob, type Executor, type Job, type StageRun, type State, type Task } from "./TaskSchedulerState.ts"
 
@@ -118,13 +118,10 @@ const strandedTask = (state: State, job: Job): Task | undefined => {
   return undefined
 }
 
-const preferredBy = (
-  { failures, repairs, spec }: Task,
-  executors: ReadonlyArray<Executor>
-): ReadonlyArray<Executor> => {
-  const { affinity, block } = spec
+const preferredBy = (task: Task, executors: ReadonlyArray<Executor>): ReadonlyArray<Executor> => {
+  const { failures, repairs, spec: { affinity } } = task
   const tried = failures + repairs
-  const holders = block === undefined ? [] : executors.filter((executor) => block.executors.includes(executor.id))
+  const holders = task.holders.flatMap((id) => executors.find((executor) => executor.id === id) ?? [])
   if (holders.length > 0 && tried === 0) return holders
   const candidates = holders.length > 0 ? holders : executors
   return [candidates[(affinity + tried) % candidates.length]!]
@@ -146,7 +143,10 @@ const launchOf = (state: State, stage: StageRun, executor: ExecutorId, tasks: Re
       work: stage.work,
       digest: stage.spec.digest,
       places: {
-        blocks: tasks.flatMap(({ spec }) => spec.block === undefined ? [] : [blockPlaces(state, spec.block)]),
+        blocks: tasks.flatMap((task) => blockPlaces(state, task)),
+        ignored: tasks.flatMap(({ spec: { block } }) =>
+          block !== undefined && state.ignoredBlocks.has(block.block) ? [block.block] : []
+        ),
         shuffles: [...shuffles].map((id) => [id, state.shuffles.get(id)!.outputs.map((place) => place!)] as const)
       },
       tasks: tasks.map((task) => ({ task: task.id, partition: task.spec.partition, attempt: task.attempts }))
@@ -154,5 +154,7 @@ const launchOf = (state: State, stage: StageRun, executor: ExecutorId, tasks: Re
   }
 }
 
-const blockPlaces = (state: State, { block, executors }: NonNullable<TaskSpec["block"]>) =>
-  [block, executors.filter((executor) => state.executors.has(executor))] as const
+const blockPlaces = (state: State, { holders, spec: { block } }: Task): Places["blocks"] =>
+  block === undefined || state.ignoredBlocks.has(block.block)
+    ? []
+    : [[block.block, holders.filter((executor) => state.executors.has(executor))]]

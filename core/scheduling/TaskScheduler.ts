@@ -10,7 +10,9 @@
  * | ExecutorLost | its map outputs are missing; its tasks wait again, one repair each | LaunchTasks, JobFailed over the limit |
  * | TaskEnded Done | map: its output is at that executor; result: its value is kept | LaunchTasks, JobSucceeded with the last |
  * | TaskEnded FetchFailed | that executor's outputs of the shuffle are missing; the task waits again | LaunchTasks, JobFailed over the limit |
- * | TaskEnded BlockLost | the task waits again, to be run elsewhere | LaunchTasks, JobFailed over the limit |
+ * | TaskEnded BlockLost, held elsewhere | the task waits again, to be run with its holders | LaunchTasks; over the limit as below |
+ * | TaskEnded BlockLost, no holder | fail: the job is over | JobFailed |
+ * | TaskEnded BlockLost, no holder | ignore: the block is empty from now on; the task waits again | BlockIgnored once, LaunchTasks |
  * | TaskEnded Failed | the task waits again | LaunchTasks, JobFailed over its own limit |
  * | JobCancelled | its waiting tasks are dropped; those that run end unheard | LaunchTasks, for others |
  * | Forgotten | shuffles of batches before that time are dropped, save those that an unfinished job needs | - |
@@ -31,6 +33,7 @@
  * Faults: executors lost at any time, ends lost with them, ends told twice, wrong places, user errors. Losses of data
  * count once per stage and loss, so that many readers of one lost executor spend one repair.
  */
+import type { BlockId } from "../blocks/ReceivedBlock.ts"
 import type { Action, RunTasks, TaskResult } from "../protocol/ExecutorProtocol.ts"
 import type { ExecutorId, PartitionIndex, RddId } from "../protocol/Ids.ts"
 import { timeOf } from "../rdd/RddId.ts"
@@ -63,6 +66,8 @@ export type Event =
     readonly task: number
     readonly attempt: number
     readonly result: TaskResult
+    /** Of BlockLost: the executors that hold the block, as far as is known now. */
+    readonly holders?: ReadonlyArray<ExecutorId> | undefined
   }
   | { readonly kind: "Forgotten"; readonly before: Time }
 
@@ -71,6 +76,8 @@ export type Command =
   /** One end per task, in the order in which the graph lists them. */
   | { readonly kind: "JobSucceeded"; readonly job: JobId; readonly ends: ReadonlyArray<DoneTask> }
   | { readonly kind: "JobFailed"; readonly job: JobId; readonly failure: JobFailure }
+  /** A lost block is read as empty, by setting, from this stage on. */
+  | { readonly kind: "BlockIgnored"; readonly block: BlockId; readonly stage: RddId; readonly reason: string }
   /** For listeners: a task did not end well, and will run again. */
   | {
     readonly kind: "TaskRetried"
@@ -143,7 +150,7 @@ const endTask = (state: State, event: Extract<Event, { kind: "TaskEnded" }>, com
         ? retry(task, `operator "${result.operator}" failed: ${result.message}`, commands)
         : failStage(state, task.stage, failedTooOften(task, result), commands)
     case "BlockLost":
-      return repair(state, task, `block ${result.block} is lost: ${result.reason}`, false, commands)
+      return loseBlock(state, task, result, event.holders ?? [], commands)
     case "FetchFailed": {
       const lost = dropOutputs(state.shuffles.get(result.shuffle), result.executor)
       const what =
@@ -171,6 +178,33 @@ const completeTask = (
   if (stage.unfinished > 0) return
   dropJob(state, job.id)
   commands.push({ kind: "JobSucceeded", job: job.id, ends: stage.tasks.map((one) => job.ends.get(one.index)!) })
+}
+
+/** A block that nobody holds, or that nobody can read however often it is tried, is lost for good. */
+const loseBlock = (
+  state: State,
+  task: Task,
+  { block, reason }: Extract<TaskResult, { kind: "BlockLost" }>,
+  holders: ReadonlyArray<ExecutorId>,
+  commands: Array<Command>
+): void => {
+  const { maxStageRepairs, onBlockLost } = state.settings
+  const why = `block ${block} is lost: ${reason}`
+  task.holders = holders
+  if (state.ignoredBlocks.has(block) || (holders.length > 0 && task.repairs < maxStageRepairs)) {
+    return repair(state, task, why, false, commands)
+  }
+  wait(task)
+  const { operator, stage } = task.stage.spec
+  if (onBlockLost === "ignore") {
+    state.ignoredBlocks.set(block, timeOf(stage))
+    commands.push({ kind: "BlockIgnored", block, stage, reason })
+    return retry(task, why, commands)
+  }
+  const { partition } = task.spec
+  const message = `partition ${partition} of operator "${operator}" cannot be read: ${why}. ` +
+    `A storage level that ends in _2 keeps each block at two executors; with onBlockLost: "ignore" it is read as empty`
+  failStage(state, task.stage, { kind: "BlockLost", operator, partition, message, stack: undefined }, commands)
 }
 
 /** The task waits again; `incident`: something was found missing that nobody had missed before. */
@@ -267,6 +301,7 @@ const loseExecutor = (state: State, id: ExecutorId, reason: string, commands: Ar
 }
 
 const forget = (state: State, before: Time): void => {
+  for (const [block, time] of state.ignoredBlocks) if (time < before) state.ignoredBlocks.delete(block)
   const wanted = new Set<StageRun>()
   for (const job of state.jobs.values()) reach(state, job.stage, wanted)
   for (const [id, shuffle] of state.shuffles) {

@@ -4,8 +4,10 @@
  *
  * A task is waiting (listed in its stage's `waiting`), running (`runsAt`, and outstanding at that executor) or done.
  */
+import type { BlockId } from "../blocks/ReceivedBlock.ts"
 import type { RunTasks, TaskResult } from "../protocol/ExecutorProtocol.ts"
 import type { ExecutorId, PartitionIndex, RddId, StreamId } from "../protocol/Ids.ts"
+import type { Time } from "../time/Time.ts"
 import type { StageSpec, TaskSpec } from "./JobGraph.ts"
 
 export type JobId = number
@@ -19,11 +21,13 @@ export interface TaskSchedulerSettings {
   readonly maxTaskFailures: number
   /** How often a stage may lose data, or one of its tasks its executor, before its jobs fail. */
   readonly maxStageRepairs: number
+  /** What becomes of a job whose block nobody holds. "fail". */
+  readonly onBlockLost?: "fail" | "ignore" | undefined
 }
 
 /** Why a job failed, and the operator and partition where. */
 export interface JobFailure {
-  readonly kind: "FailedTooOften" | "LostTooOften" | "Forgotten"
+  readonly kind: "FailedTooOften" | "LostTooOften" | "BlockLost" | "Forgotten"
   readonly operator: StreamId
   readonly partition: PartitionIndex
   readonly message: string
@@ -37,6 +41,8 @@ export interface Task {
   /** Its place among the stage's tasks; of a shuffle, that is its map partition. */
   readonly index: number
   readonly spec: TaskSpec
+  /** Of its block: the executors that hold it, as far as is known. */
+  holders: ReadonlyArray<ExecutorId>
   attempts: number
   runsAt: ExecutorId | undefined
   done: boolean
@@ -77,6 +83,8 @@ export interface State {
   readonly shuffles: Map<RddId, StageRun>
   readonly tasks: Map<number, Task>
   readonly executors: Map<ExecutorId, Executor>
+  /** Lost blocks that are read as empty, and the batch that was the first to. */
+  readonly ignoredBlocks: Map<BlockId, Time>
   nextTask: number
 }
 
@@ -86,6 +94,7 @@ export const make = (settings: TaskSchedulerSettings): State => ({
   shuffles: new Map(),
   tasks: new Map(),
   executors: new Map(),
+  ignoredBlocks: new Map(),
   nextTask: 0
 })
 
@@ -111,6 +120,7 @@ export const newStage = (state: State, spec: StageSpec, work: RunTasks["work"], 
       stage,
       index,
       spec: taskSpec,
+      holders: taskSpec.block?.executors ?? [],
       attempts: 0,
       runsAt: undefined,
       done: false,

@@ -1,30 +1,53 @@
 /**
- * BlockLocations: which executors held a block when it was reported: hints for placing tasks and fetching, kept while the block's
- * batch may be computed.
+ * BlockLocations: which executors hold each received block that waits for a batch or is of one: where to read it, and who has to
+ * be told to forget it.
+ *
+ * A block is known from when it is logged until its batch is cleaned up. Its holders are those that were reported with it, and
+ * those that are said to hold it later; never one that is not there any more.
  */
 import type { BlockId, ReceivedBlockInfo } from "../../core/blocks/ReceivedBlock.ts"
 import type { ExecutorId } from "../../core/protocol/Ids.ts"
-import type { Time } from "../../core/time/Time.ts"
 
 export class BlockLocations {
-  private readonly locations = new Map<BlockId, ReadonlyArray<ExecutorId>>()
-  private readonly batches = new Map<Time, ReadonlyArray<BlockId>>()
+  private readonly holders = new Map<BlockId, ReadonlyArray<ExecutorId>>()
+  private readonly executors = new Set<ExecutorId>()
 
-  add(time: Time, infos: ReadonlyArray<ReceivedBlockInfo>): void {
-    if (infos.length === 0) return
-    for (const { block, locations } of infos) this.locations.set(block, locations)
-    this.batches.set(time, infos.map(({ block }) => block))
+  executorJoined(executor: ExecutorId): void {
+    this.executors.add(executor)
+  }
+
+  executorLost(executor: ExecutorId): void {
+    if (!this.executors.delete(executor)) return
+    for (const block of this.holders.keys()) this.notAt(block, executor)
+  }
+
+  add({ block, locations }: ReceivedBlockInfo): void {
+    if (this.holders.has(block)) return
+    this.holders.set(block, locations.filter((executor) => this.executors.has(executor)))
+  }
+
+  /** False: nobody knows this block. */
+  held(block: BlockId, executor: ExecutorId): boolean {
+    const holders = this.holders.get(block)
+    if (holders === undefined) return false
+    if (this.executors.has(executor) && !holders.includes(executor)) this.holders.set(block, [...holders, executor])
+    return true
+  }
+
+  notAt(block: BlockId, executor: ExecutorId): void {
+    const holders = this.holders.get(block)
+    if (holders?.includes(executor)) this.holders.set(block, holders.filter((other) => other !== executor))
   }
 
   of(block: BlockId): ReadonlyArray<ExecutorId> {
-    return this.locations.get(block) ?? []
+    return this.holders.get(block) ?? []
   }
 
-  forgetBefore(before: Time): void {
-    for (const [time, blocks] of this.batches) {
-      if (time >= before) continue
-      this.batches.delete(time)
-      for (const block of blocks) this.locations.delete(block)
-    }
+  forget(block: BlockId): void {
+    this.holders.delete(block)
+  }
+
+  get size(): number {
+    return this.holders.size
   }
 }

@@ -135,9 +135,9 @@ const startExecutors = Effect.fnUntraced(function* (
     send,
     planLog: memo,
     digest: (rdd) => memo.digest(rdd),
-    blockLocations: (block) => locations.of(block),
+    blockLocations: locations,
     settings,
-    onBlockIgnored: (block, batch) => post(ExecutorEvents.blockLost(block, batch)),
+    onBlockIgnored: (block, batch, why) => post(ExecutorEvents.blockLost(block, batch, why)),
     onTaskRetried: post
   })
   const receivers = yield* ReceiverTracker.make({
@@ -146,11 +146,12 @@ const startExecutors = Effect.fnUntraced(function* (
     policy: leastLoaded,
     settings: fromSettings(settings),
     log: yield* EventLog.ReceivedBlockLog,
+    locations,
     send,
     post,
     fail
   })
-  yield* executors.start({ placement, tasks, receivers, post, fail }, {
+  yield* executors.start({ placement, tasks, receivers, locations, post, fail }, {
     appName: app.name,
     epoch: firstEpoch,
     batchMillis: app.batchMillis,
@@ -185,7 +186,6 @@ const makeGenerator = (
     allocate: Effect.fnUntraced(function* (time) {
       if (generated >= limit) return []
       const blocks = yield* receivers.allocateBlocksToBatch(time)
-      locations.add(time, [...blocks.values()].flat())
       const plan = yield* Effect.provideContext(planner.plan(time, blocks), context)
       memo.addPlan(plan)
       return plan.inputs.map(({ stream, records }) => ({ stream, records }))
@@ -246,7 +246,6 @@ const clearMetadata = Effect.fnUntraced(
     // A batch that is generated ahead of a clock that was set back.
     if (before >= now()) return
     yield* receivers.cleanup(before)
-    locations.forgetBefore(before)
     tasks.forgetBefore(before, [])
   }
 )

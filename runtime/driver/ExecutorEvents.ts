@@ -1,8 +1,8 @@
 /**
  * ExecutorEvents: what comes from the placement, to whom it concerns, and when all executors are there.
  *
- * Tasks go to the TaskScheduler, receivers to the ReceiverTracker, joining and losing to both and to listeners. An executor
- * counts once it has said ExecutorReady. One whose graph or code differs ends the context with the difference.
+ * Tasks go to the TaskScheduler, receivers to the ReceiverTracker, joining and losing to both, to BlockLocations and to
+ * listeners; then all executors are told which are ready. An executor counts once it has said ExecutorReady. One whose graph or code differs ends the context with the difference.
  */
 import { Cause, Deferred, Effect, Exit, Option, Schema } from "effect"
 import type { BlockId } from "../../core/blocks/ReceivedBlock.ts"
@@ -11,6 +11,7 @@ import type { ExecutorId } from "../../core/protocol/Ids.ts"
 import type { StreamingEvent } from "../../core/scheduling/StreamingListener.ts"
 import type { Time } from "../../core/time/Time.ts"
 import type { Executors, Placement, PlacementEvent } from "../placement/Placement.ts"
+import type { BlockLocations } from "./BlockLocations.ts"
 import type { ReceiverTracker } from "./ReceiverTracker.ts"
 import type { Fail } from "../Supervisor.ts"
 import type { TaskScheduler } from "./TaskScheduler.ts"
@@ -25,6 +26,7 @@ export interface Concerned {
   readonly placement: Placement["Service"]
   readonly tasks: TaskScheduler
   readonly receivers: ReceiverTracker
+  readonly locations: BlockLocations
   readonly post: (event: StreamingEvent) => void
   readonly fail: Fail<ExecutorRefused>
 }
@@ -33,8 +35,9 @@ export interface Concerned {
 export const make = () => {
   const early: Array<readonly [ExecutorId, ToExecutor]> = []
   let executors: Executors = { send: (executor, message) => void early.push([executor, message]) }
+  const send = (executor: ExecutorId, message: ToExecutor): void => executors.send(executor, message)
   return {
-    send: (executor: ExecutorId, message: ToExecutor): void => executors.send(executor, message),
+    send,
     /** Returns when as many executors are ready as there shall be. */
     start: Effect.fnUntraced(function* (concerned: Concerned, handshake: Handshake) {
       const { placement } = concerned
@@ -44,7 +47,7 @@ export const make = () => {
         refused ??= Option.getOrUndefined(Cause.findErrorOption(cause))
         concerned.fail(cause)
       }
-      const distribute = distributor({ ...concerned, fail }, () => void Deferred.doneUnsafe(allReady, Exit.void))
+      const distribute = distributor({ ...concerned, fail }, send, () => void Deferred.doneUnsafe(allReady, Exit.void))
       // The placement's own fiber must not die of what we make of its events: that is the context's end.
       const receive = (event: PlacementEvent) => {
         try {
@@ -60,22 +63,33 @@ export const make = () => {
   }
 }
 
-const distributor = ({ placement, tasks, receivers, post, fail }: Concerned, allReady: () => void) => {
+const distributor = (
+  { placement, tasks, receivers, locations, post, fail }: Concerned,
+  send: Executors["send"],
+  allReady: () => void
+) => {
   const hosts = new Map<ExecutorId, string>()
   const ready = new Set<ExecutorId>()
+  const tellPeers = () => {
+    for (const executor of ready) send(executor, { kind: "Peers", executors: [...ready] })
+  }
   const becomesReady = (executor: ExecutorId) => {
     if (ready.has(executor)) return
     ready.add(executor)
     const host = hosts.get(executor) ?? "localhost"
+    locations.executorJoined(executor)
+    // Before its receivers start: they need to know whom copies go to.
+    tellPeers()
     receivers.executorJoined({ executor, host })
     post({ kind: "ExecutorAdded", executor, host })
     if (ready.size >= placement.size) allReady()
   }
   return (event: PlacementEvent): void => {
     if (event.kind === "ExecutorJoined") return void hosts.set(event.info.executor, event.info.host)
+    if (event.kind === "ExecutorLost") locations.executorLost(event.executor)
     tasks.executorEvent(event)
     if (event.kind === "ExecutorLost") {
-      ready.delete(event.executor)
+      if (ready.delete(event.executor)) tellPeers()
       hosts.delete(event.executor)
       receivers.executorLost(event.executor, event.reason)
       return post({ kind: "ExecutorRemoved", executor: event.executor, reason: event.reason })
@@ -83,6 +97,7 @@ const distributor = ({ placement, tasks, receivers, post, fail }: Concerned, all
     const { executor, message } = event
     if (message.kind === "ExecutorReady") becomesReady(executor)
     else if (message.kind === "ReceiverMessage") receivers.receive(executor, message.request, message.message)
+    else if (message.kind === "BlocksHeld") receivers.blocksHeld(message.executor, message.blocks)
     else if (message.kind === "ExecutorRefused") {
       fail(
         Cause.fail(
@@ -94,10 +109,10 @@ const distributor = ({ placement, tasks, receivers, post, fail }: Concerned, all
 }
 
 /** A lost block that is read as empty, by setting; its id begins with its stream. */
-export const blockLost = (block: BlockId, time: Time): StreamingEvent => ({
+export const blockLost = (block: BlockId, time: Time, why: string): StreamingEvent => ({
   kind: "BlocksLost",
   stream: block.split("/").slice(0, -3).join("/"),
   time,
   blocks: 1,
-  reason: `block ${block} was lost with its executor and is read as empty`
+  reason: `block ${block} is held by no executor and is read as empty: ${why}`
 })

@@ -8,7 +8,7 @@
  * Source: Spark Streaming's `ReceiverTracker`.
  */
 import { Clock, Deferred, Effect, Queue, type Scope } from "effect"
-import type { ReceivedBlockInfo } from "../../core/blocks/ReceivedBlock.ts"
+import type { BlockId, ReceivedBlockInfo } from "../../core/blocks/ReceivedBlock.ts"
 import * as Blocks from "../../core/blocks/ReceivedBlockTracker.ts"
 import type { ReceivedBlockTrackerLogEvent } from "../../core/blocks/ReceivedBlockTrackerLogEvent.ts"
 import type { ReceiverAnswer, ReceiverMessage, ToExecutor } from "../../core/protocol/ExecutorProtocol.ts"
@@ -20,6 +20,7 @@ import type { ReceiverOfGraph } from "../../core/receiving/TrackedReceiver.ts"
 import type { StreamingEvent } from "../../core/scheduling/StreamingListener.ts"
 import type { Time } from "../../core/time/Time.ts"
 import { type EventLog, EventLogError } from "../storage/EventLog.ts"
+import type { BlockLocations } from "./BlockLocations.ts"
 import * as EventLoop from "./EventLoop.ts"
 import * as Supervisor from "../Supervisor.ts"
 
@@ -32,6 +33,8 @@ export interface ReceiverTracker {
   readonly executorLost: (executor: ExecutorId, reason: string) => void
   /** A message of a supervisor; the answer goes out through `send`. */
   readonly receive: (executor: ExecutorId, request: number, message: ReceiverMessage) => void
+  /** An executor is said to hold these blocks; it is told to forget those that nobody knows. */
+  readonly blocksHeld: (executor: ExecutorId, blocks: ReadonlyArray<BlockId>) => void
   readonly updateRate: (stream: StreamId, rate: number) => void
   /** Gives all waiting blocks to the batch; for an old time, what it was given then. */
   readonly allocateBlocksToBatch: (time: Time) => Effect.Effect<Blocks.BlocksOfBatch, EventLogError>
@@ -51,6 +54,8 @@ export interface Options {
   readonly policy: ReceiverSchedulingPolicy
   readonly settings: ReceivingSettings
   readonly log: EventLog<ReceivedBlockTrackerLogEvent>
+  /** Told of every block that counts, until it is cleaned up. */
+  readonly locations: BlockLocations
   readonly send: (executor: ExecutorId, message: ToExecutor) => void
   readonly post: (event: StreamingEvent) => void
   readonly fail: Supervisor.Fail<never>
@@ -72,6 +77,8 @@ export const make = (options: Options): Effect.Effect<ReceiverTracker, EventLogE
           return options.send(command.executor, command.message)
         case "AddBlock":
           return blocks.add(command)
+        case "BlocksHeld":
+          return blocks.held(command.executor, command.blocks)
         case "ScheduleRestart": {
           const { stream, attempt, delay } = command
           const restart = Effect.sync(() => loop.post({ kind: "RestartReceiver", stream, attempt, now: now() }))
@@ -104,13 +111,17 @@ export const make = (options: Options): Effect.Effect<ReceiverTracker, EventLogE
       executorLost: (executor, reason) => loop.post({ kind: "ExecutorLost", executor, reason, now: now() }),
       receive: (executor, request, message) =>
         loop.post({ kind: "FromExecutor", executor, request, message, now: now() }),
+      blocksHeld: (executor, held) => loop.post({ kind: "BlocksHeld", executor, blocks: held, now: now() }),
       updateRate: (stream, rate) => loop.post({ kind: "UpdateReceiverRateLimit", stream, rate, now: now() }),
       allocateBlocksToBatch: blocks.allocate,
       blocksOfBatch: blocks.blocksOf,
       hasUnallocatedBlocks: blocks.hasUnallocated,
       cleanup: (before) =>
         Effect.map(blocks.cleanup(before), (gone) => {
-          if (gone.length > 0) loop.post({ kind: "CleanupOldBlocks", blocks: gone, now: now() })
+          if (gone.length === 0) return
+          const held = gone.map((info) => ({ ...info, locations: options.locations.of(info.block) }))
+          for (const { block } of gone) options.locations.forget(block)
+          loop.post({ kind: "CleanupOldBlocks", blocks: held, now: now() })
         }),
       allReceiverIds: () => Receivers.allReceiverIds(state),
       allocatedExecutors: () => Receivers.allocatedExecutors(state)
@@ -128,6 +139,7 @@ interface Addition {
 
 type Work =
   | { readonly kind: "Additions"; readonly additions: Array<Addition> }
+  | { readonly kind: "Held"; readonly executor: ExecutorId; readonly blocks: ReadonlyArray<BlockId> }
   | {
     readonly kind: "Command"
     readonly command: Blocks.ReceivedBlockTrackerCommand
@@ -135,13 +147,17 @@ type Work =
   }
 
 const makeLogWriter = Effect.fnUntraced(function* (
-  { receivers, log, send }: Options,
+  { receivers, log, locations, send }: Options,
   clock: Clock.Clock,
   fork: Supervisor.Fork<never>,
   registered: (stream: StreamId) => number | undefined
 ) {
   const state = Blocks.make(receivers.map(({ stream }) => stream))
-  for (const event of yield* log.readAll) Blocks.apply(state, event)
+  const apply = (event: ReceivedBlockTrackerLogEvent) => {
+    Blocks.apply(state, event)
+    if (event.kind === "BlockAddition") locations.add(event.info)
+  }
+  for (const event of yield* log.readAll) apply(event)
   const work = yield* Queue.unbounded<Work>()
   // Bounded by the questions that supervisors may have open.
   let waitingAdditions: Array<Addition> | undefined
@@ -155,9 +171,7 @@ const makeLogWriter = Effect.fnUntraced(function* (
   }
 
   const write = (events: ReadonlyArray<ReceivedBlockTrackerLogEvent>): Effect.Effect<void, EventLogError> =>
-    events.length === 0
-      ? Effect.void
-      : Effect.tap(log.append(events), () => Effect.sync(() => events.forEach((event) => Blocks.apply(state, event))))
+    events.length === 0 ? Effect.void : Effect.tap(log.append(events), () => Effect.sync(() => events.forEach(apply)))
 
   const writeAdditions = Effect.fnUntraced(function* (additions: Array<Addition>) {
     if (additions === waitingAdditions) waitingAdditions = undefined
@@ -190,10 +204,16 @@ const makeLogWriter = Effect.fnUntraced(function* (
     return plan.events
   })
 
+  const noteHolder = (executor: ExecutorId, held: ReadonlyArray<BlockId>) => {
+    const unknown = held.filter((block) => !locations.held(block, executor))
+    if (unknown.length > 0) send(executor, { kind: "Forget", before: 0, blocks: unknown })
+  }
+
   fork(Effect.gen(function* () {
     while (true) {
       const next = yield* Queue.take(work)
       if (next.kind === "Additions") yield* writeAdditions(next.additions)
+      else if (next.kind === "Held") noteHolder(next.executor, next.blocks)
       else yield* Deferred.into(perform(next.command), next.done)
     }
   }))
@@ -208,6 +228,10 @@ const makeLogWriter = Effect.fnUntraced(function* (
 
   return {
     add,
+    /** After all that was added before. */
+    held: (executor: ExecutorId, held: ReadonlyArray<BlockId>) => {
+      Queue.offerUnsafe(work, { kind: "Held", executor, blocks: held })
+    },
     allocate: (time: Time) => Effect.map(ask({ kind: "AllocateBatch", time }), () => Blocks.blocksOf(state, time)),
     cleanup: Effect.fnUntraced(function* (before: Time) {
       const dropped: Array<ReceivedBlockInfo> = []

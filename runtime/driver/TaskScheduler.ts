@@ -15,13 +15,14 @@ import type { BlockId } from "../../core/blocks/ReceivedBlock.ts"
 import { JobFailed } from "../../core/dstream/Batch.ts"
 import type { BatchPlan, Payload } from "../../core/dstream/BatchPlan.ts"
 import type { SealedRDD } from "../../core/dstream/Derivation.ts"
-import type { Action } from "../../core/protocol/ExecutorProtocol.ts"
+import type { Action, TaskResult } from "../../core/protocol/ExecutorProtocol.ts"
 import type { ExecutorId, PartitionIndex } from "../../core/protocol/Ids.ts"
 import { jobGraph } from "../../core/scheduling/JobGraph.ts"
 import { timeOf } from "../../core/rdd/RddId.ts"
 import * as Machine from "../../core/scheduling/TaskScheduler.ts"
 import type { Time } from "../../core/time/Time.ts"
 import type { Executors, PlacementEvent } from "../placement/Placement.ts"
+import type { BlockLocations } from "./BlockLocations.ts"
 
 export interface TaskSchedulerOptions {
   readonly send: Executors["send"]
@@ -29,16 +30,18 @@ export interface TaskSchedulerOptions {
   readonly planLog: { readonly plans: () => ReadonlyArray<BatchPlan> }
   /** Digest of an RDD's lineage, as this process derives it. */
   readonly digest: (rdd: SealedRDD) => string
-  /** The executors that hold a block, as far as is known. */
-  readonly blockLocations: (block: BlockId) => ReadonlyArray<ExecutorId>
+  /** The executors that hold a block, as far as is known; an executor that does not hold one is none of them any more. */
+  readonly blockLocations: Pick<BlockLocations, "of" | "notAt">
   readonly settings: {
     readonly maxTaskFailures: number
     readonly maxStageRepairs: number
     /** Tasks that an executor runs at once. 1. */
     readonly taskSlots?: number | undefined
+    /** "fail". */
+    readonly onBlockLost?: "fail" | "ignore" | undefined
   }
-  /** A lost block was read as empty, by setting. */
-  readonly onBlockIgnored?: ((block: BlockId, batch: Time) => void) | undefined
+  /** A lost block is read as empty, by setting; told once. */
+  readonly onBlockIgnored?: ((block: BlockId, batch: Time, reason: string) => void) | undefined
   readonly onTaskRetried?: ((retry: TaskRetried) => void) | undefined
 }
 
@@ -82,8 +85,7 @@ class Driver implements TaskScheduler {
 
   constructor(options: TaskSchedulerOptions) {
     this.options = options
-    const { maxStageRepairs, maxTaskFailures, taskSlots } = options.settings
-    this.state = Machine.make({ maxStageRepairs, maxTaskFailures, taskSlots: taskSlots ?? 1 })
+    this.state = Machine.make({ ...options.settings, taskSlots: options.settings.taskSlots ?? 1 })
   }
 
   runJob(request: JobRequest): Effect.Effect<ReadonlyArray<Payload | undefined>, JobFailed> {
@@ -91,7 +93,7 @@ class Driver implements TaskScheduler {
       const job = this.nextJob++
       const graph = jobGraph(request.rdd, request.partitions, {
         digest: this.options.digest,
-        locations: this.options.blockLocations,
+        locations: (block) => this.options.blockLocations.of(block),
         isKnown: (shuffle) => Machine.isKnown(this.state, shuffle)
       })
       this.jobs.set(job, { request, resume })
@@ -111,12 +113,15 @@ class Driver implements TaskScheduler {
       if (message.kind === "ExecutorReady") this.addExecutor(executor)
       else if (message.kind === "TaskEnded") {
         const { attempt, result, task } = message
-        if (result.kind === "Done" && result.ignoredBlock !== undefined) {
-          this.options.onBlockIgnored?.(result.ignoredBlock, timeOf(message.stage))
-        }
-        this.dispatch({ kind: "TaskEnded", executor, task, attempt, result })
+        const holders = result.kind === "BlockLost" ? this.holdersOf(result) : undefined
+        this.dispatch({ kind: "TaskEnded", executor, task, attempt, result, holders })
       }
     }
+  }
+
+  private holdersOf({ block, notAt }: Extract<TaskResult, { kind: "BlockLost" }>): ReadonlyArray<ExecutorId> {
+    for (const executor of notAt) this.options.blockLocations.notAt(block, executor)
+    return this.options.blockLocations.of(block)
   }
 
   private addExecutor(executor: ExecutorId): void {
@@ -154,6 +159,9 @@ class Driver implements TaskScheduler {
       // lost meanwhile: the machine knows, and has placed these tasks elsewhere
       if (!this.sentUpTo.has(executor)) return
       return this.options.send(executor, { kind: "RunTasks", ...work, plans: this.plansFor(executor) })
+    }
+    if (command.kind === "BlockIgnored") {
+      return this.options.onBlockIgnored?.(command.block, timeOf(command.stage), command.reason)
     }
     if (command.kind === "TaskRetried") return this.options.onTaskRetried?.(command)
     const running = this.jobs.get(command.job)

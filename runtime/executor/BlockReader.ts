@@ -4,14 +4,15 @@
  * | partition | where its records are |
  * | --- | --- |
  * | block | with this executor's block manager; else with the executors that the task's hints name, one after the other; else it is lost |
+ * | block that is ignored, as the driver says | it is empty |
  * | source | with the input's own reader, which is built when it is first needed, once per executor, in the executor's scope |
  * | inline | in the plan |
  *
  * Bytes of a block are decoded part by part, so that a long block gives way. A lost block ends the read with
- * BlockLost, or, where the settings say so, it is read as empty and reported. An error of the reader or the decoder
- * is the input's error.
+ * BlockLost, which names the executors that should hold it and do not: what becomes of it is the driver's decision. An error of
+ * the reader or the decoder is the input's error.
  */
-import { Cause, Context, Effect, Scope } from "effect"
+import { Cause, Context, Effect, Exit, Scope } from "effect"
 import { type BlockContents, recordsOfPart } from "../../core/blocks/BlockContents.ts"
 import type { BlockId } from "../../core/blocks/ReceivedBlock.ts"
 import type { PartitionSpec } from "../../core/dstream/BatchPlan.ts"
@@ -21,14 +22,12 @@ import type { Places } from "../../core/protocol/ExecutorProtocol.ts"
 import type { ExecutorId, StreamId } from "../../core/protocol/Ids.ts"
 import { Border } from "../../core/protocol/RecordCodec.ts"
 import type { ChainSource } from "../../core/rdd/Stage.ts"
-import type { Peers } from "./shuffle/Peers.ts"
+import type { Peers } from "./Peers.ts"
 import { failed, failedOf, type FaultPlace, TaskFault } from "./TaskFault.ts"
 
 /** The blocks that this executor holds, in memory or on disk. */
 export interface LocalBlocks {
   readonly get: (block: BlockId) => Effect.Effect<BlockContents | undefined, unknown>
-  /** Drops blocks that no task will need again; unknown ones are no matter. */
-  readonly remove: (blocks: ReadonlyArray<BlockId>) => void
 }
 
 type AnyInput = InputDefinition<any, any, any>
@@ -36,20 +35,17 @@ type InputSource = Extract<ChainSource, { readonly kind: "input" }>
 
 export interface BlockReaderOptions {
   readonly executor: ExecutorId
-  readonly peers: Peers
+  readonly peers: Pick<Peers, "fetch">
   readonly blocks: LocalBlocks
   readonly inputs: (stream: StreamId) => AnyInput | undefined
   /** What the app's layer provides. */
   readonly context: Context.Context<any>
-  readonly onBlockLost: "fail" | "ignore"
 }
 
 export interface BlockReader {
-  /** `ignored` is told of a lost block that is read as empty. */
   readonly read: (
     source: InputSource,
-    places: Places["blocks"],
-    ignored: (block: BlockId) => void
+    places: Pick<Places, "blocks" | "ignored">
   ) => Effect.Effect<ChunkReader<unknown, TaskFault>, TaskFault>
 }
 
@@ -58,11 +54,13 @@ export const make = Effect.fnUntraced(
     const border = yield* Border
     const readerOf = yield* makeReaders(options)
     return {
-      read: (source, places, ignored) => {
+      read: (source, places) => {
         const { partition, spec, stream } = source
         switch (spec.kind) {
           case "block":
-            return readBlock(options, border, source, spec.block, places, ignored)
+            return places.ignored.includes(spec.block)
+              ? Effect.succeed(chunkOf([]))
+              : readBlock(options, border, source, spec.block, places.blocks)
           case "inline":
             return Effect.try({
               try: () => chunkOf(border.unpack(spec.data) as ReadonlyArray<unknown>),
@@ -125,38 +123,37 @@ const readBlock = (
   border: Border["Service"],
   { partition, stream }: InputSource,
   block: BlockId,
-  places: Places["blocks"],
-  ignored: (block: BlockId) => void
+  places: Places["blocks"]
 ): Effect.Effect<ChunkReader<unknown, TaskFault>, TaskFault> => {
   const input = options.inputs(stream)
   const decode = input?.kind === "receiver" ? input.decode : undefined
-  const holders = places.find(([id]) => id === block)?.[1].filter((executor) => executor !== options.executor) ?? []
+  const holders = places.find(([id]) => id === block)?.[1] ?? []
   const place = { operator: stream, partition }
-  return findBlock(options, border, block, holders, place).pipe(
-    Effect.map((contents) => partsOf(contents, decode, place)),
-    Effect.catch((fault) => {
-      if (options.onBlockLost === "fail" || fault.result.kind !== "BlockLost") return Effect.fail(fault)
-      ignored(block)
-      return Effect.succeed(chunkOf([]))
-    })
+  return Effect.map(
+    findBlock(options, border, block, holders, place),
+    (contents) => partsOf(contents, decode, place)
   )
 }
 
 /** Here, else at the holders, one after the other; an answer that does not decode is none. */
 const findBlock = Effect.fnUntraced(function* (
-  { blocks, peers }: BlockReaderOptions,
+  { blocks, executor, peers }: BlockReaderOptions,
   border: Border["Service"],
   block: BlockId,
   holders: ReadonlyArray<ExecutorId>,
   place: FaultPlace
 ): Effect.fn.Return<BlockContents, TaskFault> {
   const reasons: Array<string> = []
+  const notAt: Array<ExecutorId> = []
   const note = (where: string, why: string) => void reasons.push(`${where}: ${why}`)
-  const here = yield* blocks.get(block).pipe(
-    Effect.catchCause((cause) => Effect.sync(() => note("this executor", describeError(Cause.squash(cause)))))
-  )
-  if (here !== undefined) return here
+  const here = yield* Effect.exit(blocks.get(block))
+  if (Exit.isFailure(here)) note("this executor", describeError(Cause.squash(here.cause)))
+  else if (here.value !== undefined) return here.value
   for (const holder of holders) {
+    if (holder === executor) {
+      if (Exit.isSuccess(here)) notAt.push(holder)
+      continue
+    }
     const answer = yield* peers.fetch(holder, { kind: "FetchBlock", block }).pipe(
       Effect.catch(() => Effect.sync(() => note(holder, "it is gone")))
     )
@@ -165,8 +162,10 @@ const findBlock = Effect.fnUntraced(function* (
     if (failure !== undefined) {
       return yield* Effect.fail(failed(place, `its records cannot leave their executor: ${failure}`))
     }
-    if (found === undefined) note(holder, unreadable ?? "it does not hold this block")
-    else {
+    if (found === undefined) {
+      note(holder, unreadable ?? "it does not hold this block")
+      if (unreadable === undefined) notAt.push(holder)
+    } else {
       const contents = yield* Effect.try({
         try: () => border.unpack(found) as BlockContents,
         catch: describeError
@@ -175,7 +174,7 @@ const findBlock = Effect.fnUntraced(function* (
     }
   }
   const reason = reasons.length > 0 ? reasons.join("; ") : "no executor is known to hold it"
-  return yield* Effect.fail(new TaskFault({ kind: "BlockLost", block, reason }))
+  return yield* Effect.fail(new TaskFault({ kind: "BlockLost", block, reason, notAt }))
 })
 
 /** A chunk per part of the block, decoded when it is its turn. */

@@ -3,7 +3,8 @@
  *
  * A block counts once the driver answered Accepted. AddBlock is sent again while unanswered: it is idempotent by the block's
  * identity. A block that the driver refuses is discarded. Storing goes on when whoever asked for it is interrupted, so that a
- * block that the driver counts is never thrown away; `awaitAll` waits for all of them.
+ * block that the driver counts is never thrown away; `awaitAll` waits for all of them. A block that is less safe than its level
+ * says is reported once, and again after one that was as safe.
  */
 import { Effect, Fiber, FiberSet, type Scope } from "effect"
 import type { BlockContents } from "../../core/blocks/BlockContents.ts"
@@ -56,10 +57,13 @@ export const make = (options: {
     const { stream, attempt, epoch, level, handler, ask, settings, reportError, lost } = options
     const inFlight = yield* FiberSet.make<void, StoreError | BlockError>()
     let next = 0
+    let degraded = false
 
     const storeAndReport = Effect.fnUntraced(function* (contents: BlockContents, sequence: number) {
       const block = blockId({ stream, epoch, attempt, sequence })
-      const handled = yield* handler.store(block, contents, level)
+      const { degraded: why, ...handled } = yield* handler.store(block, contents, level)
+      if (why !== undefined && !degraded) reportError(`From here on blocks are less safe than ${level} says: ${why}`)
+      degraded = why !== undefined
       const answer = yield* ask({ kind: "AddBlock", info: { block, stream, attempt, sequence, ...handled } })
       if (answer.kind === "Accepted") return
       yield* handler.discard(block)

@@ -6,8 +6,10 @@
  * | RunTasks | its plans join the log, its tasks wait for one of `taskSlots` workers; an attempt that came before: no change |
  * | StartReceiver, StopReceiver, UpdateRate, ReceiverAnswer | to the receivers' supervisor |
  * | Forget | plans, shuffles and blocks are dropped |
+ * | Peers | see `BlockReplicator` |
  * | StopExecutor | `run` ends, at once; what runs is interrupted when its scope closes |
- * | FetchShuffle, FetchBlock, Fetched, PeerLost | see `Peers`; also while tasks run, for they give way |
+ * | FetchShuffle, FetchBlock, ReplicateBlock and their answers | see `Peers`; also while tasks run, for they give way |
+ * | PeerLost | see `Peers` and `BlockReplicator` |
  *
  * Each message is handled at once and in order; only tasks wait, in a queue that the scheduler bounds to twice
  * `taskSlots`. Each attempt is told one TaskEnded. No failure of a task ends the executor; a defect of the executor
@@ -18,12 +20,12 @@ import type { BlockId } from "../../core/blocks/ReceivedBlock.ts"
 import type { Derivation } from "../../core/dstream/Derivation.ts"
 import type { InputDefinition } from "../../core/dstream/InputDStream.ts"
 import type { ReceiverAnswer, RunTasks, TaskDescription, ToExecutor } from "../../core/protocol/ExecutorProtocol.ts"
-import type { StreamId } from "../../core/protocol/Ids.ts"
+import type { ExecutorId, StreamId } from "../../core/protocol/Ids.ts"
 import { Border } from "../../core/protocol/RecordCodec.ts"
 import * as BlockReader from "./BlockReader.ts"
 import type { ExecutorLink, Incoming } from "./ExecutorLink.ts"
-import * as Peers from "./shuffle/Peers.ts"
-import * as ShuffleStore from "./shuffle/ShuffleStore.ts"
+import type { Peers } from "./Peers.ts"
+import type { ShuffleStore } from "./shuffle/ShuffleStore.ts"
 import * as TaskRunner from "./TaskRunner.ts"
 
 /** The supervisor of this executor's receivers; its calls return at once. */
@@ -34,13 +36,19 @@ export interface Receivers {
   readonly answer: (request: number, answer: ReceiverAnswer) => void
 }
 
+/** The blocks of this executor; its calls return at once. */
+export interface Blocks extends BlockReader.LocalBlocks {
+  /** Drops blocks that no task will need again; unknown ones are no matter. */
+  readonly remove: (blocks: ReadonlyArray<BlockId>) => void
+  /** All executors that are ready. */
+  readonly peers: (executors: ReadonlyArray<ExecutorId>) => void
+  readonly peerLost: (peer: ExecutorId) => void
+}
+
 export interface ExecutorSettings {
   readonly codeGeneration: boolean
-  readonly onBlockLost: "fail" | "ignore"
   /** Tasks at once. 1. */
   readonly taskSlots?: number | undefined
-  /** Records in map outputs. 100 million. */
-  readonly shuffleRecordsMax?: number | undefined
 }
 
 export interface ExecutorOptions {
@@ -48,7 +56,9 @@ export interface ExecutorOptions {
   readonly derivation: Derivation
   readonly inputs: (stream: StreamId) => InputDefinition<any, any, any> | undefined
   readonly outputs: (output: string) => TaskRunner.PartitionFunction | undefined
-  readonly blocks: BlockReader.LocalBlocks
+  readonly shuffles: ShuffleStore
+  readonly peers: Peers
+  readonly blocks: Blocks
   readonly receivers: Receivers
   /** What the app's layer provides, built in this executor. */
   readonly context: Context.Context<any>
@@ -66,29 +76,28 @@ interface Waiting {
 /** Runs until StopExecutor. The scope is the executor's: readers, receivers' fibers and answers to peers live in it. */
 export const run = Effect.fnUntraced(
   function* (options: ExecutorOptions): Effect.fn.Return<void, never, Border | Scope.Scope> {
-    const { link, settings } = options
-    const store = ShuffleStore.make(settings.shuffleRecordsMax)
-    const peers = yield* Peers.make(link, { shuffles: store, blocks: options.blocks })
-    const { onBlockLost } = settings
+    const { blocks, link, peers, settings, shuffles } = options
     const { executor } = link
-    const reader = yield* BlockReader.make({ ...options, executor, peers, onBlockLost })
+    const reader = yield* BlockReader.make({ ...options, executor })
     const { codeGeneration } = settings
     const runner = TaskRunner.make({
       ...options,
       executor,
-      store,
-      peers,
+      store: shuffles,
       reader,
       border: yield* Border,
       codeGeneration
     })
     const queue = yield* Queue.unbounded<Waiting>()
     const stopped = Deferred.makeUnsafe<void>()
-    const obey = orders(options, store, queue, () => Deferred.doneUnsafe(stopped, Exit.void))
+    const obey = orders(options, queue, () => Deferred.doneUnsafe(stopped, Exit.void))
     link.onMessage((incoming: Incoming) => {
       if (incoming.kind === "FromDriver") obey(incoming.message)
       else if (incoming.kind === "FromPeer") peers.receive(incoming.peer, incoming.message)
-      else peers.lost(incoming.peer)
+      else {
+        peers.lost(incoming.peer)
+        blocks.peerLost(incoming.peer)
+      }
     })
     link.toDriver({ kind: "ExecutorReady" })
     const slots = Array.from({ length: settings.taskSlots ?? 1 }, () => worker(queue, runner, link))
@@ -99,15 +108,14 @@ export const run = Effect.fnUntraced(
 
 /** What each of the driver's messages does. */
 const orders = (
-  { blocks, derivation, receivers }: ExecutorOptions,
-  store: ShuffleStore.ShuffleStore,
+  { blocks, derivation, receivers, shuffles }: ExecutorOptions,
   queue: Queue.Queue<Waiting>,
   stop: () => void
 ): (message: ToExecutor) => void => {
   const isNew = firstTimeOnly()
   const forget = (before: number, gone: ReadonlyArray<BlockId>) => {
     derivation.forgetBefore(before)
-    store.forgetBefore(before)
+    shuffles.forgetBefore(before)
     blocks.remove(gone)
   }
   return (message) => {
@@ -126,6 +134,8 @@ const orders = (
         return receivers.updateRate(message.stream, message.rate)
       case "ReceiverAnswer":
         return receivers.answer(message.request, message.answer)
+      case "Peers":
+        return blocks.peers(message.executors)
       case "Forget":
         return forget(message.before, message.blocks)
       case "StopExecutor":

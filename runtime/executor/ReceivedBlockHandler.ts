@@ -2,20 +2,25 @@
  * ReceivedBlockHandler: how a supervisor makes a received block safe. It returns when the block is as safe as the handler
  * promises; only then is the block reported to the driver. A handler that also writes ahead has the same interface.
  *
- * The BlockManager-based one keeps the block on this executor by the receiver's storage level: lost with the executor.
- * Source: Spark Streaming's `ReceivedBlockHandler` and `BlockManagerBasedBlockHandler`.
+ * The BlockManager-based one keeps the block on this executor by the receiver's storage level, and of a level with `_2` a copy
+ * on another one: it returns when both hold it. Where no other executor takes it, the block is kept here alone; if there
+ * was one to ask, `degraded` says why. It is stored here first: what does not fit is not sent. Source: Spark Streaming's
+ * `ReceivedBlockHandler` and `BlockManagerBasedBlockHandler`.
  */
 import { Effect } from "effect"
 import type { BlockContents } from "../../core/blocks/BlockContents.ts"
 import type { BlockId } from "../../core/blocks/ReceivedBlock.ts"
 import type { ExecutorId } from "../../core/protocol/Ids.ts"
-import type { StorageLevel } from "../../core/receiving/Receiver.ts"
+import { isReplicated, type StorageLevel } from "../../core/receiving/StorageLevel.ts"
 import type { BlockError, BlockManager } from "./BlockManager.ts"
+import type { BlockReplicator } from "./BlockReplicator.ts"
 
 export interface HandledBlock {
   readonly records: number | undefined
   readonly bytes: number
   readonly locations: ReadonlyArray<ExecutorId>
+  /** Why it is less safe than its level says. */
+  readonly degraded?: string | undefined
 }
 
 export interface ReceivedBlockHandler {
@@ -28,8 +33,24 @@ export interface ReceivedBlockHandler {
   readonly discard: (block: BlockId) => Effect.Effect<void>
 }
 
-export const blockManagerBased = (blockManager: BlockManager, executor: ExecutorId): ReceivedBlockHandler => ({
-  store: (block, contents, level) =>
-    Effect.map(blockManager.put(block, contents, level), (stored) => ({ ...stored, locations: [executor] })),
-  discard: (block) => blockManager.remove([block])
+export const blockManagerBased = (
+  blockManager: BlockManager,
+  executor: ExecutorId,
+  replicator: Pick<BlockReplicator, "copy" | "discard">
+): ReceivedBlockHandler => ({
+  store: Effect.fnUntraced(function* (block, contents, level) {
+    const stored = yield* blockManager.put(block, contents, level)
+    if (!isReplicated(level)) return { ...stored, locations: [executor] }
+    const { partner, refusals } = yield* replicator.copy({ block, level, records: stored.records }, contents)
+    if (partner !== undefined) return { ...stored, locations: [executor, partner] }
+    const degraded = refusals.length === 0
+      ? undefined
+      : `block ${block} is kept by ${executor} alone, and would be lost with it: ${refusals.join("; ")}`
+    return { ...stored, locations: [executor], degraded }
+  }),
+  discard: (block) =>
+    Effect.suspend(() => {
+      replicator.discard(block)
+      return blockManager.remove([block])
+    })
 })

@@ -13,7 +13,6 @@ import { chunkOf, type ChunkReader } from "../../core/dstream/InputDStream.ts"
 import type { PartitionContext } from "../../core/dstream/Output.ts"
 import { effectOf, tellMissingService } from "../../core/dstream/UserEffect.ts"
 import type { Action, RunTasks, TaskDescription, TaskResult } from "../../core/protocol/ExecutorProtocol.ts"
-import type { BlockId } from "../../core/blocks/ReceivedBlock.ts"
 import * as Fusion from "../../core/rdd/Fusion.ts"
 import { type Boundary, boundarySink, crossBoundary, type Segment, segmentsOf } from "../../core/rdd/Segment.ts"
 import * as Sink from "../../core/rdd/Sink.ts"
@@ -63,15 +62,12 @@ const runTask = Effect.fnUntraced(function* (
   const fault = differs(options.derivation, rdd, work.digest)
   if (fault !== undefined) return yield* Effect.fail(failed(place, fault))
   const pace = yield* Pace.make
-  let ignoredBlock: BlockId | undefined
-  const run = <R>(chain: Chain, sink: Sink.Sink<R>) =>
-    runChain(options, work, chain, sink, pace, (block) => ignoredBlock = block)
+  const run = <R>(chain: Chain, sink: Sink.Sink<R>) => runChain(options, work, chain, sink, pace)
   const done = (records: number, value?: Payload): Done => ({
     kind: "Done",
     value,
     records,
-    bytes: value?.kind === "bytes" ? value.bytes.byteLength : 0,
-    ignoredBlock
+    bytes: value?.kind === "bytes" ? value.bytes.byteLength : 0
   })
   if (work.work.kind === "map") {
     if (!isShuffled(rdd)) {
@@ -141,10 +137,9 @@ const runChain = Effect.fnUntraced(function* <R>(
   work: RunTasks,
   chain: Chain,
   sink: Sink.Sink<R>,
-  pace: Pace.Pace,
-  ignored: (block: BlockId) => void
+  pace: Pace.Pace
 ): Effect.fn.Return<R, TaskFault> {
-  let reader = yield* open(options, work, chain, pace, ignored)
+  let reader = yield* open(options, work, chain, pace)
   const partition = chain.source.partition
   const segments = segmentsOf(chain.steps)
   for (const segment of segments) {
@@ -161,14 +156,13 @@ const open = (
   options: TaskRunnerOptions,
   { places }: RunTasks,
   { source }: Chain,
-  pace: Pace.Pace,
-  ignored: (block: BlockId) => void
+  pace: Pace.Pace
 ): Effect.Effect<ChunkReader<unknown, TaskFault>, TaskFault> => {
   switch (source.kind) {
     case "literal":
       return Effect.succeed(chunkOf(source.records))
     case "input":
-      return options.reader.read(source, places.blocks, ignored)
+      return options.reader.read(source, places)
     case "shuffle": {
       const { id } = source.shuffle.identity
       return readShuffle(source, places.shuffles.find(([shuffle]) => shuffle === id)?.[1] ?? [], options, pace)

@@ -9,16 +9,19 @@ import * as GeneratedRDDs from "../../core/dstream/GeneratedRDDs.ts"
 import type { AnyStreamingApp } from "../../core/dstream/StreamingApp.ts"
 import type { Handshake } from "../../core/protocol/ExecutorProtocol.ts"
 import type { StreamId } from "../../core/protocol/Ids.ts"
-import type { Border } from "../../core/protocol/RecordCodec.ts"
+import { Border } from "../../core/protocol/RecordCodec.ts"
 import { fromSettings } from "../../core/receiving/ReceivingSettings.ts"
 import { buildLayer } from "../appLayer.ts"
 import * as Supervisor from "../Supervisor.ts"
 import { SpillSpace } from "../storage/SpillSpace.ts"
 import * as BlockManager from "./BlockManager.ts"
+import * as BlockReplicator from "./BlockReplicator.ts"
 import * as Executor from "./Executor.ts"
 import type { ExecutorLink } from "./ExecutorLink.ts"
+import * as Peers from "./Peers.ts"
 import { blockManagerBased } from "./ReceivedBlockHandler.ts"
 import * as ReceiverHost from "./ReceiverHost.ts"
+import * as ShuffleStore from "./shuffle/ShuffleStore.ts"
 
 export interface ExecutorBootstrap {
   readonly app: AnyStreamingApp
@@ -36,14 +39,23 @@ export const runExecutor = Effect.fnUntraced(function* (
   const { settings, epoch } = handshake
   const spill = yield* SpillSpace
   const context = yield* buildLayer(app, "executor")
-  const blockManager = BlockManager.make({ ...spill, memoryLimitBytes: settings.blockMemoryBytes })
+  const border = yield* Border
+  const blockManager = BlockManager.make({ ...spill, border, memoryLimitBytes: settings.blockMemoryBytes })
   const died = Deferred.makeUnsafe<never, unknown>()
   const fork = yield* Supervisor.make((cause) => void Deferred.doneUnsafe(died, Exit.failCause(cause)))
+  const { executor, toDriver } = link
+  const shuffles = ShuffleStore.make()
+  const peers: Peers.Peers = yield* Peers.make(link, {
+    shuffles,
+    blocks: blockManager,
+    accept: (from, what) => replicator.accept(from, what)
+  })
+  const replicator = BlockReplicator.make({ executor, peers, blocks: blockManager, border, toDriver, fork })
   const inputs = (stream: StreamId) => graph.node(stream)?.stream.input
   const receivers = ReceiverHost.make({
-    toDriver: link.toDriver,
+    toDriver,
     inputs,
-    handler: blockManagerBased(blockManager, link.executor),
+    handler: blockManagerBased(blockManager, executor, replicator),
     epoch,
     settings: fromSettings(settings),
     context,
@@ -58,7 +70,17 @@ export const runExecutor = Effect.fnUntraced(function* (
       const action = outputs.get(id)
       return action?.kind === "foreachPartition" ? action.run : undefined
     },
-    blocks: { get: blockManager.get, remove: (blocks) => void fork(blockManager.remove(blocks)) },
+    shuffles,
+    peers,
+    blocks: {
+      get: blockManager.get,
+      remove: (blocks) => {
+        replicator.forget(blocks)
+        fork(blockManager.remove(blocks))
+      },
+      peers: replicator.peers,
+      peerLost: replicator.lost
+    },
     receivers,
     context,
     settings

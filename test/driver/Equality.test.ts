@@ -16,6 +16,7 @@ import { DStream, StreamingApp } from "../../core/mod.ts"
 import type { ToExecutor } from "../../core/protocol/ExecutorProtocol.ts"
 import { Border } from "../../core/protocol/RecordCodec.ts"
 import type { StreamingEvent } from "../../core/scheduling/StreamingListener.ts"
+import { BlockLocations } from "../../runtime/driver/BlockLocations.ts"
 import * as TaskScheduler from "../../runtime/driver/TaskScheduler.ts"
 import { type Executors, Placement } from "../../runtime/placement/Placement.ts"
 import type { Partitions } from "../model/Partitions.ts"
@@ -154,7 +155,7 @@ const fromPlans = (it: Program, plans: ReadonlyArray<BatchPlan>, times: Readonly
       planLog: memo,
       digest: memo.digest.bind(memo)
     }
-    const tasks = TaskScheduler.make({ ...parts, blockLocations: () => [], settings: resolved })
+    const tasks = TaskScheduler.make({ ...parts, blockLocations: new BlockLocations(), settings: resolved })
     const { manifest } = graph
     const handshake = {
       appName: "",

@@ -9,7 +9,7 @@ import type { InputDefinition } from "../../core/dstream/InputDStream.ts"
 import type { ToPeer } from "../../core/protocol/ExecutorProtocol.ts"
 import { Border } from "../../core/protocol/RecordCodec.ts"
 import * as BlockReader from "../../runtime/executor/BlockReader.ts"
-import * as Peers from "../../runtime/executor/shuffle/Peers.ts"
+import * as Peers from "../../runtime/executor/Peers.ts"
 import * as ShuffleStore from "../../runtime/executor/shuffle/ShuffleStore.ts"
 import type { TaskFault } from "../../runtime/executor/TaskFault.ts"
 import { it } from "../kit.ts"
@@ -17,7 +17,7 @@ import { jsonCodec } from "./cluster.ts"
 
 const border = Border.coded(jsonCodec)
 const context = Context.empty() as Context.Context<any>
-const noBlocks: BlockReader.LocalBlocks = { get: () => Effect.undefined, remove: () => {} }
+const noBlocks: BlockReader.LocalBlocks = { get: () => Effect.undefined }
 const sourceOf = (spec: PartitionSpec) => ({ kind: "input", stream: "in", time: 1, partition: 0, spec }) as const
 
 type Answer = Pick<Peers.Fetched, "failure" | "unreadable"> & {
@@ -26,10 +26,14 @@ type Answer = Pick<Peers.Fetched, "failure" | "unreadable"> & {
 }
 
 /** A reader whose peers answer as the table says; who is not in it is gone. */
-const reading = (table: Readonly<Record<string, Answer>>, settings: Partial<BlockReader.BlockReaderOptions> = {}) =>
+const reading = (
+  table: Readonly<Record<string, Answer>>,
+  settings: Partial<BlockReader.BlockReaderOptions> = {},
+  ignored: ReadonlyArray<string> = []
+) =>
   Effect.gen(function* () {
     const asked: Array<string> = []
-    const peers: Peers.Peers = {
+    const peers: Pick<Peers.Peers, "fetch"> = {
       fetch: (peer) =>
         Effect.suspend((): Effect.Effect<Peers.Fetched, Peers.PeerLost> => {
           asked.push(peer)
@@ -39,9 +43,7 @@ const reading = (table: Readonly<Record<string, Answer>>, settings: Partial<Bloc
             ? { kind: "bytes" as const, bytes: new ArrayBuffer(3) }
             : contents && border.pack(contents)
           return Effect.succeed({ kind: "Fetched", request: 1, found, missing: undefined, ...why })
-        }),
-      receive: () => {},
-      lost: () => {}
+        })
     }
     const reader = yield* BlockReader.make({
       executor: "e0",
@@ -49,16 +51,15 @@ const reading = (table: Readonly<Record<string, Answer>>, settings: Partial<Bloc
       blocks: noBlocks,
       inputs: () => undefined,
       context,
-      onBlockLost: "fail",
       ...settings
     })
-    const ignored: Array<string> = []
     const read = Effect.gen(function* () {
       const source = sourceOf({ kind: "block", block: "b", records: 1 })
-      const chunks = yield* reader.read(source, [["b", ["e0", ...Object.keys(table), "gone"]]], (b) => ignored.push(b))
+      const blocks = [["b", ["e0", ...Object.keys(table), "gone"]]] as const
+      const chunks = yield* reader.read(source, { blocks, ignored })
       return yield* chunks.next
     })
-    return { asked, ignored, read, reader }
+    return { asked, read, reader }
   }).pipe(Effect.provideService(Border, border))
 
 it("holders are asked one after the other, until one has the block; this executor is not asked", () =>
@@ -74,24 +75,31 @@ it("holders are asked one after the other, until one has the block; this executo
     assert.deepEqual(asked, ["e1", "e2", "e3", "e4"])
   }))
 
-it("a block that nobody can give is lost, with the cause of each holder, and may be ignored", () =>
+it("a block that nobody can give is lost, with the cause of each holder and who does not hold it", () =>
   Effect.gen(function* () {
     const table = { e1: {}, e2: { unreadable: "BlockError: the disk is broken" } }
-    const { read } = yield* reading(table, { blocks: { ...noBlocks, get: () => Effect.fail(new Error("torn file")) } })
+    const { read } = yield* reading(table, { blocks: { get: () => Effect.fail(new Error("torn file")) } })
     const { result } = yield* Effect.flip(read) as Effect.Effect<TaskFault>
-    assert.equal(result.kind, "BlockLost")
+    assert.ok(result.kind === "BlockLost")
+    assert.deepEqual(result.notAt, ["e1"])
     assert.match(
-      result.kind === "BlockLost" ? result.reason : "",
+      result.reason,
       /this executor: Error: torn file; e1: it does not hold.*; e2: BlockError: the disk is broken; gone: it is gone/
     )
-    const lenient = yield* reading(table, { onBlockLost: "ignore" })
-    yield* lenient.read
-    assert.deepEqual(lenient.ignored, ["b"])
+    const nowhere = yield* reading(table)
+    const lost = yield* Effect.flip(nowhere.read) as Effect.Effect<TaskFault>
+    assert.deepEqual(lost.result.kind === "BlockLost" && lost.result.notAt, ["e0", "e1"])
   }))
 
-it("a record that cannot be encoded for another executor is the user's error, even where lost blocks are ignored", () =>
+it("a block that the driver ignores is empty, and nobody is asked for it", () =>
   Effect.gen(function* () {
-    const { read } = yield* reading({ e1: { failure: "it is a function" } }, { onBlockLost: "ignore" })
+    const { asked, read } = yield* reading({ e1: { contents: ofRecords(["a"]) } }, {}, ["b"])
+    assert.deepEqual([yield* read, asked], [[], []])
+  }))
+
+it("a record that cannot be encoded for another executor is the user's error", () =>
+  Effect.gen(function* () {
+    const { read } = yield* reading({ e1: { failure: "it is a function" } })
     const { result } = yield* Effect.flip(read) as Effect.Effect<TaskFault>
     assert.ok(result.kind === "Failed")
     assert.match(result.message, /cannot leave their executor: it is a function/)
@@ -100,13 +108,14 @@ it("a record that cannot be encoded for another executor is the user's error, ev
 it("what a holder answers tells a block that it cannot read from one that it cannot encode", () =>
   Effect.gen(function* () {
     const answers: Array<ToPeer> = []
-    const blocks: BlockReader.LocalBlocks = {
+    const blocks: Peers.Held["blocks"] = {
       get: (block) => block === "torn" ? Effect.fail(new Error("torn file")) : Effect.succeed(ofRecords([() => 1])),
-      remove: () => {}
+      getPacked: () => Effect.undefined
     }
+    const accept = () => Effect.undefined
     const link = { executor: "e1", host: "here", toDriver: () => {}, onMessage: () => {} }
     const toPeer = (_: string, message: ToPeer) => void answers.push(message)
-    const peers = yield* Peers.make({ ...link, toPeer }, { shuffles: ShuffleStore.make(), blocks }).pipe(
+    const peers = yield* Peers.make({ ...link, toPeer }, { shuffles: ShuffleStore.make(), blocks, accept }).pipe(
       Effect.provideService(Border, border)
     )
     peers.receive("e0", { kind: "FetchBlock", request: 1, block: "torn" })
@@ -133,7 +142,7 @@ it("a reader that could not be built is built again by the next task, and one th
     } as unknown as InputDefinition<any, any, any>
     const { reader } = yield* reading({}, { inputs: () => input })
     const source = sourceOf({ kind: "source", value: 1, records: 1, preferredHosts: [] } as never)
-    const read = Effect.flatMap(reader.read(source, [], () => {}), (chunks) => chunks.next)
+    const read = Effect.flatMap(reader.read(source, { blocks: [], ignored: [] }), (chunks) => chunks.next)
     const first = yield* Effect.flip(read)
     assert.equal(first.result.kind, "Failed", "the shape of the user's error is not the engine's")
     assert.match((yield* Effect.flip(read)).result.kind, /Failed/)

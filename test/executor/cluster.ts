@@ -16,6 +16,8 @@ import { make as makeId } from "../../core/rdd/RddId.ts"
 import * as TaskScheduler from "../../runtime/driver/TaskScheduler.ts"
 import type { ExecutorLink, Incoming } from "../../runtime/executor/ExecutorLink.ts"
 import * as Executor from "../../runtime/executor/Executor.ts"
+import * as Peers from "../../runtime/executor/Peers.ts"
+import * as ShuffleStore from "../../runtime/executor/shuffle/ShuffleStore.ts"
 import type { PartitionFunction } from "../../runtime/executor/TaskRunner.ts"
 
 /** JSON, which says so where a value cannot travel. */
@@ -113,7 +115,7 @@ export interface ClusterOptions {
   readonly outputs?: (output: string) => PartitionFunction | undefined
   readonly context?: Context.Context<any>
   readonly settings?: Partial<Executor.ExecutorSettings>
-  readonly limits?: { readonly maxTaskFailures: number; readonly maxStageRepairs: number }
+  readonly limits?: Partial<TaskScheduler.TaskSchedulerOptions["settings"]>
   readonly locations?: (block: string) => ReadonlyArray<string>
 }
 
@@ -132,6 +134,8 @@ export class Cluster {
   readonly sent: Array<readonly [executor: string, message: ToExecutor]> = []
   readonly peerMessages: Array<readonly [from: string, to: string, message: ToPeer]> = []
   readonly ignored: Array<string> = []
+  /** Blocks that were not where they should be: block and executor. */
+  readonly notAt: Array<string> = []
   /** Called before a message is delivered. */
   onSend: (executor: string, message: ToExecutor) => void = () => {}
   onPeer: (from: string, to: string, message: ToPeer) => void = () => {}
@@ -158,8 +162,11 @@ export class Cluster {
       },
       planLog: this.lineage,
       digest: (rdd) => this.lineage.digest(rdd),
-      blockLocations: options.locations ?? (() => []),
-      settings: options.limits ?? { maxTaskFailures: 4, maxStageRepairs: 10 },
+      blockLocations: {
+        of: options.locations ?? (() => []),
+        notAt: (block, at) => void this.notAt.push(`${block} ${at}`)
+      },
+      settings: { maxTaskFailures: 4, maxStageRepairs: 10, ...options.limits },
       onBlockIgnored: (block) => this.ignored.push(block)
     })
   }
@@ -199,16 +206,20 @@ export class Cluster {
     const lineage = new Lineage(this.options.executorProgram ?? this.options.program)
     const note = (what: string) => (...rest: ReadonlyArray<unknown>) =>
       void receiverOrders.push([what, ...rest].join(" "))
-    const run = Executor.run({
-      link,
+    const shuffles = ShuffleStore.make()
+    const get = (block: string) => Effect.sync(() => blocks.get(block))
+    const held = { shuffles, blocks: { get, getPacked: () => Effect.undefined }, accept: () => Effect.undefined }
+    const options = {
+      shuffles,
       derivation: lineage,
       inputs: this.options.inputs ?? (() => undefined),
       outputs: this.options.outputs ?? (() => undefined),
-      blocks: { get: (block) => Effect.sync(() => blocks.get(block)), remove: (gone) => void removed.push(...gone) },
+      blocks: { get, remove: (gone) => void removed.push(...gone), peers: () => {}, peerLost: () => {} },
       receivers: { start: note("start"), stop: note("stop"), updateRate: note("rate"), answer: note("answer") },
       context: this.options.context ?? Context.empty() as Context.Context<any>,
-      settings: { codeGeneration: true, onBlockLost: "fail", ...this.options.settings }
-    })
+      settings: { codeGeneration: true, ...this.options.settings }
+    } satisfies Omit<Executor.ExecutorOptions, "link" | "peers">
+    const run = Effect.flatMap(Peers.make(link, held), (peers) => Executor.run({ ...options, link, peers }))
     const pump = Effect.forever(Effect.map(Queue.takeAll(inbox), (all) => all.forEach((one) => handler(one))))
     const alive = Effect.scoped(run).pipe(Effect.provideService(Border, this.border), Effect.raceFirst(pump))
     const fiber = yield* Effect.forkIn(alive, this.scope)

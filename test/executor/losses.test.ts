@@ -9,7 +9,7 @@ import { type ChunkReader, type InputDefinition } from "../../core/dstream/Input
 import { Border } from "../../core/protocol/RecordCodec.ts"
 import * as RDD from "../../core/rdd/RDD.ts"
 import { it } from "../kit.ts"
-import { cluster, type ClusterOptions, failureOf, jsonCodec } from "./cluster.ts"
+import { type Cluster, cluster, type ClusterOptions, failureOf, jsonCodec } from "./cluster.ts"
 
 const sums = () =>
   RDD.fromLineage<[string, number]>({
@@ -106,20 +106,50 @@ it("a block is read where it is, fetched where it is not, and decoded when it is
     assert.ok(two.peerMessages.some(([from, , message]) => from === "executor-1" && message.kind === "FetchBlock"))
   }))
 
-it("a lost block is tried elsewhere, then fails the job or is read as empty, as the settings say", () =>
+const attempts = ({ sent }: Cluster) => sent.filter(([, { kind }]) => kind === "RunTasks").length
+
+it("a block that nobody holds fails its job at once, with what would have saved it", () =>
   Effect.gen(function* () {
-    const failing = yield* withBlocks({ limits: { maxTaskFailures: 4, maxStageRepairs: 3 } })
+    const failing = yield* withBlocks()
     failing.plan(planOf([spec("gone")]))
     const error = yield* failureOf(failing.collect("blocks"))
-    assert.match(error.message, /lost data more than 3 times.*block gone is lost: no executor is known to hold it/)
-    const ignoring = yield* withBlocks({ settings: { onBlockLost: "ignore" }, locations: () => ["executor-7"] })
-    ignoring.plan(planOf([spec("gone")]))
-    assert.deepEqual(yield* ignoring.collect("blocks"), [[]])
+    assert.match(
+      error.message,
+      /block gone is lost: no executor is known to hold it.*ends in _2.*onBlockLost: "ignore"/
+    )
+    assert.equal(attempts(failing), 1)
+  }))
+
+it("a block that nobody holds is empty in all outputs of its batch, and told once, where the settings say so", () =>
+  Effect.gen(function* () {
+    const ignoring = yield* withBlocks({ limits: { onBlockLost: "ignore" } })
+    const { blocks } = ignoring.members.get("executor-1")!
+    ignoring.plan(planOf([spec("gone"), spec("gone")]))
+    assert.deepEqual(yield* ignoring.collect("blocks"), [[], []])
+    // What executors say does not count: a block that was read as empty stays so.
+    blocks.set("gone", ofRecords(["late"]))
+    assert.deepEqual(yield* ignoring.collect("blocks"), [[], []])
     assert.deepEqual(ignoring.ignored, ["gone"])
-    const elsewhere = yield* withBlocks()
-    elsewhere.members.get("executor-2")!.blocks.set("here", ofRecords(["x"]))
-    elsewhere.plan(planOf([spec("here")]))
-    assert.deepEqual(yield* elsewhere.collect("blocks"), [["x"]])
+  }))
+
+it("a block is looked for where it is held by now; who should hold it and does not is told", () =>
+  Effect.gen(function* () {
+    const answers = [["executor-1", "executor-2"], ["executor-3"]]
+    const three = yield* withBlocks({ executors: 3, locations: () => answers.shift()! })
+    three.members.get("executor-3")!.blocks.set("b", ofRecords(["x"]))
+    three.plan(planOf([spec("b")]))
+    assert.deepEqual(yield* three.collect("blocks"), [["x"]])
+    assert.deepEqual(three.notAt, ["b executor-1", "b executor-2"])
+    assert.equal(attempts(three), 2)
+  }))
+
+it("a block that its holder cannot give is tried so often as a stage may lose data, then it is lost", () =>
+  Effect.gen(function* () {
+    const locations = () => ["executor-9"]
+    const two = yield* withBlocks({ limits: { maxStageRepairs: 3 }, locations })
+    two.plan(planOf([spec("b")]))
+    assert.match((yield* failureOf(two.collect("blocks"))).message, /block b is lost/)
+    assert.equal(attempts(two), 4)
   }))
 
 it("a decoder that throws fails the job with the input's name", () =>

@@ -11,6 +11,7 @@ import type { ReceiverMessage, ToExecutor } from "../../core/protocol/ExecutorPr
 import { leastLoaded } from "../../core/receiving/ReceiverSchedulingPolicy.ts"
 import { defaults } from "../../core/receiving/ReceivingSettings.ts"
 import type { StreamingEvent } from "../../core/scheduling/StreamingListener.ts"
+import { BlockLocations } from "../../runtime/driver/BlockLocations.ts"
 import * as ReceiverTracker from "../../runtime/driver/ReceiverTracker.ts"
 import * as EventLog from "../../runtime/storage/EventLog.ts"
 import { it } from "../kit.ts"
@@ -19,6 +20,8 @@ const tracked = (log: EventLog.EventLog<ReceivedBlockTrackerLogEvent> = EventLog
   Effect.gen(function* () {
     const sent: Array<readonly [executor: string, message: ToExecutor]> = []
     const events: Array<StreamingEvent> = []
+    const locations = new BlockLocations()
+    for (const executor of ["e1", "e2"]) locations.executorJoined(executor)
     const failed = yield* Deferred.make<Cause.Cause<never>>()
     const tracker = yield* ReceiverTracker.make({
       epoch: 0,
@@ -26,6 +29,7 @@ const tracked = (log: EventLog.EventLog<ReceivedBlockTrackerLogEvent> = EventLog
       policy: leastLoaded,
       settings: defaults,
       log,
+      locations,
       send: (executor, message) => void sent.push([executor, message]),
       post: (event) => void events.push(event),
       fail: (cause) => void Deferred.doneUnsafe(failed, Effect.succeed(cause))
@@ -50,7 +54,7 @@ const tracked = (log: EventLog.EventLog<ReceivedBlockTrackerLogEvent> = EventLog
     })
     const namesOf = (blocks: ReadonlyMap<string, ReadonlyArray<{ readonly block: string }>>) =>
       Array.from(blocks, ([stream, infos]) => [stream, infos.map(({ block }) => block)])
-    return { tracker, sent, events, failed, say, add, answerTo, started, namesOf }
+    return { tracker, locations, sent, events, failed, say, add, answerTo, started, namesOf }
   })
 
 it("blocks are added, allocated to batches, told again for old times, cleaned up and forgotten by executors", () =>
@@ -116,6 +120,34 @@ it("an addition counts only when it is logged, and what waits for the log is log
     yield* TestClock.adjust(1)
     for (const request of [first, ...others]) assert.deepEqual(answerTo(request), [{ kind: "Accepted" }])
     assert.deepEqual(appends, [1, 2])
+  }))
+
+it("holders that are told later are told to forget a block with the others, and at once what nobody knows", () =>
+  Effect.gen(function* () {
+    const gate = Latch.makeUnsafe(false)
+    const log = { append: () => gate.await, readAll: Effect.succeed([]) }
+    const { tracker, locations, sent, add, started } = yield* tracked(log)
+    yield* started
+    tracker.executorJoined({ executor: "e2", host: "h" })
+    add("a", 1, 0)
+    // A block is known as soon as it was added before, though it is not logged yet.
+    tracker.blocksHeld("e2", ["a/0/1/0", "a/0/1/1"])
+    tracker.blocksHeld("gone", ["a/0/1/1"])
+    yield* TestClock.adjust(1)
+    gate.openUnsafe()
+    yield* TestClock.adjust(1)
+    const forgets = () => sent.flatMap(([executor, m]) => m.kind === "Forget" ? [[executor, m.blocks]] : [])
+    assert.deepEqual(forgets(), [["e2", ["a/0/1/1"]]])
+    assert.deepEqual(locations.of("a/0/1/0"), ["e1", "e2"])
+    yield* tracker.allocateBlocksToBatch(1000)
+    yield* TestClock.adjust("10 seconds")
+    yield* tracker.cleanup(2000)
+    yield* TestClock.adjust(0)
+    assert.deepEqual(forgets().slice(1), [["e1", ["a/0/1/0"]], ["e2", ["a/0/1/0"]]])
+    assert.equal(locations.size, 0)
+    tracker.blocksHeld("e2", ["a/0/1/0"])
+    yield* TestClock.adjust(0)
+    assert.deepEqual(forgets().slice(3), [["e2", ["a/0/1/0"]]])
   }))
 
 it("a log that fails refuses additions and fails allocations, and what was unallocated stays so", () =>

@@ -9,6 +9,7 @@ import type { ReceiverAnswer, ReceiverMessage } from "../../core/protocol/Execut
 import type { Receiver, Store } from "../../core/receiving/Receiver.ts"
 import { defaults, type ReceivingSettings } from "../../core/receiving/ReceivingSettings.ts"
 import * as BlockManager from "../../runtime/executor/BlockManager.ts"
+import type { Copy } from "../../runtime/executor/BlockReplicator.ts"
 import { blockManagerBased } from "../../runtime/executor/ReceivedBlockHandler.ts"
 import * as ReceiverSupervisor from "../../runtime/executor/ReceiverSupervisor.ts"
 import * as BlockStorage from "../../runtime/storage/BlockStorage.ts"
@@ -44,6 +45,8 @@ interface Setup {
   readonly settings?: Partial<ReceivingSettings>
   readonly rateLimit?: number
   readonly memoryLimitBytes?: number
+  /** What becomes of the copies of its blocks. Nobody else is there. */
+  readonly copy?: () => Copy
   /** Undefined: no answer. */
   readonly answer?: (message: ReceiverMessage) => ReceiverAnswer | undefined
 }
@@ -61,7 +64,10 @@ export const supervised = (setup: Setup) =>
       attempt: 4,
       epoch: 2,
       receiver: setup.receiver,
-      handler: blockManagerBased(blocks, "e1"),
+      handler: blockManagerBased(blocks, "e1", {
+        copy: () => Effect.sync(() => setup.copy?.() ?? { partner: undefined, refusals: [] }),
+        discard: () => {}
+      }),
       ask: (message) =>
         Effect.suspend(() => {
           messages.push(message)

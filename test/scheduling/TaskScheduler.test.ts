@@ -53,8 +53,9 @@ class World {
   readonly submitted = new Map<number, ReadonlyArray<string>>()
   readonly ended = new Map<number, "succeeded" | "failed" | "cancelled">()
   readonly failures: Array<TaskScheduler.JobFailure> = []
+  readonly ignored = new Set<string>()
 
-  constructor(limits: { maxTaskFailures: number; maxStageRepairs: number }) {
+  constructor(limits: Omit<TaskScheduler.TaskSchedulerSettings, "taskSlots">) {
     this.state = TaskScheduler.make({ taskSlots: 1, ...limits })
   }
 
@@ -77,6 +78,10 @@ class World {
 
   perform(command: TaskScheduler.Command): void {
     if (command.kind === "LaunchTasks") {
+      const { blocks, ignored } = command.work.places
+      assert.ok(
+        ignored.every((block) => this.ignored.has(block)) && blocks.every(([block]) => !this.ignored.has(block))
+      )
       assert.ok(this.alive.includes(command.executor), `launch on ${command.executor}, which is not alive`)
       for (const task of command.work.tasks) {
         const twice: Running | undefined = this.running.find((one) =>
@@ -89,6 +94,10 @@ class World {
       return
     }
     if (command.kind === "TaskRetried") return
+    if (command.kind === "BlockIgnored") {
+      assert.ok(!this.ignored.has(command.block), `block ${command.block} is told twice`)
+      return void this.ignored.add(command.block)
+    }
     assert.ok(this.submitted.has(command.job) && !this.ended.has(command.job), `job ${command.job} ends twice`)
     this.ended.set(command.job, command.kind === "JobSucceeded" ? "succeeded" : "failed")
     if (command.kind === "JobFailed") this.failures.push(command.failure)
@@ -105,6 +114,11 @@ class World {
     const shuffles = graph.shuffles.filter(({ stage }) => !TaskScheduler.isKnown(this.state, stage))
     this.submitted.set(job, graph.result.tasks.map(({ partition }) => `${graph.result.stage}/${partition}`))
     this.step({ kind: "JobSubmitted", job, graph: { ...graph, shuffles }, action: { kind: "collect" } })
+  }
+
+  forget(before: number): void {
+    this.step({ kind: "Forgotten", before })
+    for (const block of this.ignored) if (!this.state.ignoredBlocks.has(block)) this.ignored.delete(block)
   }
 
   cancel(job: number): void {
@@ -148,13 +162,13 @@ class World {
     return done(`${work.stage}/${task.partition}`)
   }
 
-  end(index: number, result: TaskResult): void {
+  end(index: number, result: TaskResult, holders?: ReadonlyArray<string>): void {
     const [one] = this.running.splice(index, 1)
     const { executor, work, task } = one!
     if (result.kind === "Done" && work.work.kind === "map") {
       this.held.get(executor)!.add(`${work.stage}/${task.partition}`)
     }
-    const event = { kind: "TaskEnded", executor, task: task.task, attempt: task.attempt, result } as const
+    const event = { kind: "TaskEnded", executor, task: task.task, attempt: task.attempt, result, holders } as const
     this.told.push(event)
     this.step(event)
   }
@@ -214,11 +228,11 @@ const play = (world: World, actions: ReadonlyArray<readonly [string, number, num
     else if (action === "lose" && world.alive.length > 0) world.lose(world.alive[n % world.alive.length]!)
     else if (action === "cancel") world.cancel(n % Math.max(1, jobs))
     else if (action === "again" && world.told.length > 0) world.step(world.told[n % world.told.length]!)
-    else if (action === "forget") world.step({ kind: "Forgotten", before: Math.floor(jobs / 3) })
+    else if (action === "forget") world.forget(Math.floor(jobs / 3))
     else if (one !== undefined && action === "end") world.end(index, world.honest(one))
     else if (one !== undefined && action === "fail") world.end(index, failed)
     else if (one !== undefined && action === "block") {
-      world.end(index, { kind: "BlockLost", block: "b0", reason: "test" })
+      world.end(index, { kind: "BlockLost", block: "b0", reason: "test", notAt: [] }, m === 0 ? undefined : ["e1"])
     } else if (one !== undefined && action === "fetch") {
       const [shuffle, places] = one.work.places.shuffles[0] ?? [undefined, []]
       if (shuffle === undefined) continue
@@ -231,7 +245,7 @@ const play = (world: World, actions: ReadonlyArray<readonly [string, number, num
 test("within the limits every job ends with each partition's value once, whatever is lost", () => {
   fc.assert(
     fc.property(fc.array(actionArbitrary, { maxLength: 80 }), (actions) => {
-      const world = new World({ maxTaskFailures: 1000, maxStageRepairs: 1000 })
+      const world = new World({ maxTaskFailures: 1000, maxStageRepairs: 1000, onBlockLost: "ignore" })
       play(world, actions)
       world.finish()
       assert.deepEqual(world.failures, [])
@@ -248,7 +262,7 @@ test("over the limits jobs fail, all others end, and the machine goes on", () =>
       play(world, actions)
       seen += world.failures.length
       world.finish()
-      for (const failure of world.failures) assert.match(failure.message, /maxTaskFailures|maxStageRepairs/)
+      for (const failure of world.failures) assert.match(failure.message, /maxTaskFailures|maxStageRepairs|onBlockLost/)
       world.submit(1000, graphOf(1000, 1000, 2))
       world.finish()
       assert.equal(world.ended.get(1000), "succeeded")

@@ -73,6 +73,7 @@ export class SimulatedPlacement {
   private readonly options: SimulatedPlacementOptions
   private readonly members = new Map<ExecutorId, Member>()
   private readonly gone = new Set<ExecutorId>()
+  private readonly readyAt = new Map<ExecutorId, number>()
   private readonly probed = new Map<ExecutorId, (message: ToPeer) => void>()
 
   constructor(options: SimulatedPlacementOptions) {
@@ -84,7 +85,7 @@ export class SimulatedPlacement {
           {
             host: "simulated",
             launch: (info, hear) => this.launch(info, hear, handshake),
-            joined: () => {},
+            joined: (executor) => void this.readyAt.set(executor, options.world.now),
             lost: (executor) => this.tellPeers(executor)
           },
           { size: options.executors },
@@ -95,6 +96,11 @@ export class SimulatedPlacement {
 
   get alive(): ReadonlyArray<SimulatedExecutor> {
     return [...this.members.values()].filter(({ node }) => node.state !== "Dead")
+  }
+
+  /** Those that were ready at a time, and live. */
+  aliveSince(time: number): ReadonlyArray<ExecutorId> {
+    return this.alive.flatMap(({ executor }) => (this.readyAt.get(executor) ?? Infinity) <= time ? [executor] : [])
   }
 
   /** Kills an executor; false if it is not alive. */

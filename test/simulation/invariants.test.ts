@@ -21,6 +21,14 @@ const answered = (block: string, attempt: number, executor: string, accepted = t
   accepted
 })
 
+const reported = (block: string, holders: ReadonlyArray<string>, others: ReadonlyArray<string>): Observation => ({
+  kind: "BlockReported",
+  block,
+  executor: "e1",
+  holders,
+  others
+})
+
 const batch = (time: number, blocks: ReadonlyArray<string>, executor: string): History => {
   const stage = `counts@${time}:0`
   const plans = [time]
@@ -42,11 +50,16 @@ const lawful: History = [
   { kind: "ExecutorJoined", executor: "e2" },
   { kind: "ReceiverOrdered", stream: "lines", attempt: 1, executor: "e1" },
   { kind: "ReceiverAnswered", stream: "lines", attempt: 1, executor: "e1", accepted: true },
+  reported("a1", ["e1", "e2"], ["e2"]),
   answered("a1", 1, "e1"),
+  reported("a2", ["e1"], []),
   answered("a2", 1, "e1"),
   answered("a2", 1, "e1"),
   ...batch(1000, ["a1", "a2"], "e1"),
+  { kind: "ExecutorDied", executor: "e1" },
   { kind: "ExecutorLost", executor: "e1" },
+  { kind: "BlockIgnored", block: "a2", batch: 1000 },
+  { kind: "BlockHeld", block: "a1", executor: "e2" },
   { kind: "ReceiverOrdered", stream: "lines", attempt: 2, executor: "e2" },
   { kind: "ReceiverAnswered", stream: "lines", attempt: 2, executor: "e2", accepted: true },
   answered("a3", 1, "e1", false),
@@ -112,6 +125,14 @@ const planted: Record<string, History> = {
   ),
   "after a graceful stop no stored block is unallocated": replace("BatchAllocated", at(3000), (it) => [
     { ...it, blocks: [] }
+  ]),
+  "a block whose level asks for two holders has two, where another executor has been there for long": replace(
+    "BlockReported",
+    () => true,
+    (it) => [{ ...it, holders: ["e1"] }]
+  ),
+  "a block is read as empty only when all who held it are dead": replace("BlockIgnored", () => true, (it) => [
+    { ...it, block: "a1" }
   ]),
   "what an executor was told to forget is gone from its memory": replace("ExecutorProbed", () => true, (it) => [
     { ...it, held: true }

@@ -76,7 +76,7 @@ it.live("threads reach each other directly, and bulk data is moved; the driver k
       work: { kind: "map" },
       digest: "",
       plans: [plan],
-      places: { blocks: [], shuffles: [] },
+      places: { blocks: [], ignored: [], shuffles: [] },
       tasks: []
     }
     executors.send("executor-1", run)

@@ -17,7 +17,7 @@ import { blockLength, ReduceSide } from "../../../core/rdd/ReduceSide.ts"
 import type { ShuffleBlock, ShuffleDependency } from "../../../core/rdd/ShuffleDependency.ts"
 import type { ChainSource } from "../../../core/rdd/Stage.ts"
 import type { Pace } from "../Pace.ts"
-import type { Peers } from "./Peers.ts"
+import type { Peers } from "../Peers.ts"
 import type { ShuffleStore } from "./ShuffleStore.ts"
 import { failed, TaskFault } from "../TaskFault.ts"
 

@@ -15,7 +15,7 @@ import { cluster } from "../../executor/cluster.ts"
 import { it } from "../../kit.ts"
 import * as Local from "../local.ts"
 
-test("locations of blocks are known until their batch is forgotten", () => {
+test("the holders of a block are those that are there and were said to hold it, until it is forgotten", () => {
   const locations = new BlockLocations()
   const info = (block: string, ...executors: ReadonlyArray<string>): ReceivedBlockInfo => ({
     block,
@@ -26,17 +26,21 @@ test("locations of blocks are known until their batch is forgotten", () => {
     bytes: 1,
     locations: executors
   })
-  locations.add(1000, [info("a", "e1"), info("b", "e1", "e2")])
-  locations.add(2000, [])
-  locations.add(3000, [info("c", "e2")])
   const known = () => ["a", "b", "c"].map((block) => locations.of(block))
+  for (const executor of ["e1", "e2"]) locations.executorJoined(executor)
+  for (const block of [info("a", "e1"), info("b", "e1", "e2"), info("c", "e0", "e2")]) locations.add(block)
+  locations.add(info("a", "e2"))
   assert.deepEqual(known(), [["e1"], ["e1", "e2"], ["e2"]])
-  locations.forgetBefore(1000)
-  assert.deepEqual(known(), [["e1"], ["e1", "e2"], ["e2"]])
-  locations.forgetBefore(3000)
-  assert.deepEqual(known(), [[], [], ["e2"]])
-  locations.forgetBefore(3001)
+  locations.executorLost("e1")
+  assert.deepEqual(known(), [[], ["e2"], ["e2"]])
+  locations.executorJoined("e3")
+  assert.deepEqual(["b", "b", "unknown"].map((block) => locations.held(block, "e3")), [true, true, false])
+  assert.ok(locations.held("c", "e1"), "of an executor that is gone it is known, but not held")
+  locations.notAt("c", "e2")
+  assert.deepEqual(known(), [[], ["e2", "e3"], []])
+  locations.forget("b")
   assert.deepEqual(known(), [[], [], []])
+  assert.equal(locations.size, 2)
 })
 
 it("the task scheduler forgets the shuffles of batches before a time, and tells every executor that is there", () =>

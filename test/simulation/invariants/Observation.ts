@@ -24,6 +24,23 @@ export type Observation =
     readonly executor: ExecutorId
     readonly accepted: boolean
   }
+  /**
+   * An executor reports a block, and who holds it. `others`: if its level asks for two holders, the executors besides it that
+   * live and have been there for long.
+   */
+  | {
+    readonly kind: "BlockReported"
+    readonly block: BlockId
+    readonly executor: ExecutorId
+    readonly holders: ReadonlyArray<ExecutorId>
+    readonly others: ReadonlyArray<ExecutorId>
+  }
+  /** The driver is told of another holder. */
+  | { readonly kind: "BlockHeld"; readonly block: BlockId; readonly executor: ExecutorId }
+  /** The driver has a task read a block as empty. */
+  | { readonly kind: "BlockIgnored"; readonly block: BlockId; readonly batch: Time }
+  /** An executor dies; nobody knows of it yet. */
+  | { readonly kind: "ExecutorDied"; readonly executor: ExecutorId }
   /** The driver answers an AddBlock. */
   | {
     readonly kind: "BlockAnswered"

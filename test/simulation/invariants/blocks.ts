@@ -2,6 +2,7 @@
  * Invariants of received blocks: what becomes of a block that the driver has accepted.
  */
 import type { BlockId } from "../../../core/blocks/ReceivedBlock.ts"
+import type { ExecutorId } from "../../../core/protocol/Ids.ts"
 import type { Time } from "../../../core/time/Time.ts"
 import type { Invariant } from "./Invariant.ts"
 
@@ -67,6 +68,32 @@ export const nothingLeftBehind: Invariant = {
       return event.kind === "Drained" && waiting.size > 0
         ? `${waiting.size} stored blocks are in no batch: ${[...waiting].slice(0, 5).join(", ")}`
         : undefined
+    }
+  }
+}
+
+export const heldTwice: Invariant = {
+  name: "a block whose level asks for two holders has two, where another executor has been there for long",
+  start: () => (event) =>
+    event.kind === "BlockReported" && event.others.length > 0 && new Set(event.holders).size < 2
+      ? `block ${event.block} is held by ${event.holders.join()} alone, and ${event.others.join(", ")} was there`
+      : undefined
+}
+
+export const ignoredIsLost: Invariant = {
+  name: "a block is read as empty only when all who held it are dead",
+  start: () => {
+    const dead = new Set<ExecutorId>()
+    const holders = new Map<BlockId, Set<ExecutorId>>()
+    return (event) => {
+      if (event.kind === "ExecutorDied") dead.add(event.executor)
+      if (event.kind === "BlockReported") holders.set(event.block, new Set(event.holders))
+      if (event.kind === "BlockHeld") holders.get(event.block)?.add(event.executor)
+      if (event.kind !== "BlockIgnored") return undefined
+      const alive = [...holders.get(event.block) ?? []].filter((executor) => !dead.has(executor))
+      return alive.length === 0
+        ? undefined
+        : `block ${event.block} is read as empty in batch ${event.batch}, and ${alive.join(", ")} holds it`
     }
   }
 }

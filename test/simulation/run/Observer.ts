@@ -25,6 +25,10 @@ export interface ObserverOptions {
   readonly observe: (observation: Observation) => void
   /** A task has reached an executor. */
   readonly taskArrived: (executor: ExecutorId) => void
+  /** Whether the level of a stream's receiver keeps each block at two executors. */
+  readonly isReplicated: (stream: StreamId) => boolean
+  /** Executors that live, and have been there for long. */
+  readonly steady: () => ReadonlyArray<ExecutorId>
   /** An executor has been told to forget. */
   readonly told: (executor: ExecutorId, forgotten: Forgotten) => void
 }
@@ -46,6 +50,8 @@ export class Observer {
     string,
     { readonly stage: RddId; readonly map: boolean; readonly partition: number }
   >()
+  /** Blocks of which an executor was given a copy, by whom. */
+  private readonly copiesAt = new Map<ExecutorId, Map<BlockId, ExecutorId>>()
   private readonly outputsAt = new Map<ExecutorId, Array<{ readonly shuffle: RddId; readonly mapPartition: number }>>()
 
   constructor(options: ObserverOptions) {
@@ -67,6 +73,8 @@ export class Observer {
       this.driverReceives(event.data["from"] as string, event.attached as ToDriver)
     } else if (event.kind === "Received" && event.data["from"] === driver) {
       this.executorReceives(event.node, event.attached as Incoming)
+    } else if (event.kind === "Received") {
+      this.peerReceives(event.node, event.data["from"] as string, event.attached as ToPeer)
     }
   }
 
@@ -85,7 +93,7 @@ export class Observer {
     }
   }
 
-  private tasksSent(executor: ExecutorId, { plans, stage, tasks, work }: RunTasks): void {
+  private tasksSent(executor: ExecutorId, { places, plans, stage, tasks, work }: RunTasks): void {
     const { ledger, observe } = this.options
     const known = this.plansAt.get(executor) ?? new Set()
     this.plansAt.set(executor, known)
@@ -101,6 +109,10 @@ export class Observer {
     if (plans.length > 0) observe({ kind: "PlansSent", executor, times: plans.map(({ time }) => time) })
     const all = [...known]
     const batch = timeOf(stage)
+    for (const block of places.ignored) {
+      ledger.blockIgnored(batch, block)
+      observe({ kind: "BlockIgnored", block, batch })
+    }
     const action = work.kind === "result" ? work.action : undefined
     for (const { attempt, partition, task } of tasks) {
       if (action?.kind === "foreachPartition") ledger.attemptSent(action.output, batch, partition)
@@ -125,14 +137,39 @@ export class Observer {
   private executorSends(executor: ExecutorId, message: ToDriver): void {
     if (message.kind !== "ReceiverMessage") return
     this.questions.set(`${executor}/${message.request}`, message.message)
-    if (message.message.kind === "AddBlock") this.options.ledger.blockReported(message.message.info, executor)
+    if (message.message.kind !== "AddBlock") return
+    const { info } = message.message
+    const { isReplicated, ledger, observe, steady } = this.options
+    const { block, locations } = info
+    ledger.blockReported(info, executor)
+    const others = isReplicated(info.stream) ? steady().filter((other) => other !== executor) : []
+    observe({ kind: "BlockReported", block, executor, holders: locations, others })
+  }
+
+  private peerReceives(executor: ExecutorId, from: ExecutorId, message: ToPeer): void {
+    if (message.kind !== "ReplicateBlock") return
+    const copies = this.copiesAt.get(executor) ?? new Map<BlockId, ExecutorId>()
+    this.copiesAt.set(executor, copies.set(message.block, from))
+  }
+
+  /** Long after a death: what the dead one gave to others, and the driver never came to know, has to be gone. */
+  lookForOrphans(dead: ExecutorId): void {
+    for (const [executor, copies] of this.copiesAt) {
+      const orphans = [...copies].filter(([block, from]) =>
+        from === dead && this.options.ledger.blocks.get(block)?.accepted !== true
+      )
+      this.options.told(executor, { before: 0, blocks: orphans.map(([block]) => block), outputs: [] })
+    }
   }
 
   private driverReceives(executor: ExecutorId, message: ToDriver): void {
+    if (message.kind === "BlocksHeld") {
+      for (const block of message.blocks) {
+        this.options.observe({ kind: "BlockHeld", block, executor: message.executor })
+      }
+    }
     if (message.kind !== "TaskEnded" || message.result.kind !== "Done") return
     const task = this.tasks.get(`${message.task}/${message.attempt}`)
-    const { ignoredBlock } = message.result
-    if (ignoredBlock !== undefined) this.options.ledger.blockIgnored(timeOf(message.stage), ignoredBlock)
     if (task?.map !== true) return
     const made = this.outputsAt.get(executor) ?? []
     made.push({ shuffle: task.stage, mapPartition: task.partition })
@@ -151,10 +188,9 @@ export class Observer {
     const { before, blocks } = message
     const made = this.outputsAt.get(executor) ?? []
     this.outputsAt.set(executor, made.filter(({ shuffle }) => timeOf(shuffle) >= before))
-    const own = blocks.filter((block) => this.options.ledger.blocks.get(block)?.executor === executor)
     this.options.told(executor, {
       before,
-      blocks: own,
+      blocks,
       outputs: made.filter(({ shuffle }) => timeOf(shuffle) < before)
     })
   }

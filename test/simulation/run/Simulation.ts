@@ -12,7 +12,7 @@ import * as DStreamGraph from "../../../core/dstream/DStreamGraph.ts"
 import type { SettingsInput } from "../../../core/dstream/Settings.ts"
 import * as StreamingApp from "../../../core/dstream/StreamingApp.ts"
 import { Border } from "../../../core/protocol/RecordCodec.ts"
-import type { StorageLevel } from "../../../core/receiving/Receiver.ts"
+import { isReplicated, placeOf, type StorageLevel } from "../../../core/receiving/StorageLevel.ts"
 import type { StopReport } from "../../../runtime/driver/Engine.ts"
 import * as StreamingContext from "../../../runtime/driver/StreamingContext.ts"
 import { runExecutor } from "../../../runtime/executor/bootstrap.ts"
@@ -33,7 +33,7 @@ import { SimulatedPlacement } from "../SimulatedPlacement.ts"
 import { compare } from "./compare.ts"
 import { Ledger } from "./Ledger.ts"
 import { type Forgotten, Observer, probeOf } from "./Observer.ts"
-import { decodeLines, receiverOf, Source, type StoreForm, storeForms } from "./Source.ts"
+import { decodeLines, receiverOf, Source, storageLevels, type StoreForm, storeForms } from "./Source.ts"
 
 export interface SimulationOptions {
   readonly program: ReferenceProgram
@@ -71,6 +71,9 @@ const runMillisMax = 20 * 60_000
 /** How often an executor is asked for what it was told to forget, before it counts as held; its disk may be busy. */
 const probeTries = 40
 
+/** After so long, pauses and delays among it, all executors know who is there. */
+const steadyMillis = 20_000
+
 /** What a seed decides besides the interleaving. */
 interface Draw {
   readonly executors: number
@@ -88,11 +91,11 @@ interface Draw {
 function draw(chance: Chance, program: ReferenceProgram): Draw {
   const sources = Array.from({ length: chance.between(1, program.sourcesMax) }, () => ({
     form: chance.pick(storeForms),
-    level: chance.pick<StorageLevel>(["MEMORY_ONLY", "MEMORY_AND_DISK", "DISK_ONLY"]),
+    level: chance.pick(storageLevels),
     burst: chance.between(1, 6),
     gapMillis: chance.between(50, 500)
   }))
-  const spills = !sources.some(({ level }) => level === "MEMORY_ONLY") && chance.coin(0.5)
+  const spills = !sources.some(({ level }) => placeOf(level) === "MEMORY_ONLY") && chance.coin(0.5)
   return {
     executors: chance.between(1, 3),
     sources,
@@ -160,10 +163,13 @@ class Run {
     this.faults = new Faults(this.world, options.faults ?? this.drawn.faults)
     this.driver = this.world.node("driver", { bendSleep: this.faults.bendSleep })
     this.placement = this.makePlacement()
+    const { sources } = this.drawn
     this.observer = new Observer({
       driver: this.driver.name,
       ledger: this.ledger,
       observe: (observation) => this.observe({ at: this.world.now, observation }),
+      isReplicated: (stream) => this.sources.some(({ name }, i) => name === stream && isReplicated(sources[i]!.level)),
+      steady: () => this.placement.aliveSince(this.world.now - steadyMillis),
       taskArrived: (executor) => this.faults.taskBegins(this.nodeOf(executor)),
       told: (executor, forgotten) => this.probeLater(executor, forgotten, probeTries)
     })
@@ -322,6 +328,8 @@ class Run {
       executors: () => this.placement.alive,
       crash: (executor: string) => {
         this.ledger.crashed.add(executor)
+        this.observe({ at: this.world.now, observation: { kind: "ExecutorDied", executor } })
+        this.world.after(steadyMillis, undefined, () => this.observer.lookForOrphans(executor))
         return this.placement.crash(executor, "a fault")
       },
       breakReceiver: (how: "receiverFailure" | "sourceClosed", chance: Chance) => {

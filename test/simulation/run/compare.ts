@@ -163,9 +163,9 @@ function comparePartitions(
 
 const notReported = (facts: RunFacts, where: string, ignored: ReadonlySet<string>): ReadonlyArray<string> => {
   const alive = [...ignored].filter((block) =>
-    !facts.ledger.crashed.has(facts.ledger.blocks.get(block)?.executor ?? "")
+    facts.ledger.blocks.get(block)?.info.locations.some((holder) => !facts.ledger.crashed.has(holder))
   )
-  if (alive.length > 0) return [`${where} lacks blocks whose executor never died: ${alive.join(", ")}`]
+  if (alive.length > 0) return [`${where} lacks blocks of which a holder never died: ${alive.join(", ")}`]
   const { blocks, lossesReported } = facts.ledger
   const silent = [...ignored].filter((block) => !lossesReported.has(blocks.get(block)!.info.stream))
   return silent.length === 0 ? [] : [`${where} lacks the blocks ${silent.join(", ")}, and nobody was told`]
