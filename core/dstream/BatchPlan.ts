@@ -27,6 +27,8 @@ export interface InputAllocation {
   readonly stream: StreamId
   readonly records: number
   readonly partitions: ReadonlyArray<PartitionSpec>
+  /** Where the records come from, for people. */
+  readonly description?: string | undefined
 }
 
 export interface BatchPlan {

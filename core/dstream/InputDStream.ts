@@ -29,6 +29,8 @@ export interface DriverRecords {
 export interface PlannedInput {
   readonly records: number
   readonly partitions: ReadonlyArray<PartitionSpec | DriverRecords>
+  /** Where the records come from, for people: files, ranges of offsets. Listeners are told. */
+  readonly description?: string | undefined
 }
 
 /** The batch that a planner is asked about. */
@@ -36,6 +38,8 @@ export interface PlannedBatch {
   readonly time: Time
   readonly zeroTime: Time
   readonly batchMillis: Millis
+  /** Records a second that this input may bring, for one that `keepsRate`; undefined: as many as it likes. */
+  readonly rate?: number | undefined
 }
 
 /** Runs on the driver, one for the life of the context. */
@@ -73,6 +77,8 @@ export interface DirectInput<out A, out E = unknown, out R = unknown> {
   readonly kind: "direct"
   readonly planner: Effect.Effect<InputPlanner<E>, E, R | Scope.Scope>
   readonly reader: Effect.Effect<InputReader<A, E>, E, R | Scope.Scope>
+  /** Its planner keeps to the `rate` that it is told, so backpressure controls it. */
+  readonly keepsRate?: boolean | undefined
 }
 
 export type InputDefinition<A, E = unknown, R = unknown> = ReceiverInput<A, E, R> | DirectInput<A, E, R>

@@ -42,7 +42,9 @@ interface PlannedStream {
 /** Builds the planners of all direct inputs; they live as long as the scope. */
 export const make = Effect.fnUntraced(function* (
   graph: DStreamGraph,
-  zeroTime: Time
+  zeroTime: Time,
+  /** Records a second that an input may bring. */
+  rateOf: (stream: StreamId) => number | undefined = () => undefined
 ): Effect.fn.Return<BatchPlanner, PlanningFailed, Border | Scope.Scope> {
   const border = yield* Border
   const planners: Array<PlannedStream> = []
@@ -59,9 +61,10 @@ export const make = Effect.fnUntraced(function* (
   let closed = false
 
   /** Throws where the records of a partition cannot leave the driver. */
-  const recorded = (stream: StreamId, { records, partitions }: PlannedInput): InputAllocation => ({
+  const recorded = (stream: StreamId, { description, records, partitions }: PlannedInput): InputAllocation => ({
     stream,
     records,
+    ...(description === undefined ? {} : { description }),
     partitions: partitions.map((part): PartitionSpec =>
       part.kind === "records" ? { kind: "inline", data: border.pack(part.records), records: part.records.length } : part
     )
@@ -72,7 +75,7 @@ export const make = Effect.fnUntraced(function* (
       stream,
       time,
       Effect.gen(function* () {
-        const planned = yield* planner.plan({ time, zeroTime, batchMillis })
+        const planned = yield* planner.plan({ time, zeroTime, batchMillis, rate: rateOf(stream) })
         return planned && (yield* Effect.try({ try: () => recorded(stream, planned), catch: (error) => error }))
       })
     )

@@ -1,0 +1,124 @@
+/**
+ * FilePlanner: asks the world at each batch what is in the directory, has FileSelection choose, cuts files into parts.
+ *
+ * A directory that is not there or cannot be listed makes empty batches until it is back: what it holds then is taken as far as
+ * it is still within the remembered time. This, and every file that will never be read, is told in the log; a filter that throws
+ * fails the batch. Nothing is taken by a batch whose planning fails.
+ */
+import * as nodePath from "node:path"
+import { Clock, Effect } from "effect"
+import type { InputPlanner, PlannedBatch, PlannedInput } from "../../core/dstream/InputDStream.ts"
+import { describeError } from "../../core/protocol/describeError.ts"
+import type { Millis } from "../../core/time/Time.ts"
+import { FileError } from "./FileError.ts"
+import type { FilePart } from "./FilePart.ts"
+import { FileSelection } from "./FileSelection.ts"
+import { type FileStatus, FileWorld, type Listing } from "./FileWorld.ts"
+
+export interface PlannerOptions {
+  readonly directory: string
+  readonly filter: (path: string) => boolean
+  readonly newFilesOnly: boolean
+  readonly minRememberMillis: Millis
+  readonly parts: (file: FileStatus) => ReadonlyArray<FilePart>
+  /** Records of a part, where its format tells. */
+  readonly records: (part: FilePart) => number | undefined
+}
+
+/** Files that are looked at together. */
+const looksAtOnce = 32
+/** Names in a message. */
+const namesMax = 5
+
+/** The start is when the planner is made. */
+export const make = Effect.fnUntraced(function* (
+  options: PlannerOptions
+): Effect.fn.Return<InputPlanner<FileError>> {
+  const world = yield* FileWorld
+  const startMillis = yield* Clock.currentTimeMillis
+  const selection = new FileSelection({ ...options, startMillis })
+  const tellListing = makeListingTeller(options.directory)
+
+  const look = (path: string): Effect.Effect<FileStatus | undefined> =>
+    Effect.catch(
+      world.status(path),
+      ({ message }) => Effect.as(Effect.logWarning(`${message}; it is tried again with the next batch`), undefined)
+    )
+
+  const plan = Effect.fnUntraced(function* (batch: PlannedBatch) {
+    const listing = yield* world.list(options.directory)
+    yield* tellListing(listing)
+    const paths = yield* filtered(listing.paths, options.filter)
+    const files = yield* Effect.forEach(selection.unknown(paths), look, { concurrency: looksAtOnce })
+    const selected = selection.take(
+      batch,
+      paths,
+      files.filter((file) => file !== undefined),
+      listing.problems.length === 0
+    )
+    yield* tell(
+      selected.late,
+      "will not be read: they were modified before the start, or longer ago than is remembered, " +
+        "when they became visible; raise minRemember, or give a file a new time of modification when it is moved in"
+    )
+    yield* tell(
+      selected.again,
+      "will not be read: files of the same names were read before; give each file a name of its own"
+    )
+    yield* tell(
+      selected.taken.filter(({ length }) => length === 0),
+      "are empty, and what is written to them later is not " +
+        "read: write files elsewhere and move them in"
+    )
+    return planned(selected.taken, options)
+  })
+  return { plan }
+})
+
+const filtered = (paths: ReadonlyArray<string>, filter: (path: string) => boolean) =>
+  Effect.suspend(() => {
+    let at = ""
+    try {
+      return Effect.succeed([...new Set(paths)].filter((path) => filter(at = path)))
+    } catch (cause) {
+      const message = `The filter of a file stream threw at ${at} (${describeError(cause)}): correct it`
+      return Effect.fail(new FileError({ reason: "FilterFailed", path: at, message, cause }))
+    }
+  })
+
+const planned = (taken: ReadonlyArray<FileStatus>, { parts, records }: PlannerOptions): PlannedInput => {
+  const partitions = taken.flatMap(parts).map((part) => ({
+    kind: "source" as const,
+    value: part,
+    records: records(part)
+  }))
+  return {
+    records: partitions.reduce((sum, part) => sum + (part.records ?? 0), 0),
+    partitions,
+    description: taken.length === 0 ? undefined : `${countOf(taken)}: ${namesOf(taken)}`
+  }
+}
+
+const countOf = ({ length }: ReadonlyArray<unknown>) => length === 1 ? "1 file" : `${length} files`
+
+const namesOf = (files: ReadonlyArray<FileStatus>): string => {
+  const names = files.slice(0, namesMax).map(({ path }) => path).join(", ")
+  return files.length > namesMax ? `${names}, ...` : names
+}
+
+const tell = (files: ReadonlyArray<FileStatus>, what: string): Effect.Effect<void> =>
+  files.length === 0 ? Effect.void : Effect.logWarning(`${countOf(files)} (${namesOf(files)}) ${what}`)
+
+/** Says once what is wrong with the directories, and once that nothing is any more. */
+const makeListingTeller = (directory: string) => {
+  let told = ""
+  return ({ problems }: Listing): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const now = [...problems].sort().slice(0, namesMax).join("; ")
+      if (now === told) return Effect.void
+      told = now
+      return now === ""
+        ? Effect.logInfo(`The directory ${nodePath.resolve(directory)} is there again`)
+        : Effect.logWarning(`${now}; batches take nothing from there until it is put right`)
+    })
+}

@@ -1,0 +1,97 @@
+/**
+ * nodeFiles: the real files of this machine, for FileWorld. Wildcards are those of `fs.glob`: `*`, `?`, `[abc]`, `{a,b}`, and
+ * `**` for directories however deep; they do not match names that begin with a dot. Symbolic links are followed.
+ */
+import * as fs from "node:fs/promises"
+import * as path from "node:path"
+import { Effect } from "effect"
+import { describeError } from "../../core/protocol/describeError.ts"
+import { FileError } from "./FileError.ts"
+import type { FileOperations, FileStatus, Listing, RangeRead } from "./FileWorld.ts"
+
+const wildcard = /[*?[{]/
+
+const codeOf = (cause: unknown): unknown =>
+  typeof cause === "object" && cause !== null && "code" in cause ? cause.code : undefined
+
+/** A part of the way to it may have become something else. */
+const isAbsence = (cause: unknown): boolean => ["ENOENT", "ENOTDIR"].includes(codeOf(cause) as string)
+
+const listDirectories = async (directory: string): Promise<Listing> => {
+  const pattern = path.resolve(directory)
+  if (!wildcard.test(pattern)) return await listDirectory(pattern)
+  const paths: Array<string> = []
+  const problems: Array<string> = []
+  for await (const found of fs.glob(pattern)) {
+    if (!await isDirectory(found)) continue
+    const listing = await listDirectory(found)
+    paths.push(...listing.paths)
+    problems.push(...listing.problems)
+  }
+  return { paths, problems }
+}
+
+const isDirectory = (found: string): Promise<boolean> =>
+  fs.stat(found).then((status) => status.isDirectory(), () => false)
+
+const listDirectory = async (directory: string): Promise<Listing> => {
+  try {
+    const names = await fs.readdir(directory)
+    return { paths: names.map((name) => path.join(directory, name)), problems: [] }
+  } catch (cause) {
+    const problem = isAbsence(cause)
+      ? `There is no directory ${directory}`
+      : `The directory ${directory} cannot be listed: ${describeError(cause)}`
+    return { paths: [], problems: [problem] }
+  }
+}
+
+const statusOf = async (file: string): Promise<FileStatus | undefined> => {
+  try {
+    const status = await fs.stat(file)
+    return status.isFile() ? { path: file, length: status.size, modified: status.mtimeMs } : undefined
+  } catch (cause) {
+    if (isAbsence(cause)) return undefined
+    throw cause
+  }
+}
+
+const readRange = async (file: string, position: number, into: Uint8Array): Promise<RangeRead> => {
+  const handle = await fs.open(file, "r")
+  try {
+    const status = await handle.stat()
+    let bytes = 0
+    while (bytes < into.byteLength) {
+      const { bytesRead } = await handle.read(into, bytes, into.byteLength - bytes, position + bytes)
+      if (bytesRead === 0) break
+      bytes += bytesRead
+    }
+    return { bytes, length: status.size, modified: status.mtimeMs, identity: `${status.dev}:${status.ino}` }
+  } finally {
+    await handle.close()
+  }
+}
+
+const unreadable = (file: string) => (cause: unknown): FileError =>
+  isAbsence(cause)
+    ? new FileError({
+      reason: "Missing",
+      path: file,
+      message:
+        `The file ${file} is gone since its batch was planned: keep files where they are for as long as batches may ` +
+        `read them, or set onMissing: "skip"`
+    })
+    : new FileError({
+      reason: "Unreadable",
+      path: file,
+      message: `The file ${file} cannot be read (${describeError(cause)}): let this process read it, or set ` +
+        `onMissing: "skip"`,
+      cause
+    })
+
+export const nodeFiles: FileOperations = {
+  list: (directory) => Effect.promise(() => listDirectories(directory)),
+  status: (file) => Effect.tryPromise({ try: () => statusOf(file), catch: unreadable(file) }),
+  read: (file, position, into) =>
+    Effect.tryPromise({ try: () => readRange(file, position, into), catch: unreadable(file) })
+}
