@@ -73,6 +73,11 @@ const noticeOfEngine = (event: StreamingEvent): string | undefined => {
       return `a task is tried again (stage ${event.stage}, partition ${event.partition}): ${firstLine(event.reason)}`
     case "TicksMissed":
       return `${event.count} batches from ${event.first} ms to ${event.last} ms come late (missedTicks: ${event.policy})`
+    case "ClockSetBack": {
+      const seconds = Math.round((event.lastTick - event.now) / 1000)
+      return `the clock was set back to ${event.now} ms: no batch comes until it is past the last one, ` +
+        `${event.lastTick} ms, in ${seconds} s; a graceful stop does not wait for that`
+    }
     case "BlocksLost":
       return `${event.blocks} blocks of ${event.stream} were lost and are read as empty in batch ${event.time} ms: ${event.reason}`
     case "GenerationFailed":

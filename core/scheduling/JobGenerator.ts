@@ -7,6 +7,7 @@
  * | --- | --- | --- | --- |
  * | Initialized | Started | Running | StartTimer, *next* |
  * | Running, Draining | TimerTicked | same | ReportMissed, by policy; *next* |
+ * | Running, Draining | ClockSetBack | same | ReportClockSetBack; *next* |
  * | Running, Draining | BatchGenerated | same | SubmitJobSet, or *ended* if it has no jobs; DoCheckpoint; *next* |
  * | Running | GenerationFailed, `stop` | Stopped | ReportFailed, StopTimer, Fail, Stopped |
  * | Running | GenerationFailed, `skip` | same | ReportFailed, *ended*, *next* |
@@ -20,13 +21,14 @@
  *
  * - *next*: GenerateJobs of the next tick if none is being generated and fewer than `openBatchesMax` batches are open. In
  *   Draining, once the receivers have stopped and nothing is unallocated: StopTimer, and ticks that still wait are dropped;
- *   then, once no batch is open and no checkpoint under way: Fail, if generating had failed, and Stopped.
+ *   then, once no batch is open and no checkpoint under way: Fail, if generating had failed, and Stopped. What is unallocated
+ *   then while the clock is set back waits for no tick: it gets one batch more, ahead of the clock.
  * - *ended*: the batch is no longer open; if now all batches up to a later time than before are done: ClearMetadata and
  *   DoCheckpoint of that time.
  *
  * Ticks. Those that wait are a range, whatever the clock does. `replay`: every tick becomes a batch when its turn comes;
  * `coalesce`: of those that wait, the last; `skip`: a tick becomes a batch only if its turn is at once. Ticks that come in one
- * look at the clock with a later one, and those passed over, are reported.
+ * look at the clock with a later one, and those passed over, are reported. While the clock is set back there are none.
  *
  * Invariants: batch times only grow (under `replay` by one interval); ClearMetadata(t) says that every batch at or before t is
  * done, in whatever order batches complete: so each stream forgets what is at or before t less its own remember duration. A
@@ -65,6 +67,8 @@ export type JobGeneratorEvent<E> =
   }
   /** Every tick at or before `time` is due. */
   | { readonly kind: "TimerTicked"; readonly time: Time }
+  /** The clock shows `now`, a batch duration or more before the last tick. */
+  | { readonly kind: "ClockSetBack"; readonly now: Time }
   | {
     readonly kind: "BatchGenerated"
     readonly time: Time
@@ -99,6 +103,7 @@ export type JobGeneratorCommand<E> =
   | { readonly kind: "DoCheckpoint"; readonly time: Time; readonly clearCheckpointDataLater: boolean }
   | { readonly kind: "ClearCheckpointData"; readonly time: Time }
   | { readonly kind: "ReportMissed"; readonly missed: TickRange }
+  | { readonly kind: "ReportClockSetBack"; readonly now: Time; readonly lastTick: Time }
   | { readonly kind: "ReportFailed"; readonly time: Time; readonly cause: Cause.Cause<E> }
   | { readonly kind: "StopReceivers" }
   | { readonly kind: "StopTimer" }
@@ -113,6 +118,8 @@ export interface JobGeneratorState<E> {
   readonly cursor: Time
   /** Ticks at or before it are due. Those after `cursor` wait. */
   readonly due: Time
+  /** The clock was set back behind `due`, which it has not passed since, and no batch has run ahead of it. */
+  readonly clockBehind: boolean
   readonly again: ReadonlyArray<Time>
   readonly generating: Time | undefined
   /** Batches that are not done, by time; `pending`: failed, but kept for a recovery. */
@@ -131,6 +138,7 @@ export const initial = <E>(): JobGeneratorState<E> => ({
   phase: "Initialized",
   cursor: 0,
   due: 0,
+  clockBehind: false,
   again: [],
   generating: undefined,
   open: [],
@@ -152,6 +160,11 @@ export const step =
     switch (event.kind) {
       case "TimerTicked":
         return next(settings, ticked(settings, state, event.time))
+      case "ClockSetBack":
+        return next(settings, [
+          { ...state, clockBehind: true },
+          [{ kind: "ReportClockSetBack", now: event.now, lastTick: state.due }]
+        ])
       case "BatchGenerated":
         return next(settings, generated(settings, state, event))
       case "GenerationFailed":
@@ -192,7 +205,7 @@ const ticked = <E>(settings: JobGeneratorSettings, state: JobGeneratorState<E>, 
   const { batchMillis, missedTicks: policy } = settings
   if (time <= state.due || state.drain.timerStopped) return [state, []]
   const first = state.due + batchMillis
-  const due = { ...state, due: time }
+  const due = { ...state, due: time, clockBehind: false }
   if (policy === "replay") return [due, missed(first, time - batchMillis, batchMillis)]
   // Under `coalesce` what is passed over is reported when the last of the range is generated.
   if (policy === "coalesce") return [due, []]
@@ -291,14 +304,21 @@ const next = <E>(settings: JobGeneratorSettings, [from, before]: Step<E>): Step<
   if (again !== undefined) {
     return [{ ...state, again: rest, generating: again }, [...commands, { kind: "GenerateJobs", time: again }]]
   }
-  if (state.due === state.cursor) return [state, commands]
   const first = state.cursor + batchMillis
+  if (state.due === state.cursor) {
+    if (!mayRunAhead(state)) return [state, commands]
+    return next(settings, [{ ...state, due: first, clockBehind: false }, commands])
+  }
   const time = settings.missedTicks === "coalesce" ? state.due : first
   return [
     { ...state, cursor: time, generating: time },
     [...commands, ...missed(first, time - batchMillis, batchMillis), { kind: "GenerateJobs", time }]
   ]
 }
+
+/** What the receivers left behind does not wait for a clock that was set back, perhaps by hours. */
+const mayRunAhead = ({ clockBehind, drain }: JobGeneratorState<unknown>): boolean =>
+  clockBehind && drain.receiversStopped && drain.unallocated
 
 /** Whether generating is over, and then whether all of it is. */
 const drained = <E>([state, commands]: Step<E>): Step<E> => {

@@ -22,6 +22,16 @@ export interface ReceiverInfo {
   readonly lastErrorTime: Time | undefined
 }
 
+/** A task did not end well, and will run again. */
+export interface TaskRetried {
+  readonly kind: "TaskRetried"
+  readonly stage: RddId
+  readonly partition: PartitionIndex
+  /** The attempt that failed, from 0. */
+  readonly attempt: number
+  readonly reason: string
+}
+
 export type StreamingEvent =
   /** The context runs; `time` is the clock's. */
   | { readonly kind: "StreamingStarted"; readonly time: Time }
@@ -43,6 +53,8 @@ export type StreamingEvent =
     readonly count: number
     readonly policy: "replay" | "coalesce" | "skip"
   }
+  /** The clock shows `now`, a batch duration or more before the last tick: no batch comes until it is past that. */
+  | { readonly kind: "ClockSetBack"; readonly now: Time; readonly lastTick: Time }
   /** The jobs of a batch could not be made. */
   | { readonly kind: "GenerationFailed"; readonly time: Time; readonly reason: string }
   | { readonly kind: "ExecutorAdded"; readonly executor: ExecutorId; readonly host: string }
@@ -59,14 +71,7 @@ export type StreamingEvent =
     readonly blocks: number
     readonly reason: string
   }
-  | {
-    readonly kind: "TaskRetried"
-    readonly stage: RddId
-    readonly partition: PartitionIndex
-    /** The attempt that failed, from 0. */
-    readonly attempt: number
-    readonly reason: string
-  }
+  | TaskRetried
 
 /**
  * Told every event in order. An Effect is awaited before the next. It never slows the engine: a listener that is too slow

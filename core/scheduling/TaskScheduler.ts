@@ -35,10 +35,11 @@
  */
 import type { BlockId } from "../blocks/ReceivedBlock.ts"
 import type { Action, RunTasks, TaskResult } from "../protocol/ExecutorProtocol.ts"
-import type { ExecutorId, PartitionIndex, RddId } from "../protocol/Ids.ts"
+import type { ExecutorId, RddId } from "../protocol/Ids.ts"
 import { timeOf } from "../rdd/RddId.ts"
 import type { Time } from "../time/Time.ts"
 import type { JobGraph } from "./JobGraph.ts"
+import type { TaskRetried } from "./StreamingListener.ts"
 import { demandOf, launchTasks } from "./TaskPlacing.ts"
 import {
   type DoneTask,
@@ -78,14 +79,7 @@ export type Command =
   | { readonly kind: "JobFailed"; readonly job: JobId; readonly failure: JobFailure }
   /** A lost block is read as empty, by setting, from this stage on. */
   | { readonly kind: "BlockIgnored"; readonly block: BlockId; readonly stage: RddId; readonly reason: string }
-  /** For listeners: a task did not end well, and will run again. */
-  | {
-    readonly kind: "TaskRetried"
-    readonly stage: RddId
-    readonly partition: PartitionIndex
-    readonly attempt: number
-    readonly reason: string
-  }
+  | TaskRetried
 
 /** Takes an event, changes the state, says what is to be done, in this order. */
 export const step = (state: State, event: Event): ReadonlyArray<Command> => {

@@ -119,6 +119,8 @@ export const make = <E>(options: JobGeneratorOptions<E>): Effect.Effect<JobGener
           return options.checkpointing?.clearCheckpointData(command.time)
         case "ReportMissed":
           return options.post({ kind: "TicksMissed", ...command.missed, policy: settings.missedTicks })
+        case "ReportClockSetBack":
+          return options.post({ kind: "ClockSetBack", now: command.now, lastTick: command.lastTick })
         case "ReportFailed":
           return options.post({ kind: "GenerationFailed", time: command.time, reason: failureReason(command.cause) })
         case "StopReceivers":
@@ -140,7 +142,10 @@ export const make = <E>(options: JobGeneratorOptions<E>): Effect.Effect<JobGener
     >({ name: "JobGenerator", initial, step: Machine.step(settings), perform }, fail)
     const timer = yield* RecurringTimer.make(
       settings.batchMillis,
-      (_, last) => loop.post({ kind: "TimerTicked", time: last }),
+      {
+        ticked: (_, last) => loop.post({ kind: "TimerTicked", time: last }),
+        setBack: (now) => loop.post({ kind: "ClockSetBack", now })
+      },
       fail
     )
     scheduler.onBatchEnded((time, result) => loop.post({ kind: "BatchCompleted", time, result }))

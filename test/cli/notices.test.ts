@@ -55,6 +55,14 @@ it("who connects to nobody on this machine is told once how to start a server", 
     assert.deepEqual(texts.map((text) => text!.includes("nc -lk 9999")), [false, true, false])
   }))
 
+it("a clock that was set back is told with the time until the next batch", () =>
+  Effect.sync(() => {
+    assert.deepEqual(said(false, { kind: "ClockSetBack", now: 400_000, lastTick: 4_000_000 }), [
+      "the clock was set back to 400000 ms: no batch comes until it is past the last one, 4000000 ms, in 3600 s; " +
+      "a graceful stop does not wait for that"
+    ])
+  }))
+
 it("a failed output is told with batch and cause when failed batches are skipped, else by the program's end", () =>
   Effect.sync(() => {
     const operation = { time: 300, job: "300/0", output: "print-0", startTime: 300, endTime: 310 }

@@ -1,20 +1,17 @@
 import * as assert from "node:assert/strict"
 import { test } from "node:test"
+import type { Command, Config, Step, World } from "./generatorWorld.ts"
 import {
   checkpointed,
-  type Command,
   complete,
-  type Config,
   generate,
   receiversStopped,
   send,
+  setBack,
   settings,
-  started,
-  type Step,
-  tick,
-  type World,
-  world
+  started
 } from "./generatorWorld.ts"
+import { tick, world } from "./generatorWorld.ts"
 
 /** A run by hand: applies steps and keeps the commands. */
 const run = (config: Config, steps: ReadonlyArray<(config: Config, world: World) => Step>, from = started(config)) => {
@@ -199,6 +196,37 @@ test("a generation that fails during a drain ends it early, and is told at the e
       "StopTimer",
       "Fail",
       "Stopped"
+    ])
+  }
+})
+
+test("a clock that is set back is told with the last tick, and ticks go on when it is past that", () => {
+  const { log, world } = run(settings(), [
+    (config, world) => tick(config, world, 3),
+    setBack,
+    (config, world) => send(config, world, { kind: "TimerTicked", time: 30 })
+  ])
+  assert.deepEqual(log.at(-1), { kind: "ReportClockSetBack", now: 10, lastTick: 30 })
+  assert.deepEqual([world.state.due, world.state.clockBehind], [30, true])
+  assert.equal(tick(settings(), world)[0].state.clockBehind, false)
+})
+
+test("what is unallocated when the receivers have stopped gets one more batch although the clock was set back", () => {
+  for (const missedTicks of ["replay", "coalesce", "skip"] as const) {
+    const stop = (config: Config, from: World) => send(config, from, { kind: "StopRequested", graceful: true })
+    const { shape } = run(settings(missedTicks), [
+      tick,
+      (config, world) => generate(config, world, 1, true),
+      ...missedTicks === "skip" ? [setBack, stop] : [stop, setBack],
+      (config, world) => receiversStopped(config, world, true),
+      (config, world) => generate(config, world, 1, false),
+      // The clock has caught up with the batch that was ahead of it.
+      tick
+    ])
+    assert.deepEqual(shape.filter((name) => /Generate|Timer|Missed/.test(name)), [
+      "GenerateJobs 10",
+      "GenerateJobs 20",
+      "StopTimer"
     ])
   }
 })

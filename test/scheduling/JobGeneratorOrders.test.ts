@@ -1,21 +1,9 @@
 import * as assert from "node:assert/strict"
 import { test } from "node:test"
 import fc from "fast-check"
-import {
-  batchMillis,
-  checkpointed,
-  complete,
-  type Config,
-  generate,
-  receiversStopped,
-  send,
-  settings,
-  started,
-  type Step,
-  tick,
-  type World,
-  world
-} from "./generatorWorld.ts"
+import type { Config, Step, World } from "./generatorWorld.ts"
+import { batchMillis, checkpointed, complete, generate, receiversStopped } from "./generatorWorld.ts"
+import { send, setBack, settings, started, tick, world } from "./generatorWorld.ts"
 
 /** Every step that the outside may take next. */
 const moves = (config: Config, from: World): ReadonlyArray<Step> => {
@@ -24,6 +12,7 @@ const moves = (config: Config, from: World): ReadonlyArray<Step> => {
   if (state.phase === "Initialized") return [send(config, from, { kind: "Started", zeroTime: 0 })]
   if (state.phase === "Stopped") return []
   if (from.ticking && from.now < 3 * batchMillis) steps.push(tick(config, from), tick(config, from, 2))
+  if (from.ticking && state.due <= from.now) steps.push(setBack(config, from))
   if (from.generating.length > 0) {
     const unallocated = state.phase === "Draining" ? [true, false] : [true]
     for (const left of unallocated) steps.push(generate(config, from, 1, left))
@@ -49,6 +38,11 @@ const check = (config: Config, before: World, [after, commands]: Step) => {
         command.time > Math.max(before.state.cursor, ...before.state.open.map(({ time }) => time)),
         "times grow"
       )
+      const behind = before.state.clockBehind || commands.some(({ kind }) => kind === "ReportClockSetBack")
+      assert.ok(
+        command.time <= after.now || (behind && after.state.drain.receiversStopped),
+        "ahead of the clock only at the end of a drain, after it was set back"
+      )
       if (config.missedTicks === "replay") {
         assert.equal(command.time, before.state.cursor + batchMillis, "by one interval")
       }
@@ -63,7 +57,10 @@ const check = (config: Config, before: World, [after, commands]: Step) => {
   }
 }
 
-/** A fair outside: everything asked for is done, and in the end nothing is unallocated. */
+/**
+ * A fair outside: everything asked for is done, and in the end nothing is unallocated. Nothing then waits for a clock that was
+ * set back.
+ */
 const settle = (config: Config, from: World): World => {
   let current = from
   for (let steps = 0; current.state.phase === "Draining"; steps++) {
@@ -72,7 +69,10 @@ const settle = (config: Config, from: World): World => {
     else if (current.generating.length > 0) current = generate(config, current, 1, false)[0]
     else if (current.submitted.length > 0) current = complete(config, current, 0, "failed")[0]
     else if (current.checkpoints.length > 0) current = checkpointed(config, current, 0)[0]
-    else current = tick(config, current)[0]
+    else {
+      assert.ok(!current.state.clockBehind, "the drain waits for a clock that was set back")
+      current = tick(config, current)[0]
+    }
   }
   return current
 }

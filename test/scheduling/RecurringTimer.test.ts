@@ -3,7 +3,7 @@ import { test } from "node:test"
 import { Cause, Clock, Duration, Effect } from "effect"
 import { TestClock } from "effect/testing"
 import fc from "fast-check"
-import { startTime, ticksDue, zeroTime } from "../../core/scheduling/RecurringTimer.ts"
+import { isSetBack, startTime, ticksDue, zeroTime } from "../../core/scheduling/RecurringTimer.ts"
 import * as Interval from "../../core/time/Interval.ts"
 import * as RecurringTimer from "../../runtime/driver/RecurringTimer.ts"
 import { it } from "../kit.ts"
@@ -45,8 +45,13 @@ test("intervals shift, print and cover windows as Spark's do", () => {
 
 const recorder = Effect.fnUntraced(function* (period: number) {
   const calls: Array<readonly [first: number, last: number]> = []
-  const timer = yield* RecurringTimer.make(period, (first, last) => void calls.push([first, last]), noFailure)
-  return { timer, calls }
+  const setBacks: Array<number> = []
+  const callbacks: RecurringTimer.Callbacks = {
+    ticked: (first, last) => void calls.push([first, last]),
+    setBack: (now) => void setBacks.push(now)
+  }
+  const timer = yield* RecurringTimer.make(period, callbacks, noFailure)
+  return { timer, calls, setBacks }
 })
 
 it("calls come at multiples of the period, with the time they were due, until it stops", () =>
@@ -96,10 +101,10 @@ const scripted = (times: ReadonlyArray<number>) => {
 const script = (times: ReadonlyArray<number>, period: number, first: number) =>
   Effect.gen(function* () {
     const { clock, sleeps } = scripted(times)
-    const { timer, calls } = yield* Effect.provideService(recorder(period), Clock.Clock, clock)
+    const { timer, ...told } = yield* Effect.provideService(recorder(period), Clock.Clock, clock)
     timer.start(first)
     yield* Effect.yieldNow
-    return { calls, sleeps }
+    return { ...told, sleeps }
   })
 
 it("a sleep that ends early is followed by another", () =>
@@ -120,6 +125,29 @@ it("a clock that is set back gives no tick twice", () =>
     assert.deepEqual(calls, [[1100, 1100], [1200, 1200]])
   }))
 
+it("a clock that is set back by a period or more behind the last tick is told, each time that it is", () =>
+  Effect.gen(function* () {
+    const times = [1000, 1100, 1001, 1050, 1100, 1199, 1000, 1100, 300, 310, 305, 1050, 1200, 1290, 1300, 1190]
+    const { calls, setBacks } = yield* script(times, 100, 1100)
+    assert.deepEqual(setBacks, [1000, 300, 305, 1190])
+    assert.deepEqual(calls, [[1100, 1100], [1200, 1200], [1300, 1300]])
+  }))
+
+it("a first tick that lies far ahead of the clock is a clock that was set back before", () =>
+  Effect.gen(function* () {
+    const { setBacks } = yield* script([0, 100, 200], 100, 1000)
+    assert.deepEqual(setBacks, [0])
+  }))
+
+test("a clock is set back when all ticks of a period were told already", () => {
+  const cases = [[1200, 1200, false], [1200, 1099, false], [1200, 1001, false], [1200, 1000, true], [
+    1200,
+    5,
+    true
+  ]] as const
+  for (const [next, now, expected] of cases) assert.equal(isSetBack(next, now, 100), expected, `${next}, ${now}`)
+})
+
 it("under a long period the clock is looked at every few seconds", () =>
   Effect.gen(function* () {
     const hour = 3_600_000
@@ -131,9 +159,11 @@ it("under a long period the clock is looked at every few seconds", () =>
 it("a callback that throws ends the context with its cause", () =>
   Effect.gen(function* () {
     const causes: Array<Cause.Cause<never>> = []
-    const timer = yield* RecurringTimer.make(100, () => {
+    const ticked = () => {
       throw new Error("broken")
-    }, (cause) => void causes.push(cause))
+    }
+    const callbacks = { ticked, setBack: () => {} }
+    const timer = yield* RecurringTimer.make(100, callbacks, (cause) => void causes.push(cause))
     timer.start()
     yield* TestClock.adjust(1000)
     assert.match(Cause.pretty(causes[0]!), /broken/)

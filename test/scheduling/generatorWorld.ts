@@ -73,6 +73,10 @@ export const tick = (config: Config, from: World, ticks = 1): Step => {
   return from.ticking ? send(config, { ...from, now }, { kind: "TimerTicked", time: now }) : [{ ...from, now }, []]
 }
 
+/** The clock falls two batches behind the last tick, and may run again from there. */
+export const setBack = (config: Config, from: World): Step =>
+  send(config, from, { kind: "ClockSetBack", now: from.state.due - 2 * batchMillis })
+
 /** The batch that is being generated gets jobs, none, or fails. */
 export const generate = (config: Config, from: World, jobs: number | "failed", unallocated: boolean): Step => {
   const [time, ...rest] = from.generating

@@ -2,7 +2,7 @@
  * The graceful stop: what it works off, in which order, what holds it and what cuts it short.
  */
 import * as assert from "node:assert/strict"
-import { Effect, Exit, Fiber } from "effect"
+import { Clock, Effect, Exit, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import * as Memory from "../../../adapters/memory/mod.ts"
 import { DStream, StreamingApp } from "../../../core/mod.ts"
@@ -10,6 +10,7 @@ import type { Receiver, Store } from "../../../core/receiving/Receiver.ts"
 import type { StreamingEvent } from "../../../core/scheduling/StreamingListener.ts"
 import type { StreamingContext } from "../../../runtime/driver/StreamingContext.ts"
 import { it } from "../../kit.ts"
+import * as SettableClock from "../../settableClock.ts"
 import { type Collected, recordsOf, timesOf } from "../collected.ts"
 import * as Local from "../local.ts"
 
@@ -256,4 +257,36 @@ it("a stop at once leaves what is stored, and says so", () =>
     })
     assert.equal(stopped, 1)
     assert.deepEqual(recordsOf(out), [])
+  }))
+
+it("a clock that is set back by an hour is told; batches wait for it, a graceful stop does not and loses nothing", () =>
+  Effect.gen(function* () {
+    const { clock, moveBy } = yield* SettableClock.make
+    yield* TestClock.setTime(4_000_000)
+    const out: Collected<number> = []
+    const told: Array<StreamingEvent> = []
+    let store: Store<number> | undefined
+    const stream = handed((it) => Effect.sync(() => void (store = it)))
+    const outputs = [stream.pipe(DStream.collectTo(out))]
+    const app = StreamingApp.make({ name: "back", batchDuration: "1 second", outputs })
+    const observers = [(event: StreamingEvent) => void (event.kind === "ClockSetBack" && told.push(event))]
+    const context = yield* Effect.provideService(Local.start(app, { observers }), Clock.Clock, clock)
+    yield* store!.array([1])
+    yield* TestClock.adjust("2500 millis")
+    moveBy(-3_600_000)
+    yield* store!.array([2])
+    yield* TestClock.adjust("20 seconds")
+    assert.deepEqual(told, [{ kind: "ClockSetBack", now: 403_000, lastTick: 4_002_000 }])
+    assert.deepEqual(timesOf(out), [4_001_000, 4_002_000])
+    yield* store!.array([3])
+    const stopping = yield* stopGracefully(context)
+    yield* TestClock.adjust("1 second")
+    assert.deepEqual(yield* Fiber.join(stopping), {
+      graceful: true,
+      openBatches: [],
+      unallocatedBlocks: false,
+      activeReceivers: []
+    })
+    assert.deepEqual(timesOf(out), [4_001_000, 4_002_000, 4_003_000])
+    assert.deepEqual(recordsOf(out), [1, 2, 3])
   }))
