@@ -9,7 +9,10 @@ import { Border } from "../../core/protocol/RecordCodec.ts"
 import { runExecutor } from "../../runtime/executor/bootstrap.ts"
 import * as LocalPlacement from "../../runtime/placement/LocalPlacement.ts"
 import { Placement } from "../../runtime/placement/Placement.ts"
+import * as BlockStorage from "../../runtime/storage/BlockStorage.ts"
+import { SnapshotSpace } from "../../runtime/storage/SnapshotSpace.ts"
 import { SpillSpace } from "../../runtime/storage/SpillSpace.ts"
+import { messagePack } from "../codec/MessagePack.ts"
 import { scratchFolder, spillSpaceIn } from "../storage/spillSpace.ts"
 import * as ThreadPlacement from "../threads/ThreadPlacement.ts"
 
@@ -20,12 +23,14 @@ export interface LocalOptions {
 
 /** Executors as fibers of this process; records go by reference. */
 export const local = (app: AnyStreamingApp, options: LocalOptions = {}): Layer.Layer<Placement | Border> => {
+  const snapshots = SnapshotSpace.of({ storage: BlockStorage.memory(), codec: messagePack })
   const placement = LocalPlacement.make({
     ...options,
     runExecutor: Effect.fnUntraced(function* (started) {
       const spill = yield* spillSpaceIn(yield* scratchFolder)
       yield* runExecutor({ app, ...started }).pipe(
         Effect.provideService(SpillSpace, spill),
+        Effect.provideService(SnapshotSpace, snapshots),
         Effect.provideService(Border, Border.local)
       )
     })

@@ -40,15 +40,26 @@ export const directory = (parent: string): Effect.Effect<BlockStorage, BlockStor
       }),
       (folder) => Effect.ignore(attempt("removing", () => fs.rm(folder, { recursive: true, force: true })))
     ),
-    (folder) => {
-      const fileOf = (name: string) => path.join(folder, fileName(name))
-      return {
-        write: (name, bytes) => attempt(`writing block ${name}`, () => fs.writeFile(fileOf(name), bytes)),
-        read: (name) => attempt(`reading block ${name}`, () => readIfThere(fileOf(name))),
-        remove: (name) => attempt(`removing block ${name}`, () => fs.rm(fileOf(name), { force: true }))
-      }
-    }
+    filesIn
   )
+
+/** A folder that others write to as well, made if need be; it stays. A file is complete as soon as it has its name. */
+export const sharedDirectory = (folder: string): Effect.Effect<BlockStorage, BlockStorageError> =>
+  Effect.as(attempt(`making the folder ${folder}`, () => fs.mkdir(folder, { recursive: true })), filesIn(folder))
+
+const filesIn = (folder: string): BlockStorage => {
+  const fileOf = (name: string) => path.join(folder, fileName(name))
+  return {
+    write: (name, bytes) => attempt(`writing ${name}`, () => writeWhole(fileOf(name), bytes)),
+    read: (name) => attempt(`reading ${name}`, () => readIfThere(fileOf(name))),
+    remove: (name) => attempt(`removing ${name}`, () => fs.rm(fileOf(name), { force: true }))
+  }
+}
+
+const writeWhole = async (file: string, bytes: Uint8Array): Promise<void> => {
+  await fs.writeFile(`${file}.part`, bytes)
+  await fs.rename(`${file}.part`, file)
+}
 
 const readIfThere = async (file: string): Promise<Uint8Array | undefined> => {
   try {

@@ -1,5 +1,6 @@
 /**
- * Where executors of this machine spill: a scratch folder of the run, and in it a folder for each executor.
+ * Where executors of this machine spill and keep snapshots: a scratch folder of the run, and in it a folder for each executor's
+ * blocks and one for all snapshots, which outlive the executor that wrote them.
  *
  * The scratch folder belongs to the driver, which removes it with all that is in it: a thread that is terminated cleans up
  * nothing. What it holds is encoded as MessagePack and is worth nothing after the run.
@@ -12,7 +13,8 @@ import { describeError } from "../../core/protocol/describeError.ts"
 import { BlockStorageError } from "../../runtime/storage/BlockStorage.ts"
 import { SpillSpace } from "../../runtime/storage/SpillSpace.ts"
 import { messagePack } from "../codec/MessagePack.ts"
-import { directory } from "./directory.ts"
+import { SnapshotSpace } from "../../runtime/storage/SnapshotSpace.ts"
+import { directory, sharedDirectory } from "./directory.ts"
 
 /** A folder of its own among the temporary files, gone when the scope closes. */
 export const scratchFolder: Effect.Effect<string, BlockStorageError, Scope.Scope> = Effect.acquireRelease(
@@ -29,3 +31,10 @@ export const scratchFolder: Effect.Effect<string, BlockStorageError, Scope.Scope
 /** For one executor. */
 export const spillSpaceIn = (folder: string): Effect.Effect<SpillSpace["Service"], BlockStorageError, Scope.Scope> =>
   Effect.map(directory(folder), (storage) => SpillSpace.of({ storage, codec: messagePack }))
+
+/** For all executors of a run. */
+export const snapshotSpaceIn = (folder: string): Effect.Effect<SnapshotSpace["Service"], BlockStorageError> =>
+  Effect.map(
+    sharedDirectory(path.join(folder, "snapshots")),
+    (storage) => SnapshotSpace.of({ storage, codec: messagePack })
+  )

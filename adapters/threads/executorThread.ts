@@ -13,9 +13,10 @@ import { type AnyStreamingApp, withBatchDuration } from "../../core/dstream/Stre
 import type { Handshake } from "../../core/protocol/ExecutorProtocol.ts"
 import { Border } from "../../core/protocol/RecordCodec.ts"
 import type { ExecutorLink } from "../../runtime/executor/ExecutorLink.ts"
+import { SnapshotSpace } from "../../runtime/storage/SnapshotSpace.ts"
 import { SpillSpace } from "../../runtime/storage/SpillSpace.ts"
 import { messagePack } from "../codec/MessagePack.ts"
-import { spillSpaceIn } from "../storage/spillSpace.ts"
+import { snapshotSpaceIn, spillSpaceIn } from "../storage/spillSpace.ts"
 import { configProvider, load } from "./ProgramModule.ts"
 import * as ThreadLink from "./ThreadLink.ts"
 
@@ -24,7 +25,7 @@ export type RunExecutor = (options: {
   readonly app: AnyStreamingApp
   readonly handshake: Handshake
   readonly link: ExecutorLink
-}) => Effect.Effect<unknown, unknown, Border | SpillSpace | Scope.Scope>
+}) => Effect.Effect<unknown, unknown, Border | SpillSpace | SnapshotSpace | Scope.Scope>
 
 /** To be called once, when the thread's module is loaded. */
 export const runThread = (runExecutor: RunExecutor): void => {
@@ -55,7 +56,11 @@ const executor = Effect.fnUntraced(function* (start: ThreadLink.Start, link: Exe
   }
   yield* Effect.gen(function* () {
     const spill = yield* spillSpaceIn(start.scratch)
-    yield* Effect.provideService(runExecutor({ app, handshake, link }), SpillSpace, spill)
+    const snapshots = yield* snapshotSpaceIn(start.scratch)
+    yield* runExecutor({ app, handshake, link }).pipe(
+      Effect.provideService(SpillSpace, spill),
+      Effect.provideService(SnapshotSpace, snapshots)
+    )
   }).pipe(
     Effect.scoped,
     Effect.provideService(Border, Border.coded(messagePack)),

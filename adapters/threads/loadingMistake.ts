@@ -68,6 +68,8 @@ const missingExport = async (message: string): Promise<string | undefined> => {
 export const homes: Readonly<Record<string, string>> = {
   Socket: `import * as Socket from "dstreams/socket"`,
   Queue: `import * as Queue from "dstreams/queue"`,
+  File: `import * as File from "dstreams/file"`,
+  Http: `import * as Http from "dstreams/http"`,
   Memory: `import * as Memory from "dstreams/memory"`,
   Placement: `import * as Placement from "dstreams/placement"`,
   StreamingContext: `import { StreamingContext } from "dstreams/runtime"`

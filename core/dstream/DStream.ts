@@ -7,6 +7,7 @@
  * batch; adding one needs no change elsewhere. Source: Spark Streaming's `DStream` and `PairDStreamFunctions`.
  */
 import { type Effect, Pipeable, Predicate } from "effect"
+import type { RddId } from "../protocol/Ids.ts"
 import * as RDD from "../rdd/RDD.ts"
 import type { Partitioner } from "../rdd/Partitioner.ts"
 import type { Receiver } from "../receiving/Receiver.ts"
@@ -28,6 +29,15 @@ export interface ComputeContext {
   /** Partitions of a shuffle that was not told how many. */
   readonly defaultParallelism: number
   readonly batchMillis: Millis
+  /** Time between two RDDs of this stream. */
+  readonly slideMillis: Millis
+  /** Time between two RDDs of parent `index`. */
+  readonly parentSlide: (index: number) => Millis
+  readonly zeroTime: Time
+  /** Of a stateful operator: how often a snapshot of its state is taken, from zero time on. */
+  readonly checkpointMillis: Millis | undefined
+  /** Of a stateful operator: the version before this batch's; undefined: there is none. */
+  readonly previousState: RddId | undefined
 }
 
 export interface DStream<out A, out E = never, out R = never> extends Pipeable.Pipeable {
@@ -44,6 +54,10 @@ export interface DStream<out A, out E = never, out R = never> extends Pipeable.P
   readonly slide: (batchMillis: Millis, parents: ReadonlyArray<Millis>) => Millis
   /** How much longer than this stream its parents have to remember. */
   readonly parentRemember: (batchMillis: Millis) => Millis
+  /** Keeps state from batch to batch: how often a snapshot of it is taken, given the slide, unless `checkpoint` says so. */
+  readonly stateful: ((slideMillis: Millis) => Millis) | undefined
+  /** How often a snapshot of the state shall be taken; undefined: as the operator's kind has it. */
+  readonly checkpointMillis: Millis | undefined
 }
 
 export type AnyDStream = DStream<any, any, any>
@@ -64,6 +78,7 @@ export interface Operator {
   readonly sideValues?: Side.SideValues
   readonly slide?: DStream<any>["slide"]
   readonly parentRemember?: DStream<any>["parentRemember"]
+  readonly stateful?: (slideMillis: Millis) => Millis
 }
 
 const Proto = {
@@ -72,7 +87,9 @@ const Proto = {
   name: undefined,
   params: {},
   input: undefined,
-  sideValues: {}
+  sideValues: {},
+  stateful: undefined,
+  checkpointMillis: undefined
 }
 
 /** A stream from the description of its operator: how every operator below is made, and how new ones are. */
@@ -83,7 +100,7 @@ export const make = <A, E, R>(operator: Operator): DStream<A, E, R> =>
   }, operator)
 
 /** Gives the operator a stable name, under which its state, checkpoints, metrics and errors go. */
-export const named = (name: string) => <A, E, R>(self: DStream<A, E, R>): DStream<A, E, R> =>
+export const named = (name: string) => <S extends AnyDStream>(self: S): S =>
   Object.assign(Object.create(Proto), { ...self, name })
 
 /** A stream of the records of an input. */
@@ -104,14 +121,14 @@ export const receiverStream = <A, E, R>(
   options: ReceiverOptions<A> = {}
 ): DStream<A, E, R> => fromInput("receiver", { kind: "receiver", receiver, decode: options.decode }, { receiver })
 
-type Lift = <A, B>(
+export type Lift = <A, B>(
   kind: string,
   params: { readonly [name: string]: unknown },
   f: (rdd: RDD.RDD<A>, context: ComputeContext) => RDD.RDD<B>
 ) => <E, R>(self: DStream<A, E, R>) => DStream<B, E, R>
 
 /** An operator over one parent: where the parent has no RDD, neither has this. */
-const lift: Lift = (kind, params, f) => (self) =>
+export const lift: Lift = (kind, params, f) => (self) =>
   make({
     kind,
     params,
@@ -185,7 +202,7 @@ export const mapEffect = <A, B, E1, R1>(
   ) as any
 }
 
-const needed = (context: ComputeContext, index: number, kind: string): RDD.AnyRDD => {
+export const needed = (context: ComputeContext, index: number, kind: string): RDD.AnyRDD => {
   const rdd = context.parent(index)
   if (rdd === undefined) {
     throw new Error(`${kind} needs a data set from each of its parents, and parent ${index} has none at this time`)
@@ -207,43 +224,13 @@ export const union = <B, E2, R2>(
 ): <A, E, R>(self: DStream<A, E, R>) => DStream<A | B, E | E2, R | R2> =>
 (self) => unionAll<any, any, any>([self, that])
 
-/** What `transform` sees of the batch besides its RDD. */
-export interface TransformBatch<S extends Side.SideValues> {
-  readonly time: Time
-  readonly sideValues: Side.Values<S>
-}
-
-/**
- * The RDD of each batch through `f`, which plans and does not run: it sees RDDs, the batch time and side values. It runs in
- * the driver and in executors, and has to give the same lineage in each.
- */
-export const transform = <A, B, const S extends Side.SideValues = {}>(
-  f: (rdd: RDD.RDD<A>, batch: TransformBatch<S>) => RDD.RDD<B>,
-  options?: { readonly sideValues?: S }
-): <E, R>(self: DStream<A, E, R>) => DStream<B, E | Side.Errors<S>, R | Side.Requirements<S>> =>
-(self) => {
-  const sideValues = options?.sideValues ?? {}
-  return make({
-    kind: "transform",
-    params: { f },
-    parents: [self],
-    sideValues,
-    compute: (context) => {
-      const values = Object.fromEntries(Object.keys(sideValues).map((key) => [key, context.sideValue(key)]))
-      const rdd = f(needed(context, 0, "transform"), { time: context.time, sideValues: values as Side.Values<S> })
-      if (rdd === undefined || rdd === null) throw new Error("the function given to transform returned no RDD")
-      return rdd
-    }
-  })
-}
-
 /** How a shuffle of a stream spreads its keys; the default number of partitions is the setting `defaultParallelism`. */
 export interface ShuffleOptions {
   readonly numPartitions?: number | undefined
   readonly partitioner?: Partitioner | undefined
 }
 
-const spread = <O extends ShuffleOptions>(options: O | undefined, context: ComputeContext): O =>
+export const spread = <O extends ShuffleOptions>(options: O | undefined, context: ComputeContext): O =>
   ({ ...options, numPartitions: options?.numPartitions ?? context.defaultParallelism }) as O
 
 /** The values of each key of a batch reduced by `f`, which has to be associative and commutative. */

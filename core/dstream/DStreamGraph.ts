@@ -20,6 +20,10 @@ export interface GraphNode {
   readonly parents: ReadonlyArray<StreamId>
   readonly slideMillis: Millis
   readonly rememberMillis: Millis
+  /** Of a stateful operator: how often a snapshot of its state is taken. */
+  readonly checkpointMillis: Millis | undefined
+  /** How long versions of its state, or its RDDs, may be asked for. */
+  readonly viewMillis: Millis
 }
 
 export interface GraphOutput {
@@ -56,7 +60,9 @@ interface Draft {
   readonly id: StreamId
   readonly stream: AnyDStream
   readonly slideMillis: Millis
+  readonly checkpointMillis: Millis | undefined
   rememberMillis: Millis
+  viewMillis: Millis
 }
 
 /** Total: what is no output, and what is no stream, is left out; `validate` tells it, as it does two operators of one name. */
@@ -160,11 +166,16 @@ const orderOperators = (
     const known = drafts.get(stream)
     if (known !== undefined) return known
     const parents = parentsOf(stream).map(visit)
+    const slideMillis = stream.slide(batchMillis, parents.map((parent) => parent.slideMillis))
     const draft: Draft = {
       id: ids.get(stream)!,
       stream,
-      slideMillis: stream.slide(batchMillis, parents.map((parent) => parent.slideMillis)),
-      rememberMillis: 0
+      slideMillis,
+      checkpointMillis: stream.stateful === undefined
+        ? undefined
+        : stream.checkpointMillis ?? stream.stateful(slideMillis),
+      rememberMillis: 0,
+      viewMillis: 0
     }
     drafts.set(stream, draft)
     return draft
@@ -173,11 +184,16 @@ const orderOperators = (
   return drafts
 }
 
-/** Children before parents: each tells its parents how long they have to remember. */
+/**
+ * Children before parents: each tells its parents how long they have to remember. A state remembers two snapshots far, so that the
+ * one before the last can be gone on from.
+ */
 const spreadRemember = (drafts: Map<AnyDStream, Draft>, app: AnyStreamingApp) => {
   const asked = millisOrNaN(app.settings.remember ?? 0)
   for (const draft of drafts.values()) draft.rememberMillis = Math.max(draft.slideMillis, asked)
   for (const draft of [...drafts.values()].toReversed()) {
+    draft.viewMillis = draft.rememberMillis
+    draft.rememberMillis = Math.max(draft.rememberMillis, 2 * (draft.checkpointMillis ?? 0))
     const needed = draft.rememberMillis + draft.stream.parentRemember(app.batchMillis)
     for (const parent of parentsOf(draft.stream)) {
       const above = drafts.get(parent)!

@@ -31,8 +31,13 @@ export interface LineageSettings {
 
 export interface GeneratedRDDs extends Derivation {
   readonly getOrCompute: (stream: StreamId, time: Time) => SealedRDD | undefined
-  /** All batches up to `done` are done: forgets what lies a remember duration or more behind it, each stream by its own. */
-  readonly clearMetadata: (done: Time) => void
+  /**
+   * All batches up to `done` are done: forgets what lies a remember duration or more behind it, each stream by its own, but no plan
+   * from `neededFrom` on.
+   */
+  readonly clearMetadata: (done: Time, neededFrom?: Time) => void
+  /** Whether a snapshot shall be taken of a stateful stream's version. */
+  readonly isCheckpointDue: (stream: StreamId, time: Time) => boolean
   /** The batch times of which a stream still holds an answer, newest first. */
   readonly heldTimes: (stream: StreamId) => ReadonlyArray<Time>
   readonly plans: () => ReadonlyArray<BatchPlan>
@@ -123,7 +128,14 @@ class Lineage implements GeneratedRDDs {
           return Schema.decodeUnknownSync(node.stream.sideValues[key]!.schema)(recorded?.[1])
         },
         defaultParallelism: this.settings.defaultParallelism,
-        batchMillis: this.graph.batchMillis
+        batchMillis: this.graph.batchMillis,
+        slideMillis: node.slideMillis,
+        parentSlide: (index) => this.graph.node(node.parents[index]!)!.slideMillis,
+        zeroTime: this.zeroTime,
+        checkpointMillis: node.checkpointMillis,
+        previousState: time - node.slideMillis > this.zeroTime
+          ? RddIds.stateId(node.id, time - node.slideMillis)
+          : undefined
       })
       return rdd && this.seal(rdd, node.id, time)
     } catch (cause) {
@@ -142,7 +154,8 @@ class Lineage implements GeneratedRDDs {
       const known = copies.get(rdd)
       if (known !== undefined) return known
       const parents = RDD.parentsOf(rdd).map(walk)
-      const identity = { id: RddIds.make({ stream: operator, time, position: position++ }), operator, time }
+      const at = rdd.lineage.kind === "state" ? RddIds.statePosition : position++
+      const identity = { id: RddIds.make({ stream: operator, time, position: at }), operator, time }
       const copy = RDD.sealed(rdd, parents, identity)
       copies.set(rdd, copy)
       this.byId.set(identity.id, copy)
@@ -174,9 +187,14 @@ class Lineage implements GeneratedRDDs {
     return shape
   }
 
-  clearMetadata(done: Time): void {
+  clearMetadata(done: Time, neededFrom = Infinity): void {
     for (const node of this.graph.nodes) this.drop(node.id, done - node.rememberMillis)
-    this.dropPlans(done - this.graph.rememberMillis)
+    this.dropPlans(Math.min(done - this.graph.rememberMillis, neededFrom - 1))
+  }
+
+  isCheckpointDue(stream: StreamId, time: Time): boolean {
+    const every = this.graph.node(stream)?.checkpointMillis
+    return every !== undefined && isMultipleOf(time - this.zeroTime, every)
   }
 
   forgetBefore(time: Time): void {
@@ -216,6 +234,12 @@ const describe = ({ lineage }: RDD.AnyRDD): string => {
       return lineage.op.kind
     case "shuffled":
       return lineage.dependency.kind === "spread" ? "spread" : `byKey ${lineage.dependency.partitioner.name}`
+    case "zipped":
+      return `zipped ${lineage.name}`
+    case "state":
+      return `state ${lineage.definition.kind} of ${lineage.inputTimes.join(",")} after ${lineage.previous ?? "none"}`
+    case "stateView":
+      return `view ${lineage.view}`
     default:
       return lineage.kind
   }

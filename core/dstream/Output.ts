@@ -2,7 +2,7 @@
  * Output: a stream with what is done at each of its batches. Outputs are what makes an app run.
  *
  * `foreachBatch` runs on the driver and reads the batch; `foreachPartition` runs on the executors, once per partition, with
- * the app's layer; both may be run again when a batch is. Source: Spark Streaming's `ForEachDStream` and `foreachRDD`.
+ * the app's layer; a sink does both, its commit on the driver following its partitions. All may be run again when a batch is. Source: Spark Streaming's `ForEachDStream` and `foreachRDD`.
  */
 import { Console, Effect, Predicate } from "effect"
 import type { PartitionIndex } from "../protocol/Ids.ts"
@@ -18,6 +18,17 @@ export const TypeId = "~dstreams/Output"
 export interface PartitionContext {
   readonly time: Time
   readonly partition: PartitionIndex
+  /** The output's name. */
+  readonly output: string
+}
+
+/** A batch whose partitions are all done. */
+export interface CommitContext {
+  readonly time: Time
+  readonly numPartitions: number
+  /** The app's and the output's names: with the time, what a target can know the batch by. */
+  readonly app: string
+  readonly output: string
 }
 
 export type OutputAction =
@@ -25,6 +36,8 @@ export type OutputAction =
   | {
     readonly kind: "foreachPartition"
     readonly run: (records: ReadonlyArray<any>, context: PartitionContext) => Effect.Effect<unknown, any, any>
+    /** On the driver, when all partitions of a batch are done. */
+    readonly commit?: ((batch: CommitContext) => Effect.Effect<unknown, any, any>) | undefined
   }
 
 export interface Output<out E = never, out R = never> {
@@ -72,6 +85,18 @@ export const foreachPartition = <A, E1, R1>(
 ) =>
 <E, R>(self: DStream<A, E, R>): Output<E | E1, R | R1> =>
   make("foreachPartition", self, { kind: "foreachPartition", run }, options?.name)
+
+/** What a sink does: its partitions on executors, then, when all are done, its batch on the driver. Both may be run again. */
+export interface Sink<in A, out E, out R> {
+  readonly write: (records: ReadonlyArray<A>, context: PartitionContext) => Effect.Effect<unknown, E, R>
+  readonly commit: (batch: CommitContext) => Effect.Effect<unknown, E, R>
+}
+
+/** An output of its own kind, for adapters: prepares each partition of a batch, then commits the batch. */
+export const toSink = <A, E1, R1>(kind: string, { commit, write }: Sink<A, E1, R1>, options?: OutputOptions) =>
+<E, R>(
+  self: DStream<A, E, R>
+): Output<E | E1, R | R1> => make(kind, self, { kind: "foreachPartition", run: write, commit }, options?.name)
 
 /** Prints the first `limit` records (10) of each batch on the driver's console, as Spark's `print` does. */
 export const print = (limit = 10, options?: OutputOptions) => <A, E, R>(self: DStream<A, E, R>): Output<E, R> =>

@@ -9,7 +9,8 @@ import { type Context, type Duration, Effect, Layer, Predicate, type Scope } fro
 import { millisOrNaN } from "../time/Time.ts"
 import * as DStreamGraph from "./DStreamGraph.ts"
 import type { AnyOutput, Output } from "./Output.ts"
-import type { SettingsInput } from "./Settings.ts"
+import type { RateEstimator } from "../scheduling/RateEstimator.ts"
+import type { SettingsInput } from "../settings/Settings.ts"
 import { InvalidApp, mistakesOf } from "./validation.ts"
 
 export const TypeId = "~dstreams/StreamingApp"
@@ -24,6 +25,7 @@ export interface StreamingApp<out E = never, out R = never> {
   readonly outputs: ReadonlyArray<AnyOutput>
   readonly layer: Layer.Layer<any, any, any>
   readonly settings: SettingsInput
+  readonly rateEstimator: RateEstimator | undefined
 }
 
 export type AnyStreamingApp = StreamingApp<any, any>
@@ -38,6 +40,8 @@ export interface Options<Outputs, LOut, LE, LR> {
   /** Meets the requirements of `mapEffect`, `foreachBatch`, `foreachPartition`, side values, receivers. */
   readonly layer?: Layer.Layer<LOut, LE, LR>
   readonly settings?: SettingsInput
+  /** How backpressure finds rates, in place of the PID estimator; runs on the driver. */
+  readonly rateEstimator?: RateEstimator | undefined
 }
 
 const variance = { _E: (_: never) => _, _R: (_: never) => _ }
@@ -51,7 +55,8 @@ export const make = <const Outputs extends ReadonlyArray<AnyOutput>, LOut = neve
   batchDuration: options.batchDuration,
   outputs: options.outputs,
   layer: (options.layer ?? Layer.empty) as Layer.Layer<any, any, any>,
-  settings: options.settings ?? {}
+  settings: options.settings ?? {},
+  rateEstimator: options.rateEstimator
 })
 
 /** The same app with another batch duration. */

@@ -7,11 +7,12 @@
 import { Layer, Predicate, Schema } from "effect"
 import { describeValue } from "../protocol/describeValue.ts"
 import { numPartitionsMax } from "../rdd/Partitioner.ts"
+import { isStorageLevel, storageLevels } from "../receiving/StorageLevel.ts"
 import { isMultipleOf } from "../time/Time.ts"
 import { isDStream } from "./DStream.ts"
 import type { DStreamGraph, GraphNode } from "./DStreamGraph.ts"
 import { isOutput } from "./Output.ts"
-import { invalidSettings, type SettingsInput } from "./Settings.ts"
+import { invalidSettings, type SettingsInput } from "../settings/Settings.ts"
 import * as SideValue from "./SideValue.ts"
 import type { AnyStreamingApp } from "./StreamingApp.ts"
 
@@ -41,6 +42,7 @@ export const mistakesOf = (
   ...graph.nodes.flatMap(operatorMistakes),
   ...nameMistakes(graph),
   ...slideMistakes(graph),
+  ...graph.nodes.flatMap(stateMistakes),
   ...partitionMistakes(graph),
   ...[runSettings, app.settings].flatMap((settings) =>
     invalidSettings(settings).map(({ setting, message, remedy }) => ({ where: setting, message, remedy }))
@@ -108,6 +110,14 @@ const appMistakes = (app: AnyStreamingApp): ReadonlyArray<Mistake> => {
       remedy: "make one with Layer.succeed or Layer.effect, or leave it out"
     })
   }
+  const estimator: unknown = app.rateEstimator
+  if (estimator !== undefined && !(Predicate.hasProperty(estimator, "step") && typeof estimator.step === "function")) {
+    mistakes.push({
+      where: "rateEstimator",
+      message: `this is ${describeValue(estimator)}, not a rate estimator`,
+      remedy: "write one as { name, initial, step: (state, measure) => [state, rate] }, or leave it out"
+    })
+  }
   return mistakes
 }
 
@@ -138,11 +148,20 @@ const operatorMistakes = ({ id, stream }: GraphNode): ReadonlyArray<Mistake> => 
       remedy: `give it a stream, as in lines.pipe(DStream.${stream.kind}(...))`
     }]
   )
-  if (stream.kind === "union" && parents.length === 0) {
+  const ofMany = stream.kind === "union" ? "unionAll" : stream.kind
+  if ((ofMany === "unionAll" || ofMany === "transformAll") && parents.length === 0) {
     mistakes.push({
       where: id,
-      message: "unionAll was given no streams",
-      remedy: "give DStream.unionAll an array of at least one stream"
+      message: `${ofMany} was given no streams`,
+      remedy: `give DStream.${ofMany} an array of at least one stream`
+    })
+  }
+  const level = stream.params["level"]
+  if (stream.kind === "persist" && !isStorageLevel(level)) {
+    mistakes.push({
+      where: id,
+      message: `${describeValue(level)} is no storage level`,
+      remedy: `give DStream.persist one of ${storageLevels.join(", ")}`
     })
   }
   for (const param of functionParams) {
@@ -208,20 +227,74 @@ const slideMistakes = (graph: DStreamGraph): ReadonlyArray<Mistake> => {
   return mistakes
 }
 
-/** Operators keep a wanted number of partitions in their parameters, on its own or among their options. */
+/** Intervals and durations of operators that keep a state, and of those that should. */
+const stateMistakes = ({ id, slideMillis, stream }: GraphNode): ReadonlyArray<Mistake> => {
+  const mistakes: Array<Mistake> = []
+  const interval = stream.checkpointMillis
+  if (interval !== undefined && stream.stateful === undefined) {
+    mistakes.push({
+      where: id,
+      message: `checkpoint was given to ${stream.kind}, which keeps no state`,
+      remedy: "give it to the stream that keeps one, such as that of updateStateByKey or mapWithState, or leave it out"
+    })
+  } else if (interval !== undefined && !(interval > 0 && isMultipleOf(interval, slideMillis))) {
+    mistakes.push({
+      where: id,
+      message: Number.isNaN(interval)
+        ? "what checkpoint was given is no duration"
+        : `its checkpoint interval of ${interval} ms is no multiple of its slide of ${slideMillis} ms`,
+      remedy: `write a multiple of ${slideMillis} ms that is above zero`
+    })
+  }
+  for (const [param, name] of [["timeoutMillis", "timeout"], ["expireMillis", "expireAfter"]] as const) {
+    const millis = stream.params[param]
+    if (stream.stateful === undefined || millis === undefined || (millis as number) > 0) continue
+    mistakes.push({
+      where: id,
+      message: Number.isNaN(millis) ? `its ${name} is no duration` : `a ${name} of ${String(millis)} ms is not possible`,
+      remedy: `write a duration above zero, such as "30 seconds"`
+    })
+  }
+  if (stream.params["isMapWithState"] === false) {
+    mistakes.push({
+      where: id,
+      message: "stateSnapshots was given a stream that mapWithState did not make",
+      remedy: "give it what DStream.mapWithState returns, as in mapped.pipe(DStream.stateSnapshots)"
+    })
+  }
+  return mistakes
+}
+
+/** Operators keep a wanted number of partitions in their parameters, on its own or among their options, as a partitioner. */
 const partitionMistakes = (graph: DStreamGraph): ReadonlyArray<Mistake> =>
   graph.nodes.flatMap(({ id, stream }) => {
-    const options = stream.params["options"] as { readonly numPartitions?: unknown } | undefined
+    const options = stream.params["options"] as
+      | { readonly numPartitions?: unknown; readonly partitioner?: unknown }
+      | undefined
     const wanted = stream.params["numPartitions"] ?? options?.numPartitions
-    if (
-      wanted === undefined ||
-      (Number.isInteger(wanted) && (wanted as number) >= 1 && (wanted as number) <= numPartitionsMax)
-    ) {
-      return []
+    const mistakes: Array<Mistake> = []
+    if (wanted !== undefined && !isPartitionCount(wanted)) {
+      mistakes.push({
+        where: id,
+        message: `${String(wanted)} partitions are not possible`,
+        remedy: `ask for a whole number from 1 to ${numPartitionsMax}`
+      })
     }
-    return [{
-      where: id,
-      message: `${String(wanted)} partitions are not possible`,
-      remedy: `ask for a whole number from 1 to ${numPartitionsMax}`
-    }]
+    if (isMissing(options?.partitioner) ? stream.kind === "partitionBy" : !isPartitioner(options?.partitioner)) {
+      mistakes.push({
+        where: id,
+        message: `its partitioner is ${describeValue(options?.partitioner)}, which cannot spread keys`,
+        remedy: "give HashPartitioner(8), or { name, numPartitions, partition: (key) => index } with a name of its own"
+      })
+    }
+    return mistakes
   })
+
+const isPartitionCount = (count: unknown): boolean =>
+  Number.isInteger(count) && (count as number) >= 1 && (count as number) <= numPartitionsMax
+
+const isPartitioner = (value: unknown): boolean => {
+  if (typeof value !== "object" || value === null) return false
+  const { name, numPartitions, partition } = value as Record<string, unknown>
+  return typeof name === "string" && isPartitionCount(numPartitions) && typeof partition === "function"
+}

@@ -13,7 +13,8 @@
  * | BlocksHeld | executor | driver | Forget, of what nobody knows | these blocks have a holder that the driver may not know of |
  * | Forget | driver | executor | - | plans, shuffles and blocks that no task will need again |
  * | StopExecutor | driver | executor | - | ends the executor |
- * | FetchShuffle, FetchBlock | executor | executor | Fetched | one reduce partition's part of map outputs; one block |
+ * | SnapshotTaken, SnapshotFailed | executor | driver | - | a version of a state is safe, or is not |
+ * | FetchShuffle, FetchBlock, FetchState | executor | executor | Fetched | one reduce partition's part of map outputs; one block; what a version of a state shows |
  * | ReplicateBlock | executor | executor | Replicated | keeps a copy of a block, so that it survives its first holder |
  *
  * A link keeps the order of what it carries from one party to another, may deliver a message twice, and tells when the other
@@ -25,6 +26,7 @@ import type { BatchPlan, Payload } from "../dstream/BatchPlan.ts"
 import type { BlockId, ReceivedBlockInfo } from "../blocks/ReceivedBlock.ts"
 import type { StorageLevel } from "../receiving/StorageLevel.ts"
 import type { ExecutorId, PartitionIndex, RddId, StreamId } from "./Ids.ts"
+import type { StateView } from "../state/StateStore.ts"
 import type { Time } from "../time/Time.ts"
 
 /** What every executor is told before it builds the graph. */
@@ -50,6 +52,8 @@ export interface Places {
   readonly ignored: ReadonlyArray<BlockId>
   /** For a shuffle: the executor of each map partition. */
   readonly shuffles: ReadonlyArray<readonly [shuffle: RddId, executors: ReadonlyArray<ExecutorId>]>
+  /** For a state: the executor that holds this version of a partition. */
+  readonly states: ReadonlyArray<readonly [state: RddId, partition: PartitionIndex, executor: ExecutorId]>
 }
 
 /** What a result task does with its partition. */
@@ -64,13 +68,19 @@ export interface TaskDescription {
   readonly task: number
   readonly partition: PartitionIndex
   readonly attempt: number
+  /** Of a state: there is a snapshot of this version. */
+  readonly restore?: boolean | undefined
 }
 
 export interface RunTasks {
   readonly kind: "RunTasks"
-  /** The stage's RDD: for map tasks the shuffled RDD whose parent is computed, for result tasks the RDD itself. */
+  /** The stage's RDD: for map tasks the shuffled RDD whose parent is computed, for the others the RDD itself. */
   readonly stage: RddId
-  readonly work: { readonly kind: "map" } | { readonly kind: "result"; readonly action: Action }
+  readonly work:
+    | { readonly kind: "map" }
+    | { readonly kind: "result"; readonly action: Action }
+    /** Makes a version of a state; `snapshot`: one shall be taken of it. */
+    | { readonly kind: "state"; readonly snapshot: boolean }
   /** Digest of the lineage's shape as the driver derived it. */
   readonly digest: string
   /** Plans that this executor has not been sent, oldest first. */
@@ -109,6 +119,16 @@ export type TaskResult =
     readonly stack: string | undefined
   }
 
+export interface Forget {
+  readonly kind: "Forget"
+  readonly before: Time
+  readonly blocks: ReadonlyArray<BlockId>
+  /** All batches up to here are done: versions of states are forgotten a stream's own remember duration behind it. */
+  readonly done?: Time | undefined
+  /** By operator: its snapshots before this time are not needed any more. */
+  readonly snapshots?: ReadonlyArray<readonly [operator: StreamId, before: Time]> | undefined
+}
+
 export type ToExecutor =
   | RunTasks
   | {
@@ -121,7 +141,7 @@ export type ToExecutor =
   | { readonly kind: "UpdateRate"; readonly stream: StreamId; readonly rate: number }
   | { readonly kind: "ReceiverAnswer"; readonly request: number; readonly answer: ReceiverAnswer }
   | { readonly kind: "Peers"; readonly executors: ReadonlyArray<ExecutorId> }
-  | { readonly kind: "Forget"; readonly before: Time; readonly blocks: ReadonlyArray<BlockId> }
+  | Forget
   | { readonly kind: "StopExecutor" }
 
 /** What a supervisor tells or asks the ReceiverTracker; all but ReportError are answered. */
@@ -166,6 +186,18 @@ export type ToDriver =
     readonly millis: number
   }
   | { readonly kind: "ReceiverMessage"; readonly request: number; readonly message: ReceiverMessage }
+  | {
+    readonly kind: "SnapshotTaken"
+    readonly state: RddId
+    readonly partition: PartitionIndex
+    readonly bytes: number
+  }
+  | {
+    readonly kind: "SnapshotFailed"
+    readonly state: RddId
+    readonly partition: PartitionIndex
+    readonly reason: string
+  }
   | { readonly kind: "BlocksHeld"; readonly executor: ExecutorId; readonly blocks: ReadonlyArray<BlockId> }
 
 /** Between executors. */
@@ -178,6 +210,13 @@ export type ToPeer =
     readonly reducePartition: PartitionIndex
   }
   | { readonly kind: "FetchBlock"; readonly request: number; readonly block: BlockId }
+  | {
+    readonly kind: "FetchState"
+    readonly request: number
+    readonly state: RddId
+    readonly partition: PartitionIndex
+    readonly view: StateView
+  }
   | {
     readonly kind: "Fetched"
     readonly request: number

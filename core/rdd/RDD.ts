@@ -10,6 +10,8 @@
 import { Pipeable } from "effect"
 import type { PartitionSpec } from "../dstream/BatchPlan.ts"
 import type { RddId, StreamId } from "../protocol/Ids.ts"
+import type { StorageLevel } from "../receiving/Receiver.ts"
+import type { StateDefinition, StateView } from "../state/StateStore.ts"
 import type { Time } from "../time/Time.ts"
 import type { NarrowOp } from "./NarrowOp.ts"
 import { HashPartitioner, type Partitioner } from "./Partitioner.ts"
@@ -27,6 +29,30 @@ export type Lineage =
   /** The partitions of the parents, one parent after the other. */
   | { readonly kind: "union"; readonly parents: ReadonlyArray<AnyRDD> }
   | { readonly kind: "shuffled"; readonly parent: AnyRDD; readonly dependency: ShuffleDependency }
+  /** Partition i is what `f` makes of partition i of every parent; all have as many partitions. */
+  | {
+    readonly kind: "zipped"
+    readonly parents: ReadonlyArray<AnyRDD>
+    readonly name: string
+    readonly f: ZipPartitions
+  }
+  /** The parent's partitions, kept by the executor that computed them. */
+  | { readonly kind: "persisted"; readonly parent: AnyRDD; readonly level: StorageLevel }
+  /** A version of a state, made from the one before and from the inputs, which are spread as it is. Read through a view. */
+  | {
+    readonly kind: "state"
+    readonly inputs: ReadonlyArray<AnyRDD>
+    /** The batch that each input is of. */
+    readonly inputTimes: ReadonlyArray<Time>
+    readonly definition: StateDefinition
+    readonly partitioner: Partitioner
+    /** The version before, by name: the lineage of one batch ends there. Undefined: this is the first. */
+    readonly previous: RddId | undefined
+  }
+  | { readonly kind: "stateView"; readonly parent: AnyRDD; readonly view: StateView }
+
+/** Records of one partition from those of each parent; it must not change the lists it is given. */
+export type ZipPartitions = (parts: ReadonlyArray<ReadonlyArray<any>>) => Iterable<unknown>
 
 /** Given when the RDD is sealed. */
 export interface Identity {
@@ -63,11 +89,23 @@ export const fromLineage = <A>(
     [TypeId]: variance,
     lineage,
     numPartitions: countPartitions(lineage),
-    partitioner: lineage.kind === "shuffled" && lineage.dependency.kind === "byKey"
-      ? lineage.dependency.partitioner
-      : options.partitioner,
+    partitioner: partitionerOf(lineage) ?? options.partitioner,
     identity: options.identity
   })
+
+/** How the lineage itself says that records are spread by key. */
+const partitionerOf = (lineage: Lineage): Partitioner | undefined => {
+  switch (lineage.kind) {
+    case "shuffled":
+      return lineage.dependency.kind === "byKey" ? lineage.dependency.partitioner : undefined
+    case "persisted":
+      return lineage.parent.partitioner
+    case "state":
+      return lineage.partitioner
+    default:
+      return undefined
+  }
+}
 
 const countPartitions = (lineage: Lineage): number => {
   switch (lineage.kind) {
@@ -75,7 +113,13 @@ const countPartitions = (lineage: Lineage): number => {
     case "literal":
       return lineage.partitions.length
     case "narrow":
+    case "persisted":
+    case "stateView":
       return lineage.parent.numPartitions
+    case "zipped":
+      return lineage.parents[0]!.numPartitions
+    case "state":
+      return lineage.partitioner.numPartitions
     case "union":
       return lineage.parents.reduce((sum, parent) => sum + parent.numPartitions, 0)
     case "shuffled":
@@ -90,7 +134,10 @@ export const parentsOf = (rdd: AnyRDD): ReadonlyArray<AnyRDD> => {
     case "literal":
       return []
     case "union":
+    case "zipped":
       return rdd.lineage.parents
+    case "state":
+      return rdd.lineage.inputs
     default:
       return [rdd.lineage.parent]
   }
@@ -102,12 +149,24 @@ export const sealed = (
   parents: ReadonlyArray<AnyRDD>,
   identity: Identity
 ): AnyRDD & { identity: Identity } => {
-  const lineage: Lineage = rdd.lineage.kind === "union"
-    ? { ...rdd.lineage, parents }
-    : rdd.lineage.kind === "narrow" || rdd.lineage.kind === "shuffled"
-    ? { ...rdd.lineage, parent: parents[0]! }
-    : rdd.lineage
-  return fromLineage(lineage, { partitioner: rdd.partitioner, identity }) as AnyRDD & { identity: Identity }
+  return fromLineage(over(rdd.lineage, parents), { partitioner: rdd.partitioner, identity }) as AnyRDD & {
+    identity: Identity
+  }
+}
+
+const over = (lineage: Lineage, parents: ReadonlyArray<AnyRDD>): Lineage => {
+  switch (lineage.kind) {
+    case "input":
+    case "literal":
+      return lineage
+    case "union":
+    case "zipped":
+      return { ...lineage, parents }
+    case "state":
+      return { ...lineage, inputs: parents }
+    default:
+      return { ...lineage, parent: parents[0]! }
+  }
 }
 
 /**

@@ -14,6 +14,12 @@ export interface RddIdParts {
 
 export const make = (parts: RddIdParts): RddId => `${parts.stream}@${parts.time}:${parts.position}`
 
+/** The place of a version of a state: one per operator and batch, so that the next version can name it without deriving it. */
+export const statePosition = -1
+
+/** The id of a version of a stateful operator's state. */
+export const stateId = (stream: StreamId, time: Time): RddId => make({ stream, time, position: statePosition })
+
 /** The parts of an id. Throws where the text is none. */
 export const parse = (id: RddId): RddIdParts => {
   const colon = id.lastIndexOf(":")

@@ -2,22 +2,27 @@
  * Stage: how lineage is cut into work. A stage is what can be done to a partition without moving records between
  * partitions.
  *
- * - The records of a partition come from one source: a part of an input, a list of the program, or a reduce partition
- *   of a shuffle. `chainOf` finds it and the narrow operations from there on; a union only says which parent a
- *   partition is of.
+ * - The records of a partition come from one source: a part of an input, a list of the program, a reduce partition of a
+ *   shuffle, a version of a state, or other chains put together or kept. `chainOf` finds it and the narrow operations from there
+ *   on; a union only says which parent a partition is of.
  * - Every shuffled RDD ends a stage: its map tasks compute the partitions of its parent, and their outputs are its
  *   source. So a stage's id is the id of its RDD, whichever job asks: results under the id of the RDD itself, map
- *   outputs under that of the shuffled RDD. A chain reads at most one shuffle, hence so does a task.
+ *   outputs under that of the shuffled RDD.
+ * - Every state RDD is a stage too: its task i takes the state of partition i one step on, where the version before is, and its
+ *   output is that version. `readsOf` says which shuffles and states a chain needs.
  * - All RDDs are sealed; they are told apart by id.
  *
  * Called by the driver to submit a job and by executors to run its tasks: a function of the lineage alone.
  */
+import type { BlockId } from "../blocks/ReceivedBlock.ts"
 import type { PartitionSpec } from "../dstream/BatchPlan.ts"
 import type { SealedRDD } from "../dstream/Derivation.ts"
 import type { PartitionIndex, StreamId } from "../protocol/Ids.ts"
 import type { Time } from "../time/Time.ts"
 import type { OperatorStep } from "./NarrowOp.ts"
-import type { AnyRDD } from "./RDD.ts"
+import type { StorageLevel } from "../receiving/Receiver.ts"
+import type { StateView } from "../state/StateStore.ts"
+import type { AnyRDD, Lineage, ZipPartitions } from "./RDD.ts"
 import type { ShuffleDependency } from "./ShuffleDependency.ts"
 
 /** Where the records of a partition come from. `partition` counts within the source, whatever unions follow. */
@@ -37,6 +42,24 @@ export type ChainSource =
   }
   /** One reduce partition of a shuffle: all its map outputs, in the order of map partitions. */
   | { readonly kind: "shuffle"; readonly shuffle: ShuffledRDD; readonly partition: PartitionIndex }
+  /** What a version of a state shows of one partition. */
+  | { readonly kind: "state"; readonly state: StateRDD; readonly view: StateView; readonly partition: PartitionIndex }
+  /** The records of several chains, put together. */
+  | {
+    readonly kind: "zipped"
+    readonly operator: StreamId
+    readonly partition: PartitionIndex
+    readonly f: ZipPartitions
+    readonly chains: ReadonlyArray<Chain>
+  }
+  /** What the chain gives, kept by whoever computes it under the id of the RDD. */
+  | {
+    readonly kind: "persisted"
+    readonly rdd: SealedRDD
+    readonly level: StorageLevel
+    readonly partition: PartitionIndex
+    readonly chain: Chain
+  }
 
 /** The narrow chain of one partition. */
 export interface Chain {
@@ -44,11 +67,55 @@ export interface Chain {
   readonly steps: ReadonlyArray<OperatorStep>
 }
 
+export type StateRDD = SealedRDD & { readonly lineage: Extract<Lineage, { readonly kind: "state" }> }
+
 export type ShuffledRDD = SealedRDD & {
   readonly lineage: { readonly kind: "shuffled"; readonly parent: AnyRDD; readonly dependency: ShuffleDependency }
 }
 
 export const isShuffled = (rdd: SealedRDD): rdd is ShuffledRDD => rdd.lineage.kind === "shuffled"
+
+export const isState = (rdd: SealedRDD): rdd is StateRDD => rdd.lineage.kind === "state"
+
+/** The chains that a step of a state reads, one per input. */
+export const inputChains = (state: StateRDD, partition: PartitionIndex): ReadonlyArray<Chain> =>
+  state.lineage.inputs.map((input) => chainOf(sealedParent(input), partition))
+
+/** A shuffle that a chain reads, or one partition of a version of a state. */
+export type ChainRead =
+  | { readonly kind: "shuffle"; readonly rdd: ShuffledRDD }
+  | { readonly kind: "state"; readonly rdd: StateRDD; readonly partition: PartitionIndex }
+
+/** The shuffles and states that a chain reads. */
+export const readsOf = ({ source }: Chain): ReadonlyArray<ChainRead> => {
+  switch (source.kind) {
+    case "shuffle":
+      return [{ kind: "shuffle", rdd: source.shuffle }]
+    case "state":
+      return [{ kind: "state", rdd: source.state, partition: source.partition }]
+    case "zipped":
+      return source.chains.flatMap(readsOf)
+    case "persisted":
+      return readsOf(source.chain)
+    default:
+      return []
+  }
+}
+
+/** The blocks that a chain reads. */
+export const blocksOf = (chain: Chain): ReadonlyArray<BlockId> => {
+  const { source } = chain
+  switch (source.kind) {
+    case "input":
+      return source.spec.kind === "block" ? [source.spec.block] : []
+    case "zipped":
+      return source.chains.flatMap(blocksOf)
+    case "persisted":
+      return blocksOf(source.chain)
+    default:
+      return []
+  }
+}
 
 /** The RDD that the map tasks of a shuffle compute. */
 export const mapSide = (shuffle: ShuffledRDD): SealedRDD => sealedParent(shuffle.lineage.parent)
@@ -90,6 +157,16 @@ const sourceOf = (rdd: SealedRDD, partition: PartitionIndex): ChainSource => {
       return { kind: "literal", operator: identity.operator, partition, records: lineage.partitions[partition]! }
     case "shuffled":
       return { kind: "shuffle", shuffle: rdd as ShuffledRDD, partition }
+    case "stateView":
+      return { kind: "state", state: lineage.parent as StateRDD, view: lineage.view, partition }
+    case "zipped": {
+      const chains = lineage.parents.map((parent) => chainOf(sealedParent(parent), partition))
+      return { kind: "zipped", operator: identity.operator, partition, f: lineage.f, chains }
+    }
+    case "persisted": {
+      const chain = chainOf(sealedParent(lineage.parent), partition)
+      return { kind: "persisted", rdd, level: lineage.level, partition, chain }
+    }
     default:
       throw new Error(`RDD ${identity.id} is ${lineage.kind}, which begins no chain`)
   }

@@ -2,7 +2,7 @@
  * ReceivingSettings: every number that receiving depends on, with its default. Those that users set come from the app's
  * settings (`fromSettings`); the others are limits that protect a process.
  */
-import type { Settings } from "../dstream/Settings.ts"
+import type { Settings } from "../settings/Settings.ts"
 import type { Millis } from "../time/Time.ts"
 
 export interface ReceivingSettings {
@@ -59,6 +59,7 @@ export const fromSettings = (
 ): ReceivingSettings => ({
   ...defaults,
   blockIntervalMillis: settings.blockIntervalMillis,
+  blockQueueSize: settings.blockQueueSize,
   receiverRestartDelayMillis: settings.receiverRestartDelayMillis,
   maxRate: settings.receiverMaxRate,
   initialRate: settings.backpressure ? settings.backpressureInitialRate : undefined

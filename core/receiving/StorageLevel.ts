@@ -23,3 +23,15 @@ export const storageLevelDefault: StorageLevel = "MEMORY_AND_DISK_2"
 export const isReplicated = (level: StorageLevel): boolean => level.endsWith("_2")
 
 export const placeOf = (level: StorageLevel): StoragePlace => level.replace("_2", "") as StoragePlace
+
+export const storageLevels: ReadonlyArray<StorageLevel> = [
+  "MEMORY_ONLY",
+  "MEMORY_AND_DISK",
+  "DISK_ONLY",
+  "MEMORY_ONLY_2",
+  "MEMORY_AND_DISK_2",
+  "DISK_ONLY_2"
+]
+
+export const isStorageLevel = (value: unknown): value is StorageLevel =>
+  storageLevels.includes(value as StorageLevel)

@@ -13,6 +13,8 @@ export interface InputInfo {
   readonly records: number
   /** Where the records came from, for people: files, ranges of offsets. */
   readonly description?: string | undefined
+  /** Records a second that the stream was allowed when the batch was made; undefined: as many as come. */
+  readonly rate?: number | undefined
 }
 
 /** A stream reported a second time for one batch. */

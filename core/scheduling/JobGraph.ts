@@ -2,17 +2,34 @@
  * JobGraph: the stages of one job as the task scheduler sees them, in plain data: which partitions, which shuffle
  * each reads, where it would best run.
  *
- * A stage is known by the id of its RDD, so that a shuffle that the scheduler knows already is not described again.
+ * A stage is known by the id of its RDD, so that a shuffle or a state that the scheduler knows already is not described again.
  */
 import type { BlockId } from "../blocks/ReceivedBlock.ts"
 import type { SealedRDD } from "../dstream/Derivation.ts"
 import type { ExecutorId, PartitionIndex, RddId, StreamId } from "../protocol/Ids.ts"
-import { type Chain, chainsOf, mapSide, type ShuffledRDD } from "../rdd/Stage.ts"
+import {
+  blocksOf,
+  type Chain,
+  type ChainRead,
+  chainsOf,
+  inputChains,
+  isState,
+  mapSide,
+  readsOf,
+  type ShuffledRDD,
+  type StateRDD
+} from "../rdd/Stage.ts"
+
+/** What has to be there before a task can run: a whole shuffle, or one partition of a version of a state. */
+export interface StageRead {
+  readonly stage: RddId
+  readonly partition: PartitionIndex | undefined
+}
 
 export interface TaskSpec {
   readonly partition: PartitionIndex
-  /** The shuffle that has to be complete before the task can run. */
-  readonly reads: RddId | undefined
+  /** The first that is a state says where the task runs: at the executor that holds that version. */
+  readonly reads: ReadonlyArray<StageRead>
   /** The block that the task reads, and the executors that hold it, as far as is known. */
   readonly block: { readonly block: BlockId; readonly executors: ReadonlyArray<ExecutorId> } | undefined
   /** A partition of the same source is best run where it was in the last batch: at the executor of this number. */
@@ -21,51 +38,66 @@ export interface TaskSpec {
 
 export interface StageSpec {
   readonly stage: RddId
+  /** Of the result stage the scheduler says itself what it does. */
+  readonly work: "result" | "map" | "state"
+  /** Of a state: a snapshot of this version shall be taken. */
+  readonly snapshot: boolean
   /** For errors that no executor tells. */
   readonly operator: StreamId
   readonly digest: string
-  /** Of a shuffle: one per map partition, in order. */
+  /** Of a shuffle: one per map partition, of a state: one per partition; in order. */
   readonly tasks: ReadonlyArray<TaskSpec>
 }
 
 export interface JobGraph {
   /** The tasks in the order in which their values are wanted. */
   readonly result: StageSpec
-  /** The shuffles that it needs and the scheduler does not know; parents first. */
-  readonly shuffles: ReadonlyArray<StageSpec>
+  /** The shuffles and states that it needs and the scheduler does not know; parents first. */
+  readonly stages: ReadonlyArray<StageSpec>
 }
 
 export interface Surroundings {
   readonly digest: (rdd: SealedRDD) => string
   readonly locations: (block: BlockId) => ReadonlyArray<ExecutorId>
-  readonly isKnown: (shuffle: RddId) => boolean
+  readonly isKnown: (stage: RddId) => boolean
+  /** The RDD of an id: earlier versions of states are named, not held. */
+  readonly rdd: (id: RddId) => SealedRDD
+  /** Whether a snapshot shall be taken of this version of a state. */
+  readonly snapshotDue: (state: StateRDD) => boolean
 }
 
-/** The stages that compute `partitions` of `rdd` (all of them, if not given). */
+/** The stages that compute `partitions` of `rdd` (all of them, if not given). A state RDD itself has no records, only versions. */
 export const jobGraph = (
   rdd: SealedRDD,
   partitions: ReadonlyArray<PartitionIndex> | undefined,
   around: Surroundings
 ): JobGraph => {
-  const shuffles: Array<StageSpec> = []
+  const stages: Array<StageSpec> = []
   const seen = new Set<RddId>()
   const visit = (chains: ReadonlyArray<Chain>): void => {
-    for (const { source } of chains) {
-      if (source.kind === "shuffle" && !seen.has(source.shuffle.identity.id)) describe(source.shuffle)
-    }
+    for (const chain of chains) for (const { rdd } of readsOf(chain)) describe(rdd.identity.id, () => rdd)
   }
-  const describe = (shuffle: ShuffledRDD): void => {
-    const { id, operator } = shuffle.identity
+  const describe = (id: RddId, of: () => SealedRDD): void => {
+    if (seen.has(id)) return
     seen.add(id)
     if (around.isKnown(id)) return
+    const rdd = of()
+    stages.push(isState(rdd) ? describeState(rdd) : describeShuffle(rdd as ShuffledRDD))
+  }
+  const describeShuffle = (shuffle: ShuffledRDD): StageSpec => {
     const chains = chainsOf(mapSide(shuffle))
     visit(chains)
-    shuffles.push({
-      stage: id,
-      operator,
-      digest: around.digest(shuffle),
-      tasks: chains.map((chain, i) => taskSpec(chain, i, around))
+    return stageOf(shuffle, "map", chains.map((chain, i) => taskSpec([chain], i, around)), around)
+  }
+  const describeState = (state: StateRDD): StageSpec => {
+    const { previous } = state.lineage
+    if (previous !== undefined) describe(previous, () => around.rdd(previous))
+    const tasks = Array.from({ length: state.numPartitions }, (_, partition) => {
+      const chains = inputChains(state, partition)
+      visit(chains)
+      return taskSpec(chains, partition, around, previous)
     })
+    return { ...stageOf(state, "state", tasks, around), snapshot: around.snapshotDue(state) }
   }
   const all = chainsOf(rdd)
   const wanted = partitions ?? all.map((_, partition) => partition)
@@ -73,17 +105,38 @@ export const jobGraph = (
     if (all[partition] === undefined) throw new Error(`RDD ${rdd.identity.id} has no partition ${partition}`)
   }
   visit(wanted.map((partition) => all[partition]!))
-  const { id, operator } = rdd.identity
-  const tasks = wanted.map((partition) => taskSpec(all[partition]!, partition, around))
-  return { result: { stage: id, operator, digest: around.digest(rdd), tasks }, shuffles }
+  const tasks = wanted.map((partition) => taskSpec([all[partition]!], partition, around))
+  return { result: stageOf(rdd, "result", tasks, around), stages }
 }
 
-const taskSpec = ({ source }: Chain, partition: PartitionIndex, around: Surroundings): TaskSpec => {
-  const block = source.kind === "input" && source.spec.kind === "block" ? source.spec.block : undefined
+const stageOf = (
+  rdd: SealedRDD,
+  work: StageSpec["work"],
+  tasks: ReadonlyArray<TaskSpec>,
+  around: Surroundings
+): StageSpec => {
+  const { id, operator } = rdd.identity
+  return { stage: id, work, snapshot: false, operator, digest: around.digest(rdd), tasks }
+}
+
+/** `previous`: the version of a state that the task takes on. */
+const taskSpec = (
+  chains: ReadonlyArray<Chain>,
+  partition: PartitionIndex,
+  around: Surroundings,
+  previous?: RddId
+): TaskSpec => {
+  const block = chains.flatMap(blocksOf)[0]
+  const reads = chains.flatMap(readsOf).map(stageRead)
   return {
     partition,
-    reads: source.kind === "shuffle" ? source.shuffle.identity.id : undefined,
+    reads: previous === undefined ? reads : [{ stage: previous, partition }, ...reads],
     block: block === undefined ? undefined : { block, executors: around.locations(block) },
-    affinity: source.partition
+    affinity: chains[0]?.source.partition ?? partition
   }
 }
+
+const stageRead = (read: ChainRead): StageRead => ({
+  stage: read.rdd.identity.id,
+  partition: read.kind === "state" ? read.partition : undefined
+})

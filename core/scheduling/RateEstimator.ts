@@ -1,5 +1,6 @@
 /**
- * RateEstimator: from how a batch went, how many records a second its input may bring. Pluggable; `pid` is the one that is built in.
+ * RateEstimator: from how a batch went, how many records a second its input may bring. Pluggable, by `StreamingApp.make({
+ * rateEstimator })`; `pid` is the one that is built in.
  *
  * An estimator is a pure step from state and measurement to state and rate; undefined is "no new estimate". The PID controller
  * follows the processing rate (proportional to the error against it), works off what has piled up (integral: the scheduling
@@ -20,7 +21,7 @@ export interface BatchMeasure {
 export interface RateEstimator<State = any> {
   readonly name: string
   readonly initial: State
-  /** The rate in records a second. */
+  /** The rate in records a second; called once per completed batch and input. A rate that is not above zero is none. */
   readonly step: (state: State, measure: BatchMeasure) => readonly [State, number | undefined]
 }
 

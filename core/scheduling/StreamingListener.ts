@@ -71,6 +71,15 @@ export type StreamingEvent =
     readonly blocks: number
     readonly reason: string
   }
+  /** A version of a state is safe: what came before it is not needed any more. */
+  | { readonly kind: "SnapshotCompleted"; readonly operator: StreamId; readonly time: Time }
+  /** A snapshot of one partition could not be written: what is needed to make that version again is kept. */
+  | {
+    readonly kind: "SnapshotFailed"
+    readonly state: RddId
+    readonly partition: PartitionIndex
+    readonly reason: string
+  }
   | TaskRetried
 
 /**

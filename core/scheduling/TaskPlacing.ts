@@ -7,12 +7,13 @@
  * 3. to one that it prefers and that has fewer than `2 * taskSlots` tasks, so that the next is there when one ends;
  *    else it waits.
  *
- * A task prefers the executors that hold its block, the one that received it first. Without a block it prefers one by the number of its partition,
+ * A task that reads a version of a state runs at the executor that holds it, and waits for that one.  * A task prefers the executors that hold its block, the one that received it first. Without a block it prefers one by the number of its partition,
  * which is the same in every batch, so that what an executor keeps of a source is found again. A task that failed
  * tries the next one. The tasks of a stage for one executor go in one message.
  */
 import type { Places } from "../protocol/ExecutorProtocol.ts"
 import type { ExecutorId } from "../protocol/Ids.ts"
+import type { StageRead } from "./JobGraph.ts"
 import type { Command } from "./TaskScheduler.ts"
 import { dropJob, type Executor, type Job, type StageRun, type State, type Task } from "./TaskSchedulerState.ts"
 
@@ -47,7 +48,8 @@ const failForgotten = (state: State, job: Job, { spec, stage }: Task, commands: 
   dropJob(state, job.id)
   const { operator } = stage.spec
   const message =
-    `partition ${spec.partition} of operator "${operator}" reads shuffle ${spec.reads}, which was forgotten: ` +
+    `partition ${spec.partition} of operator "${operator}" reads ${spec.reads.map((read) => read.stage).join(", ")}, ` +
+    "of which something was forgotten: " +
     "its batch is older than the remember durations of the graph reach; remember it for longer"
   const failure = { kind: "Forgotten", operator, partition: spec.partition, message, stack: undefined } as const
   commands.push({ kind: "JobFailed", job: job.id, failure })
@@ -73,14 +75,26 @@ const placeJob = (state: State, job: Job, executors: ReadonlyArray<Executor>, pl
       return false
     })
   }
-  const preferred = (task: Task) => preferredBy(task, executors)
+  const preferred = (task: Task) => {
+    const holder = holderOf(state, task)
+    return holder === undefined ? preferredBy(task, executors) : executors.filter(({ id }) => id === holder)
+  }
   let left = readyTasks(state, job)
   left = round(left, taskSlots, preferred)
-  left = round(left, taskSlots, () => executors)
+  left = round(left, taskSlots, (task) => holderOf(state, task) === undefined ? executors : [])
   round(left, 2 * taskSlots, preferred)
 }
 
-/** The waiting tasks of a job, and of the shuffles that they wait for, that can run now. */
+/** The executor that holds the version of a state that a task reads; the first, if it reads several. */
+const holderOf = (state: State, { restorable, spec }: Task): ExecutorId | undefined => {
+  if (restorable) return undefined
+  for (const { partition, stage } of spec.reads) {
+    if (partition !== undefined) return state.stages.get(stage)?.outputs[partition]
+  }
+  return undefined
+}
+
+/** The waiting tasks of a job, and of the stages that they wait for, that can run now. */
 const readyTasks = (state: State, job: Job): ReadonlyArray<Task> => {
   const ready: Array<Task> = []
   for (const stage of [job.stage, ...demandOf(state, job)]) {
@@ -89,30 +103,40 @@ const readyTasks = (state: State, job: Job): ReadonlyArray<Task> => {
   return ready
 }
 
-const isReady = (state: State, task: Task): boolean =>
-  task.spec.reads === undefined || state.shuffles.get(task.spec.reads)?.unfinished === 0
+const isReady = (state: State, { restorable, spec }: Task): boolean =>
+  restorable || spec.reads.every((read) => isThere(state, read))
 
-/** The incomplete shuffles that the waiting tasks of a job need, directly or through others. */
+const isThere = (state: State, { partition, stage: id }: StageRead): boolean => {
+  const stage = state.stages.get(id)
+  return partition === undefined ? stage?.unfinished === 0 : stage?.tasks[partition]?.done === true
+}
+
+/** The incomplete stages that the waiting tasks of a job need, directly or through others. */
 export const demandOf = (state: State, job: Job): ReadonlySet<StageRun> => {
   const demand = new Set<StageRun>()
   const visit = (stage: StageRun): void => {
     if (stage.reads.size === 0) return
-    for (const { spec } of stage.waiting) {
-      const shuffle = spec.reads === undefined ? undefined : state.shuffles.get(spec.reads)
-      if (shuffle === undefined || shuffle.unfinished === 0 || demand.has(shuffle)) continue
-      demand.add(shuffle)
-      visit(shuffle)
+    for (const { restorable, spec } of stage.waiting) {
+      if (restorable) continue
+      for (const read of spec.reads) {
+        const wanted = state.stages.get(read.stage)
+        if (wanted === undefined || wanted.unfinished === 0 || demand.has(wanted)) continue
+        demand.add(wanted)
+        visit(wanted)
+      }
     }
   }
   visit(job.stage)
   return demand
 }
 
-/** A waiting task that reads a shuffle of which nothing is known any more. */
+/** A waiting task that reads a stage of which nothing is known any more. */
 const strandedTask = (state: State, job: Job): Task | undefined => {
   for (const stage of [job.stage, ...demandOf(state, job)]) {
     if (stage.reads.size === 0) continue
-    const stranded = stage.waiting.find(({ spec: { reads } }) => reads !== undefined && !state.shuffles.has(reads))
+    const stranded = stage.waiting.find(({ restorable, spec }) =>
+      !restorable && spec.reads.some((read) => !state.stages.has(read.stage))
+    )
     if (stranded !== undefined) return stranded
   }
   return undefined
@@ -134,7 +158,8 @@ const start = (task: Task, executor: Executor): void => {
 }
 
 const launchOf = (state: State, stage: StageRun, executor: ExecutorId, tasks: ReadonlyArray<Task>): Command => {
-  const shuffles = new Set(tasks.flatMap(({ spec }) => spec.reads === undefined ? [] : [spec.reads]))
+  const reads = tasks.flatMap(({ restorable, spec }) => restorable ? [] : spec.reads)
+  const shuffles = new Set(reads.flatMap((read) => read.partition === undefined ? [read.stage] : []))
   return {
     kind: "LaunchTasks",
     executor,
@@ -147,9 +172,17 @@ const launchOf = (state: State, stage: StageRun, executor: ExecutorId, tasks: Re
         ignored: tasks.flatMap(({ spec: { block } }) =>
           block !== undefined && state.ignoredBlocks.has(block.block) ? [block.block] : []
         ),
-        shuffles: [...shuffles].map((id) => [id, state.shuffles.get(id)!.outputs.map((place) => place!)] as const)
+        shuffles: [...shuffles].map((id) => [id, state.stages.get(id)!.outputs.map((place) => place!)] as const),
+        states: reads.flatMap(({ partition, stage: id }) =>
+          partition === undefined ? [] : [[id, partition, state.stages.get(id)!.outputs[partition]!] as const]
+        )
       },
-      tasks: tasks.map((task) => ({ task: task.id, partition: task.spec.partition, attempt: task.attempts }))
+      tasks: tasks.map(({ attempts, id, restorable, spec: { partition } }) => ({
+        task: id,
+        partition,
+        attempt: attempts,
+        ...(restorable ? { restore: true } : {})
+      }))
     }
   }
 }

@@ -5,19 +5,20 @@
  *
  * | event | effect | commands |
  * | --- | --- | --- |
- * | JobSubmitted | its stages are known; tasks whose shuffle is complete may run, else that shuffle's missing ones | LaunchTasks |
+ * | JobSubmitted | its stages are known; tasks whose reads are complete may run, else the missing tasks of these | LaunchTasks |
  * | ExecutorAdded | may be given tasks; again: no change | LaunchTasks |
  * | ExecutorLost | its map outputs are missing; its tasks wait again, one repair each | LaunchTasks, JobFailed over the limit |
  * | TaskEnded Done | map: its output is at that executor; result: its value is kept | LaunchTasks, JobSucceeded with the last |
- * | TaskEnded FetchFailed | that executor's outputs of the shuffle are missing; the task waits again | LaunchTasks, JobFailed over the limit |
+ * | TaskEnded FetchFailed | that executor's outputs of the shuffle, or that version of a state, are missing; the task waits again | LaunchTasks, JobFailed over the limit |
  * | TaskEnded BlockLost, held elsewhere | the task waits again, to be run with its holders | LaunchTasks; over the limit as below |
  * | TaskEnded BlockLost, no holder | fail: the job is over | JobFailed |
  * | TaskEnded BlockLost, no holder | ignore: the block is empty from now on; the task waits again | BlockIgnored once, LaunchTasks |
  * | TaskEnded Failed | the task waits again | LaunchTasks, JobFailed over its own limit |
  * | JobCancelled | its waiting tasks are dropped; those that run end unheard | LaunchTasks, for others |
- * | Forgotten | shuffles of batches before that time are dropped, save those that an unfinished job needs | - |
+ * | SnapshotTaken | should that version of a state be lost, it is read back instead of made again | SnapshotComplete with the last partition |
+ * | Forgotten | shuffles and states of batches before that time are dropped, save those that an unfinished job needs | - |
  * | TaskEnded but Done, ExecutorLost | for each task that waits again within its limit | TaskRetried |
- * | any | a waiting task reads a shuffle that was forgotten: its job cannot end well | JobFailed |
+ * | any | a waiting task reads what was forgotten: its job cannot end well | JobFailed |
  *
  * Invariants:
  * - A shuffle is known by its RDD's id and shared by all jobs, now and later: a map task runs only while its output
@@ -35,7 +36,7 @@
  */
 import type { BlockId } from "../blocks/ReceivedBlock.ts"
 import type { Action, RunTasks, TaskResult } from "../protocol/ExecutorProtocol.ts"
-import type { ExecutorId, RddId } from "../protocol/Ids.ts"
+import type { ExecutorId, PartitionIndex, RddId, StreamId } from "../protocol/Ids.ts"
 import { timeOf } from "../rdd/RddId.ts"
 import type { Time } from "../time/Time.ts"
 import type { JobGraph } from "./JobGraph.ts"
@@ -70,6 +71,7 @@ export type Event =
     /** Of BlockLost: the executors that hold the block, as far as is known now. */
     readonly holders?: ReadonlyArray<ExecutorId> | undefined
   }
+  | { readonly kind: "SnapshotTaken"; readonly state: RddId; readonly partition: PartitionIndex }
   | { readonly kind: "Forgotten"; readonly before: Time }
 
 export type Command =
@@ -79,6 +81,8 @@ export type Command =
   | { readonly kind: "JobFailed"; readonly job: JobId; readonly failure: JobFailure }
   /** A lost block is read as empty, by setting, from this stage on. */
   | { readonly kind: "BlockIgnored"; readonly block: BlockId; readonly stage: RddId; readonly reason: string }
+  /** Every partition of this version of a state has a snapshot. */
+  | { readonly kind: "SnapshotComplete"; readonly operator: StreamId; readonly time: Time }
   | TaskRetried
 
 /** Takes an event, changes the state, says what is to be done, in this order. */
@@ -89,8 +93,11 @@ export const step = (state: State, event: Event): ReadonlyArray<Command> => {
   return commands
 }
 
-/** Whether the graph of a new job has to describe this shuffle. */
-export const isKnown = (state: State, shuffle: RddId): boolean => state.shuffles.has(shuffle)
+/** Whether the graph of a new job need not describe this shuffle or state. */
+export const isKnown = (state: State, stage: RddId): boolean => state.stages.has(stage)
+
+/** Whether nothing of a shuffle or state is missing. */
+export const isComplete = (state: State, stage: RddId): boolean => state.stages.get(stage)?.unfinished === 0
 
 const apply = (state: State, event: Event, commands: Array<Command>): void => {
   switch (event.kind) {
@@ -107,6 +114,8 @@ const apply = (state: State, event: Event, commands: Array<Command>): void => {
       return loseExecutor(state, event.executor, event.reason, commands)
     case "TaskEnded":
       return endTask(state, event, commands)
+    case "SnapshotTaken":
+      return takeSnapshot(state, event.state, event.partition, commands)
     case "Forgotten":
       return forget(state, event.before)
   }
@@ -114,10 +123,10 @@ const apply = (state: State, event: Event, commands: Array<Command>): void => {
 
 const submit = (state: State, event: Extract<Event, { kind: "JobSubmitted" }>, commands: Array<Command>): void => {
   if (state.jobs.has(event.job)) throw new Error(`job ${event.job} was submitted before`)
-  for (const spec of event.graph.shuffles) {
-    if (!state.shuffles.has(spec.stage)) {
-      state.shuffles.set(spec.stage, newStage(state, spec, { kind: "map" }, undefined))
-    }
+  for (const spec of event.graph.stages) {
+    if (state.stages.has(spec.stage)) continue
+    const work = spec.work === "state" ? { kind: spec.work, snapshot: spec.snapshot } : { kind: "map" as const }
+    state.stages.set(spec.stage, newStage(state, spec, work, undefined))
   }
   if (event.graph.result.tasks.length === 0) {
     commands.push({ kind: "JobSucceeded", job: event.job, ends: [] })
@@ -146,9 +155,11 @@ const endTask = (state: State, event: Extract<Event, { kind: "TaskEnded" }>, com
     case "BlockLost":
       return loseBlock(state, task, result, event.holders ?? [], commands)
     case "FetchFailed": {
-      const lost = dropOutputs(state.shuffles.get(result.shuffle), result.executor)
-      const what =
-        `output ${result.mapPartition} of shuffle ${result.shuffle} could not be fetched from ${result.executor}`
+      const { executor, mapPartition, shuffle } = result
+      const lost = dropOutputs(state.stages.get(shuffle), executor, mapPartition)
+      const what = `output ${mapPartition} of stage ${shuffle} could not be fetched from ${executor}`
+      // A version of a state that could not be restored has to be made again.
+      if (shuffle === task.stage.spec.stage) task.restorable = false
       return repair(state, task, `${what}: ${result.reason}`, lost, commands)
     }
   }
@@ -238,7 +249,7 @@ const failedTooOften = (task: Task, result: Extract<TaskResult, { kind: "Failed"
   stack: result.stack
 })
 
-/** Fails the job of a result stage, or every job that waits for a shuffle; later jobs may try the shuffle again. */
+/** Fails the job of a result stage, or every job that waits for a shared one; later jobs may try that again. */
 const failStage = (state: State, stage: StageRun, failure: JobFailure, commands: Array<Command>): void => {
   const failed: Array<Job> = []
   for (const job of state.jobs.values()) {
@@ -263,15 +274,19 @@ const wait = (task: Task): void => {
   task.stage.waiting.push(task)
 }
 
-/** The outputs that an executor held of a shuffle are missing; whether there were any. */
-const dropOutputs = (shuffle: StageRun | undefined, executor: ExecutorId): boolean => {
-  if (shuffle === undefined) return false
+/**
+ * The outputs that an executor held of a stage are missing; whether there were any. Of a state that one version of `partition`
+ * is, for an executor holds some and not others.
+ */
+const dropOutputs = (stage: StageRun | undefined, executor: ExecutorId, partition?: PartitionIndex): boolean => {
+  if (stage === undefined) return false
+  const only = stage.work.kind === "state" ? partition : undefined
   let lost = false
-  for (const task of shuffle.tasks) {
-    if (shuffle.outputs[task.index] !== executor) continue
+  for (const task of stage.tasks) {
+    if (stage.outputs[task.index] !== executor || (only !== undefined && task.index !== only)) continue
     lost = true
-    shuffle.outputs[task.index] = undefined
-    shuffle.unfinished++
+    stage.outputs[task.index] = undefined
+    stage.unfinished++
     task.done = false
     wait(task)
   }
@@ -282,7 +297,7 @@ const loseExecutor = (state: State, id: ExecutorId, reason: string, commands: Ar
   const executor = state.executors.get(id)
   if (executor === undefined) return
   state.executors.delete(id)
-  for (const shuffle of state.shuffles.values()) dropOutputs(shuffle, id)
+  for (const stage of state.stages.values()) dropOutputs(stage, id)
   const struck = new Set<StageRun>()
   for (const taskId of executor.outstanding.keys()) {
     const task = state.tasks.get(taskId)
@@ -294,23 +309,33 @@ const loseExecutor = (state: State, id: ExecutorId, reason: string, commands: Ar
   }
 }
 
+const takeSnapshot = (state: State, id: RddId, partition: PartitionIndex, commands: Array<Command>): void => {
+  const stage = state.stages.get(id)
+  const task = stage?.tasks[partition]
+  if (stage === undefined || task === undefined || task.restorable) return
+  task.restorable = true
+  if (stage.tasks.some(({ restorable }) => !restorable)) return
+  commands.push({ kind: "SnapshotComplete", operator: stage.spec.operator, time: timeOf(id) })
+}
+
 const forget = (state: State, before: Time): void => {
   for (const [block, time] of state.ignoredBlocks) if (time < before) state.ignoredBlocks.delete(block)
   const wanted = new Set<StageRun>()
-  for (const job of state.jobs.values()) reach(state, job.stage, wanted)
-  for (const [id, shuffle] of state.shuffles) {
-    if (timeOf(id) >= before || wanted.has(shuffle)) continue
-    state.shuffles.delete(id)
-    for (const task of shuffle.tasks) state.tasks.delete(task.id)
+  for (const job of state.jobs.values()) reach(state, job.stage, before, wanted)
+  for (const [id, stage] of state.stages) {
+    if (timeOf(id) >= before || wanted.has(stage)) continue
+    state.stages.delete(id)
+    for (const task of stage.tasks) state.tasks.delete(task.id)
   }
 }
 
-/** All shuffles that a stage could ever want, complete or not. */
-const reach = (state: State, stage: StageRun, reached: Set<StageRun>): void => {
+/** All stages that a stage could ever want, complete or not. The versions of a state before `before` have a snapshot after them. */
+const reach = (state: State, stage: StageRun, before: Time, reached: Set<StageRun>): void => {
   for (const id of stage.reads) {
-    const shuffle = state.shuffles.get(id)
-    if (shuffle === undefined || reached.has(shuffle)) continue
-    reached.add(shuffle)
-    reach(state, shuffle, reached)
+    const read = state.stages.get(id)
+    if (read === undefined || reached.has(read)) continue
+    if (read.work.kind === "state" && timeOf(id) < before) continue
+    reached.add(read)
+    reach(state, read, before, reached)
   }
 }

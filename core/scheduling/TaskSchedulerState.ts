@@ -41,6 +41,8 @@ export interface Task {
   /** Its place among the stage's tasks; of a shuffle, that is its map partition. */
   readonly index: number
   readonly spec: TaskSpec
+  /** Of a state: there is a snapshot of this version, so that it needs nothing that it reads. */
+  restorable: boolean
   /** Of its block: the executors that hold it, as far as is known. */
   holders: ReadonlyArray<ExecutorId>
   attempts: number
@@ -53,10 +55,10 @@ export interface Task {
 export interface StageRun {
   readonly spec: StageSpec
   readonly work: RunTasks["work"]
-  /** Of a result stage: its job. A shuffle is nobody's. */
+  /** Of a result stage: its job. A shuffle or a state is nobody's. */
   readonly job: JobId | undefined
   readonly tasks: ReadonlyArray<Task>
-  /** The shuffles that its tasks read. */
+  /** The shuffles and states that its tasks read. */
   readonly reads: ReadonlySet<RddId>
   /** By task: the executor that holds what it made. */
   readonly outputs: Array<ExecutorId | undefined>
@@ -80,7 +82,8 @@ export interface Executor {
 export interface State {
   readonly settings: TaskSchedulerSettings
   readonly jobs: Map<JobId, Job>
-  readonly shuffles: Map<RddId, StageRun>
+  /** Shuffles and states: what all jobs share. */
+  readonly stages: Map<RddId, StageRun>
   readonly tasks: Map<number, Task>
   readonly executors: Map<ExecutorId, Executor>
   /** Lost blocks that are read as empty, and the batch that was the first to. */
@@ -91,7 +94,7 @@ export interface State {
 export const make = (settings: TaskSchedulerSettings): State => ({
   settings,
   jobs: new Map(),
-  shuffles: new Map(),
+  stages: new Map(),
   tasks: new Map(),
   executors: new Map(),
   ignoredBlocks: new Map(),
@@ -120,6 +123,7 @@ export const newStage = (state: State, spec: StageSpec, work: RunTasks["work"], 
       stage,
       index,
       spec: taskSpec,
+      restorable: false,
       holders: taskSpec.block?.executors ?? [],
       attempts: 0,
       runsAt: undefined,
@@ -127,7 +131,7 @@ export const newStage = (state: State, spec: StageSpec, work: RunTasks["work"], 
       failures: 0,
       repairs: 0
     }
-    if (taskSpec.reads !== undefined) reads.add(taskSpec.reads)
+    for (const read of taskSpec.reads) reads.add(read.stage)
     state.tasks.set(id, task)
     tasks.push(task)
     stage.waiting.push(task)

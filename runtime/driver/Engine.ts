@@ -5,7 +5,7 @@
  * JobGenerator allocates blocks, plans the batch, derives its lineage and submits a job per output; a job runs actions through
  * the TaskScheduler; behind completed batches everything forgets. Whatever dies here ends the context with its cause (`fail`).
  */
-import { Cause, Clock, type Context, Effect, type Scope } from "effect"
+import { Cause, Clock, type Context, Effect, Result, type Scope } from "effect"
 import type { JobFailed } from "../../core/dstream/Batch.ts"
 import type { SealedRDD } from "../../core/dstream/Derivation.ts"
 import type { DStreamGraph, GraphOutput } from "../../core/dstream/DStreamGraph.ts"
@@ -14,14 +14,15 @@ import type { OutputAction } from "../../core/dstream/Output.ts"
 import * as Settings from "../../core/dstream/Settings.ts"
 import * as StreamingApp from "../../core/dstream/StreamingApp.ts"
 import type { StreamId } from "../../core/protocol/Ids.ts"
+import * as RddIds from "../../core/rdd/RddId.ts"
 import { Border } from "../../core/protocol/RecordCodec.ts"
 import { leastLoaded } from "../../core/receiving/ReceiverSchedulingPolicy.ts"
 import { fromSettings } from "../../core/receiving/ReceivingSettings.ts"
 import * as Job from "../../core/scheduling/Job.ts"
 import { openBatchesMaxDefault } from "../../core/scheduling/JobGenerator.ts"
-import { RateController } from "../../core/scheduling/RateController.ts"
-import { pid, pidDefaults } from "../../core/scheduling/RateEstimator.ts"
+import * as RateController from "../../core/scheduling/RateController.ts"
 import { zeroTime as zeroTimeOf } from "../../core/scheduling/RecurringTimer.ts"
+import { SnapshotTracker } from "../../core/state/SnapshotTracker.ts"
 import type { Time } from "../../core/time/Time.ts"
 import { awaitEnd } from "../placement/ExecutorSlots.ts"
 import { Placement, type PlacementError } from "../placement/Placement.ts"
@@ -47,6 +48,7 @@ export type EngineError =
   | PlacementError
   | ExecutorEvents.ExecutorRefused
   | GenerationError
+  | RateController.RateEstimatorFailed
   | JobFailed
 
 /** What a stop left undone. */
@@ -78,7 +80,7 @@ interface Parts {
   readonly context: Context.Context<any>
   readonly border: Border["Service"]
   readonly memo: GeneratedRDDs.GeneratedRDDs
-  readonly locations: BlockLocations
+  readonly snapshots: SnapshotTracker
   readonly bus: ListenerBus.ListenerBus
   readonly tasks: TaskScheduler.TaskScheduler
   readonly receivers: ReceiverTracker.ReceiverTracker
@@ -97,15 +99,17 @@ export const make = Effect.fnUntraced(function* (
   const parts = yield* startExecutors(settled, graph, options, hooks)
   const { bus, context, now, receivers } = parts
   const zeroTime = zeroTimeOf(now(), app.batchMillis)
-  const planner = yield* Effect.provideContext(BatchPlanner.make(graph, zeroTime), context)
+  const rates = yield* Effect.fromResult(RateController.ofGraph(graph, parts.settings, app.rateEstimator))
+  const rateOf = (stream: StreamId) => rates.rate(stream)
+  const planner = yield* Effect.provideContext(BatchPlanner.make(graph, zeroTime, rateOf), context)
   const scheduler = yield* JobScheduler.make({ ...parts, runJob: jobRunner(parts), post: bus.post })
   const limit = options.batches ?? Infinity
-  const generator = yield* makeGenerator(parts, planner, scheduler, limit)
+  const generator = yield* makeGenerator(parts, planner, rateOf, scheduler, limit)
   let completed = 0
   bus.addEngineListener((event) => {
     if (event.kind === "BatchCompleted" && ++completed === limit) hooks.completed()
   })
-  if (parts.settings.backpressure) yield* controlRates(parts)
+  controlRates(parts, rates)
   receivers.start()
   bus.post({ kind: "StreamingStarted", time: now() })
   generator.start({ zeroTime })
@@ -129,6 +133,9 @@ const startExecutors = Effect.fnUntraced(function* (
   )
   const memo = GeneratedRDDs.make(graph, settings)
   const locations = new BlockLocations()
+  const snapshots = new SnapshotTracker(
+    graph.nodes.flatMap(({ checkpointMillis, id }) => checkpointMillis === undefined ? [] : [id])
+  )
   const executors = ExecutorEvents.make()
   const { send } = executors
   const tasks = TaskScheduler.make({
@@ -136,9 +143,16 @@ const startExecutors = Effect.fnUntraced(function* (
     planLog: memo,
     digest: (rdd) => memo.digest(rdd),
     blockLocations: locations,
+    rdd: (id) => memo.rdd(id),
+    snapshotDue: ({ identity: { operator, time } }) => memo.isCheckpointDue(operator, time),
     settings,
     onBlockIgnored: (block, batch, why) => post(ExecutorEvents.blockLost(block, batch, why)),
-    onTaskRetried: post
+    onTaskRetried: post,
+    onSnapshotComplete: (operator, time) => {
+      snapshots.completed(operator, time)
+      post({ kind: "SnapshotCompleted", operator, time })
+    },
+    onSnapshotFailed: (state, partition, reason) => post({ kind: "SnapshotFailed", state, partition, reason })
   })
   const receivers = yield* ReceiverTracker.make({
     epoch: firstEpoch,
@@ -161,7 +175,8 @@ const startExecutors = Effect.fnUntraced(function* (
     codeFingerprint: options.codeFingerprint ?? ""
   })
   const now = () => clock.currentTimeMillisUnsafe()
-  return { graph, settings, context, border: yield* Border, memo, locations, bus, tasks, receivers, now, fail }
+  const border = yield* Border
+  return { graph, settings, context, border, memo, snapshots, bus, tasks, receivers, now, fail }
 })
 
 /** Without a place for checkpoints every run is the first. */
@@ -171,10 +186,11 @@ const firstEpoch = 1
 const makeGenerator = (
   parts: Parts,
   planner: BatchPlanner.BatchPlanner,
+  rateOf: (stream: StreamId) => number | undefined,
   scheduler: JobScheduler.JobScheduler,
   limit: number
 ) => {
-  const { graph, settings, context, memo, locations, bus, receivers, fail } = parts
+  const { graph, settings, context, memo, bus, receivers, fail } = parts
   let generated = 0
   return JobGenerator.make<GenerationError>({
     settings: {
@@ -188,7 +204,12 @@ const makeGenerator = (
       const blocks = yield* receivers.allocateBlocksToBatch(time)
       const plan = yield* Effect.provideContext(planner.plan(time, blocks), context)
       memo.addPlan(plan)
-      return plan.inputs.map(({ stream, records }) => ({ stream, records }))
+      return plan.inputs.map(({ description, stream, records }) => ({
+        stream,
+        records,
+        description,
+        rate: rateOf(stream)
+      }))
     }),
     generateJobs: (time) =>
       Effect.suspend(() => generated < limit ? jobsOf(graph, memo, time) : Effect.succeed([])).pipe(
@@ -205,21 +226,17 @@ const makeGenerator = (
   })
 }
 
-/** After each batch the receivers are told how much they may store. */
-const controlRates = Effect.fnUntraced(function* ({ graph: { batchMillis, inputs }, bus, receivers }: Parts) {
-  const estimator = yield* Effect.fromResult(pid({ ...pidDefaults, batchMillis }))
-  const controller = new RateController(
-    estimator,
-    inputs.flatMap(({ id, stream }) => stream.input?.kind === "receiver" ? [id] : [])
-  )
+/** After each batch inputs are told how much they may bring. */
+const controlRates = ({ bus, receivers, fail }: Parts, rates: RateController.RateController) =>
   bus.addEngineListener((event) => {
     if (event.kind !== "BatchCompleted") return
-    for (const { stream, rate } of controller.batchCompleted(event.batch)) {
+    const updates = rates.batchCompleted(event.batch)
+    if (Result.isFailure(updates)) return fail(Cause.fail(updates.failure))
+    for (const { stream, rate } of updates.success) {
       receivers.updateRate(stream, rate)
       bus.post({ kind: "RateUpdated", stream, rate })
     }
   })
-})
 
 const receiversOf = (graph: DStreamGraph) =>
   graph.inputs.flatMap(({ id, stream }) =>
@@ -240,31 +257,53 @@ const jobsOf = (graph: DStreamGraph, memo: GeneratedRDDs.GeneratedRDDs, time: Ti
 
 /** Every batch at or before `time` is done: everybody forgets what lies the longest remember duration behind it. */
 const clearMetadata = Effect.fnUntraced(
-  function* ({ graph, memo, receivers, locations, tasks, now }: Parts, time: Time) {
-    memo.clearMetadata(time)
-    const before = time - graph.rememberMillis + 1
+  function* ({ graph, memo, receivers, snapshots, tasks, now }: Parts, time: Time) {
+    const neededFrom = snapshots.neededFrom()
+    memo.clearMetadata(time, neededFrom)
+    const before = Math.min(time - graph.rememberMillis + 1, neededFrom)
     // A batch that is generated ahead of a clock that was set back.
     if (before >= now()) return
-    yield* receivers.cleanup(before)
-    tasks.forgetBefore(before, [])
+    if (before > -Infinity) yield* receivers.cleanup(before)
+    tasks.forget({ before, blocks: [], done: time, snapshots: snapshots.removable() })
   }
 )
 
+/** The states that each output depends on. */
+const statesByOutput = ({ node, outputs }: DStreamGraph): ReadonlyMap<string, ReadonlyArray<StreamId>> => {
+  const above = (id: StreamId): ReadonlyArray<StreamId> => {
+    const { checkpointMillis, parents } = node(id)!
+    return [...parents.flatMap(above), ...(checkpointMillis === undefined ? [] : [id])]
+  }
+  return new Map(outputs.map(({ id, stream }) => [id, [...new Set(above(stream))]]))
+}
+
 const jobRunner = ({ graph, memo, tasks, border, context }: Parts) => {
+  const states = statesByOutput(graph)
   const outputs = new Map<string, GraphOutput>(graph.outputs.map((output) => [output.id, output]))
   const act = ({ time, output }: Job.Job, action: OutputAction, rdd: SealedRDD): Effect.Effect<unknown, JobFailed> => {
     const run: BatchReader.RunAction = (on, what, partitions) =>
       tasks.runJob({ rdd: on, action: what, partitions, time, output })
-    if (action.kind === "foreachPartition") return run(rdd, { kind: "foreachPartition", output })
-    return Effect.provideContext(action.run(BatchReader.make(rdd, border, run)), context) as Effect.Effect<
-      unknown,
-      JobFailed
-    >
+    const asJob = (effect: Effect.Effect<unknown, any, any>): Effect.Effect<unknown, JobFailed> =>
+      Effect.provideContext(effect, context)
+    if (action.kind === "foreachBatch") return asJob(action.run(BatchReader.make(rdd, border, run)))
+    const partitions = run(rdd, { kind: "foreachPartition", output })
+    const { commit } = action
+    if (commit === undefined) return partitions
+    const batch = { time, output, app: graph.manifest.app, numPartitions: rdd.numPartitions }
+    return Effect.andThen(partitions, () => asJob(commit(batch)))
   }
   return Effect.fnUntraced(function* (job: Job.Job) {
     const { stream, output } = outputs.get(job.output)!
     const rdd = yield* Effect.provideService(GeneratedRDDs.getOrCompute(stream, job.time), GeneratedRDDs.Memo, memo)
-    if (rdd !== undefined) yield* act(job, output.action, rdd)
+    if (rdd === undefined) return
+    yield* act(job, output.action, rdd)
+    // An output may have read a part of the batch, or nothing: its states take their step all the same.
+    for (const state of states.get(job.output)!) {
+      const view = memo.getOrCompute(state, job.time)
+      if (view === undefined || tasks.isComplete(RddIds.stateId(state, job.time))) continue
+      const { time, output } = job
+      yield* tasks.runJob({ rdd: view, action: { kind: "take", count: 0 }, time, output })
+    }
   })
 }
 

@@ -15,8 +15,8 @@ import type { BlockId } from "../../core/blocks/ReceivedBlock.ts"
 import { JobFailed } from "../../core/dstream/Batch.ts"
 import type { BatchPlan, Payload } from "../../core/dstream/BatchPlan.ts"
 import type { SealedRDD } from "../../core/dstream/Derivation.ts"
-import type { Action, TaskResult } from "../../core/protocol/ExecutorProtocol.ts"
-import type { ExecutorId, PartitionIndex } from "../../core/protocol/Ids.ts"
+import type { Action, Forget, TaskResult } from "../../core/protocol/ExecutorProtocol.ts"
+import type { ExecutorId, PartitionIndex, RddId, StreamId } from "../../core/protocol/Ids.ts"
 import { jobGraph } from "../../core/scheduling/JobGraph.ts"
 import { timeOf } from "../../core/rdd/RddId.ts"
 import * as Machine from "../../core/scheduling/TaskScheduler.ts"
@@ -32,6 +32,9 @@ export interface TaskSchedulerOptions {
   readonly digest: (rdd: SealedRDD) => string
   /** The executors that hold a block, as far as is known; an executor that does not hold one is none of them any more. */
   readonly blockLocations: Pick<BlockLocations, "of" | "notAt">
+  /** The RDD of an id, and whether a snapshot shall be taken of that version of a state. */
+  readonly rdd: (id: RddId) => SealedRDD
+  readonly snapshotDue: (state: SealedRDD) => boolean
   readonly settings: {
     readonly maxTaskFailures: number
     readonly maxStageRepairs: number
@@ -43,6 +46,9 @@ export interface TaskSchedulerOptions {
   /** A lost block is read as empty, by setting; told once. */
   readonly onBlockIgnored?: ((block: BlockId, batch: Time, reason: string) => void) | undefined
   readonly onTaskRetried?: ((retry: TaskRetried) => void) | undefined
+  /** Every partition of a version of a state has a snapshot. */
+  readonly onSnapshotComplete?: ((operator: StreamId, time: Time) => void) | undefined
+  readonly onSnapshotFailed?: ((state: RddId, partition: PartitionIndex, reason: string) => void) | undefined
 }
 
 export type TaskRetried = Extract<Machine.Command, { readonly kind: "TaskRetried" }>
@@ -61,9 +67,11 @@ export interface TaskScheduler {
   /** The values of an action, one per partition. */
   readonly runJob: (request: JobRequest) => Effect.Effect<ReadonlyArray<Payload | undefined>, JobFailed>
   readonly executorEvent: (event: PlacementEvent) => void
-  /** No task will need what batches before `time` made: forgotten here and by every executor. */
-  readonly forgetBefore: (time: Time, blocks: ReadonlyArray<BlockId>) => void
-  readonly counts: () => { readonly jobs: number; readonly shuffles: number; readonly executors: number }
+  /** Whether nothing of a shuffle or state is missing. */
+  readonly isComplete: (stage: RddId) => boolean
+  /** No task will need what batches before `before` made: forgotten here and by every executor. */
+  readonly forget: (what: Omit<Forget, "kind">) => void
+  readonly counts: () => { readonly jobs: number; readonly stages: number; readonly executors: number }
 }
 
 interface RunningJob {
@@ -94,7 +102,9 @@ class Driver implements TaskScheduler {
       const graph = jobGraph(request.rdd, request.partitions, {
         digest: this.options.digest,
         locations: (block) => this.options.blockLocations.of(block),
-        isKnown: (shuffle) => Machine.isKnown(this.state, shuffle)
+        isKnown: (stage) => Machine.isKnown(this.state, stage),
+        rdd: this.options.rdd,
+        snapshotDue: this.options.snapshotDue
       })
       this.jobs.set(job, { request, resume })
       this.dispatch({ kind: "JobSubmitted", job, graph, action: request.action })
@@ -115,6 +125,10 @@ class Driver implements TaskScheduler {
         const { attempt, result, task } = message
         const holders = result.kind === "BlockLost" ? this.holdersOf(result) : undefined
         this.dispatch({ kind: "TaskEnded", executor, task, attempt, result, holders })
+      } else if (message.kind === "SnapshotTaken") {
+        this.dispatch({ kind: "SnapshotTaken", state: message.state, partition: message.partition })
+      } else if (message.kind === "SnapshotFailed") {
+        this.options.onSnapshotFailed?.(message.state, message.partition, message.reason)
       }
     }
   }
@@ -130,14 +144,18 @@ class Driver implements TaskScheduler {
     this.dispatch({ kind: "ExecutorAdded", executor })
   }
 
-  forgetBefore(time: Time, blocks: ReadonlyArray<BlockId>): void {
-    this.dispatch({ kind: "Forgotten", before: time })
-    for (const executor of this.sentUpTo.keys()) this.options.send(executor, { kind: "Forget", before: time, blocks })
+  isComplete(stage: RddId): boolean {
+    return Machine.isComplete(this.state, stage)
   }
 
-  counts(): { readonly jobs: number; readonly shuffles: number; readonly executors: number } {
-    const { executors, jobs, shuffles } = this.state
-    return { jobs: jobs.size, shuffles: shuffles.size, executors: executors.size }
+  forget(what: Omit<Forget, "kind">): void {
+    this.dispatch({ kind: "Forgotten", before: what.before })
+    for (const executor of this.sentUpTo.keys()) this.options.send(executor, { kind: "Forget", ...what })
+  }
+
+  counts(): { readonly jobs: number; readonly stages: number; readonly executors: number } {
+    const { executors, jobs, stages } = this.state
+    return { jobs: jobs.size, stages: stages.size, executors: executors.size }
   }
 
   private dispatch(event: Machine.Event): void {
@@ -164,6 +182,7 @@ class Driver implements TaskScheduler {
       return this.options.onBlockIgnored?.(command.block, timeOf(command.stage), command.reason)
     }
     if (command.kind === "TaskRetried") return this.options.onTaskRetried?.(command)
+    if (command.kind === "SnapshotComplete") return this.options.onSnapshotComplete?.(command.operator, command.time)
     const running = this.jobs.get(command.job)
     if (running === undefined) return
     this.jobs.delete(command.job)

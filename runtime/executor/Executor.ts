@@ -5,7 +5,7 @@
  * | --- | --- |
  * | RunTasks | its plans join the log, its tasks wait for one of `taskSlots` workers; an attempt that came before: no change |
  * | StartReceiver, StopReceiver, UpdateRate, ReceiverAnswer | to the receivers' supervisor |
- * | Forget | plans, shuffles and blocks are dropped |
+ * | Forget | plans, shuffles, blocks, kept partitions and versions of states are dropped |
  * | Peers | see `BlockReplicator` |
  * | StopExecutor | `run` ends, at once; what runs is interrupted when its scope closes |
  * | FetchShuffle, FetchBlock, ReplicateBlock and their answers | see `Peers`; also while tasks run, for they give way |
@@ -19,14 +19,22 @@ import { Clock, type Context, Deferred, Effect, Exit, Queue, type Scope } from "
 import type { BlockId } from "../../core/blocks/ReceivedBlock.ts"
 import type { Derivation } from "../../core/dstream/Derivation.ts"
 import type { InputDefinition } from "../../core/dstream/InputDStream.ts"
-import type { ReceiverAnswer, RunTasks, TaskDescription, ToExecutor } from "../../core/protocol/ExecutorProtocol.ts"
+import type {
+  Forget,
+  ReceiverAnswer,
+  RunTasks,
+  TaskDescription,
+  ToExecutor
+} from "../../core/protocol/ExecutorProtocol.ts"
 import type { ExecutorId, StreamId } from "../../core/protocol/Ids.ts"
 import { Border } from "../../core/protocol/RecordCodec.ts"
 import * as BlockReader from "./BlockReader.ts"
 import type { ExecutorLink, Incoming } from "./ExecutorLink.ts"
+import type { StateRunner } from "./state/StateRunner.ts"
 import type { Peers } from "./Peers.ts"
 import type { ShuffleStore } from "./shuffle/ShuffleStore.ts"
-import * as TaskRunner from "./TaskRunner.ts"
+import type { PartitionCache } from "./tasks/PartitionCache.ts"
+import * as TaskRunner from "./tasks/TaskRunner.ts"
 
 /** The supervisor of this executor's receivers; its calls return at once. */
 export interface Receivers {
@@ -57,9 +65,13 @@ export interface ExecutorOptions {
   readonly inputs: (stream: StreamId) => InputDefinition<any, any, any> | undefined
   readonly outputs: (output: string) => TaskRunner.PartitionFunction | undefined
   readonly shuffles: ShuffleStore
+  readonly states: StateRunner
+  readonly cache: PartitionCache
   readonly peers: Peers
   readonly blocks: Blocks
   readonly receivers: Receivers
+  /** What goes beside plans, shuffles and blocks when the driver says that batches are done with. */
+  readonly forget: (what: Forget) => void
   /** What the app's layer provides, built in this executor. */
   readonly context: Context.Context<any>
   readonly settings: ExecutorSettings
@@ -108,15 +120,16 @@ export const run = Effect.fnUntraced(
 
 /** What each of the driver's messages does. */
 const orders = (
-  { blocks, derivation, receivers, shuffles }: ExecutorOptions,
+  { blocks, derivation, receivers, shuffles, ...options }: ExecutorOptions,
   queue: Queue.Queue<Waiting>,
   stop: () => void
 ): (message: ToExecutor) => void => {
   const isNew = firstTimeOnly()
-  const forget = (before: number, gone: ReadonlyArray<BlockId>) => {
-    derivation.forgetBefore(before)
-    shuffles.forgetBefore(before)
-    blocks.remove(gone)
+  const forget = (what: Forget) => {
+    derivation.forgetBefore(what.before)
+    shuffles.forgetBefore(what.before)
+    blocks.remove(what.blocks)
+    options.forget(what)
   }
   return (message) => {
     switch (message.kind) {
@@ -137,7 +150,7 @@ const orders = (
       case "Peers":
         return blocks.peers(message.executors)
       case "Forget":
-        return forget(message.before, message.blocks)
+        return forget(message)
       case "StopExecutor":
         return stop()
     }

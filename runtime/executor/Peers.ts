@@ -6,7 +6,7 @@
  * | `fetch`, `replicate` | the request is sent under a number of its own; it ends with Fetched or Replicated, or with PeerLost |
  * | Fetched, Replicated | ends the request of that number; unknown or repeated: no change |
  * | PeerLost | ends all that was asked of that peer, and whatever is asked of it later |
- * | FetchShuffle | answered at once from the shuffle store, while tasks run too: they give way |
+ * | FetchShuffle, FetchState | answered at once from the shuffle store or the states, while tasks run too: they give way |
  * | FetchBlock | answered from the block manager, by a supervised fiber, for it may read a disk; a read that fails is told |
  * | ReplicateBlock | stored by the BlockReplicator, in a supervised fiber; repeated, or of a peer that is gone: no change |
  *
@@ -20,8 +20,9 @@ import type { BlockId } from "../../core/blocks/ReceivedBlock.ts"
 import type { Payload } from "../../core/dstream/BatchPlan.ts"
 import { describeError } from "../../core/protocol/describeError.ts"
 import type { ToPeer } from "../../core/protocol/ExecutorProtocol.ts"
-import type { ExecutorId } from "../../core/protocol/Ids.ts"
+import type { ExecutorId, PartitionIndex, RddId } from "../../core/protocol/Ids.ts"
 import { Border } from "../../core/protocol/RecordCodec.ts"
+import type { StateView } from "../../core/state/StateStore.ts"
 import type { ExecutorLink } from "./ExecutorLink.ts"
 import { messageOf } from "./TaskFault.ts"
 import type { ShuffleStore } from "./shuffle/ShuffleStore.ts"
@@ -33,7 +34,7 @@ type Asked<K extends ToPeer["kind"]> = Omit<Message<K>, "request">
 
 export type Fetched = Message<"Fetched">
 export type Replicated = Message<"Replicated">
-export type Fetch = Asked<"FetchShuffle"> | Asked<"FetchBlock">
+export type Fetch = Asked<"FetchShuffle"> | Asked<"FetchBlock"> | Asked<"FetchState">
 export type Replicate = Asked<"ReplicateBlock">
 
 export interface Peers {
@@ -46,6 +47,8 @@ export interface Peers {
 /** What an executor answers its peers from. */
 export interface Held {
   readonly shuffles: ShuffleStore
+  /** What a version of a state shows; undefined: it is not here. */
+  readonly states: (state: RddId, partition: PartitionIndex, view: StateView) => ReadonlyArray<unknown> | undefined
   readonly blocks: {
     readonly get: (block: BlockId) => Effect.Effect<BlockContents | undefined, unknown>
     /** A block that is kept packed, as a copy that may be given away. */
@@ -104,6 +107,8 @@ export const make = Effect.fnUntraced(function* (
           return end(message.request, Effect.succeed(message))
         case "FetchShuffle":
           return link.toPeer(peer, answerShuffle(held.shuffles, border, message))
+        case "FetchState":
+          return link.toPeer(peer, answerState(held, border, message))
         case "FetchBlock":
           return void fork(
             Effect.map(answerBlock(held.blocks, border, message), (answer) => link.toPeer(peer, answer))
@@ -130,6 +135,15 @@ const answerShuffle = (store: ShuffleStore, border: Border["Service"], asked: Me
     blocks.push(block)
   }
   return packed(border, asked.request, blocks)
+}
+
+const answerState = (
+  { states }: Held,
+  border: Border["Service"],
+  { partition, request, state, view }: Message<"FetchState">
+): Fetched => {
+  const records = states(state, partition, view)
+  return records === undefined ? absent(request, {}) : packed(border, request, records)
 }
 
 const answerBlock = (

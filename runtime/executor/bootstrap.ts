@@ -9,10 +9,12 @@ import * as GeneratedRDDs from "../../core/dstream/GeneratedRDDs.ts"
 import type { AnyStreamingApp } from "../../core/dstream/StreamingApp.ts"
 import type { Handshake } from "../../core/protocol/ExecutorProtocol.ts"
 import type { StreamId } from "../../core/protocol/Ids.ts"
+import type { StateRDD } from "../../core/rdd/Stage.ts"
 import { Border } from "../../core/protocol/RecordCodec.ts"
 import { fromSettings } from "../../core/receiving/ReceivingSettings.ts"
 import { buildLayer } from "../appLayer.ts"
 import * as Supervisor from "../Supervisor.ts"
+import { SnapshotSpace } from "../storage/SnapshotSpace.ts"
 import { SpillSpace } from "../storage/SpillSpace.ts"
 import * as BlockManager from "./BlockManager.ts"
 import * as BlockReplicator from "./BlockReplicator.ts"
@@ -22,6 +24,9 @@ import * as Peers from "./Peers.ts"
 import { blockManagerBased } from "./ReceivedBlockHandler.ts"
 import * as ReceiverHost from "./ReceiverHost.ts"
 import * as ShuffleStore from "./shuffle/ShuffleStore.ts"
+import * as StateRunner from "./state/StateRunner.ts"
+import * as StateSnapshots from "./state/StateSnapshots.ts"
+import * as PartitionCache from "./tasks/PartitionCache.ts"
 
 export interface ExecutorBootstrap {
   readonly app: AnyStreamingApp
@@ -32,7 +37,7 @@ export interface ExecutorBootstrap {
 /** Runs until the driver says StopExecutor; fails where the app's layer does, or where a part of the executor dies. */
 export const runExecutor = Effect.fnUntraced(function* (
   { app, handshake, link }: ExecutorBootstrap
-): Effect.fn.Return<void, unknown, Border | SpillSpace | Scope.Scope> {
+): Effect.fn.Return<void, unknown, Border | SpillSpace | SnapshotSpace | Scope.Scope> {
   const graph = DStreamGraph.make(app)
   const difference = DStreamGraph.difference(graph.manifest, handshake.manifest)
   if (difference !== undefined) return link.toDriver({ kind: "ExecutorRefused", difference })
@@ -45,8 +50,16 @@ export const runExecutor = Effect.fnUntraced(function* (
   const fork = yield* Supervisor.make((cause) => void Deferred.doneUnsafe(died, Exit.failCause(cause)))
   const { executor, toDriver } = link
   const shuffles = ShuffleStore.make()
+  const derivation = GeneratedRDDs.make(graph, settings)
+  const snapshots = yield* StateSnapshots.make(yield* SnapshotSpace, toDriver)
+  const states = StateRunner.make(executor, snapshots)
+  const cache = PartitionCache.make(blockManager)
   const peers: Peers.Peers = yield* Peers.make(link, {
     shuffles,
+    states: (state, partition, view) => {
+      const chunks = states.read(derivation.rdd(state) as StateRDD, partition, view)
+      return chunks === undefined ? undefined : Array.from(chunks).flat(1)
+    },
     blocks: blockManager,
     accept: (from, what) => replicator.accept(from, what)
   })
@@ -64,13 +77,22 @@ export const runExecutor = Effect.fnUntraced(function* (
   const outputs = new Map(graph.outputs.map(({ id, output }) => [id, output.action]))
   const run = Executor.run({
     link,
-    derivation: GeneratedRDDs.make(graph, settings),
+    derivation,
     inputs,
     outputs: (id) => {
       const action = outputs.get(id)
       return action?.kind === "foreachPartition" ? action.run : undefined
     },
     shuffles,
+    states,
+    cache,
+    forget: ({ done, snapshots: gone = [] }) => {
+      for (const [operator, before] of gone) snapshots.removeBefore(operator, before)
+      if (done === undefined) return
+      const keptFrom = (operator: StreamId) => done - (graph.node(operator)?.viewMillis ?? 0) + 1
+      states.forgetBefore(keptFrom)
+      fork(cache.forgetBefore(keptFrom))
+    },
     peers,
     blocks: {
       get: blockManager.get,

@@ -153,7 +153,9 @@ const fromPlans = (it: Program, plans: ReadonlyArray<BatchPlan>, times: Readonly
     const parts = {
       send: (...to: Parameters<Executors["send"]>) => started.send(...to),
       planLog: memo,
-      digest: memo.digest.bind(memo)
+      digest: memo.digest.bind(memo),
+      rdd: memo.rdd.bind(memo),
+      snapshotDue: () => false
     }
     const tasks = TaskScheduler.make({ ...parts, blockLocations: new BlockLocations(), settings: resolved })
     const { manifest } = graph

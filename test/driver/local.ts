@@ -12,6 +12,7 @@ import { runExecutor } from "../../runtime/executor/bootstrap.ts"
 import * as LocalPlacement from "../../runtime/placement/LocalPlacement.ts"
 import { Placement } from "../../runtime/placement/Placement.ts"
 import * as BlockStorage from "../../runtime/storage/BlockStorage.ts"
+import { SnapshotSpace } from "../../runtime/storage/SnapshotSpace.ts"
 import { SpillSpace } from "../../runtime/storage/SpillSpace.ts"
 
 export interface LocalOptions extends StreamingContext.RunOptions {
@@ -55,11 +56,13 @@ export const layerOf = (
   { executors = 1, coded = false, executorApp = app, kill = new Killer(), heard }: LocalOptions
 ) => {
   const border = coded ? Border.coded(messagePack) : Border.local
+  const snapshots = SnapshotSpace.of({ storage: BlockStorage.memory(), codec: messagePack })
   const executor: LocalPlacement.RunExecutor = (started) =>
     runExecutor({ app: executorApp, ...started, link: overheard(started.link, heard) }).pipe(
       Effect.raceFirst(kill.mortal(started.link.executor)),
       Effect.provideService(Border, border),
-      Effect.provideService(SpillSpace, { storage: BlockStorage.memory(), codec: messagePack })
+      Effect.provideService(SpillSpace, { storage: BlockStorage.memory(), codec: messagePack }),
+      Effect.provideService(SnapshotSpace, snapshots)
     )
   return Layer.mergeAll(
     Layer.succeed(Placement, Placement.of(LocalPlacement.make({ runExecutor: executor, executors }))),

@@ -115,7 +115,8 @@ it("what a holder answers tells a block that it cannot read from one that it can
     const accept = () => Effect.undefined
     const link = { executor: "e1", host: "here", toDriver: () => {}, onMessage: () => {} }
     const toPeer = (_: string, message: ToPeer) => void answers.push(message)
-    const peers = yield* Peers.make({ ...link, toPeer }, { shuffles: ShuffleStore.make(), blocks, accept }).pipe(
+    const held = { shuffles: ShuffleStore.make(), states: () => undefined, blocks, accept }
+    const peers = yield* Peers.make({ ...link, toPeer }, held).pipe(
       Effect.provideService(Border, border)
     )
     peers.receive("e0", { kind: "FetchBlock", request: 1, block: "torn" })

@@ -24,6 +24,7 @@ const lonely = Effect.gen(function* () {
     onMessage: () => {}
   }, {
     shuffles: ShuffleStore.make(),
+    states: () => undefined,
     blocks: { get: () => Effect.succeed(undefined), getPacked: () => Effect.undefined },
     accept: (from, { block }) => Effect.as(Effect.sync(() => void kept.push(`${from} ${block}`)), undefined)
   })

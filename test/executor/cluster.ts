@@ -3,22 +3,28 @@
  * and lineage that is written by hand in place of a graph. Executors can be killed: without a word, as a crash would.
  */
 import { Cause, Context, Effect, Exit, Fiber, Queue, Scope } from "effect"
+import { messagePack } from "../../adapters/codec/MessagePack.ts"
 import type { BlockContents } from "../../core/blocks/BlockContents.ts"
 import type { BatchPlan, Payload } from "../../core/dstream/BatchPlan.ts"
 import type { Derivation, SealedRDD } from "../../core/dstream/Derivation.ts"
 import type { InputDefinition } from "../../core/dstream/InputDStream.ts"
 import type { JobFailed } from "../../core/dstream/Batch.ts"
 import { digest } from "../../core/protocol/Digest.ts"
-import type { Action, ToExecutor, ToPeer } from "../../core/protocol/ExecutorProtocol.ts"
+import type { Action, Forget, ToExecutor, ToPeer } from "../../core/protocol/ExecutorProtocol.ts"
 import { Border, type RecordCodec } from "../../core/protocol/RecordCodec.ts"
 import * as RDD from "../../core/rdd/RDD.ts"
-import { make as makeId } from "../../core/rdd/RddId.ts"
+import { make as makeId, statePosition } from "../../core/rdd/RddId.ts"
+import type { StateRDD } from "../../core/rdd/Stage.ts"
 import * as TaskScheduler from "../../runtime/driver/TaskScheduler.ts"
 import type { ExecutorLink, Incoming } from "../../runtime/executor/ExecutorLink.ts"
 import * as Executor from "../../runtime/executor/Executor.ts"
 import * as Peers from "../../runtime/executor/Peers.ts"
 import * as ShuffleStore from "../../runtime/executor/shuffle/ShuffleStore.ts"
-import type { PartitionFunction } from "../../runtime/executor/TaskRunner.ts"
+import * as StateRunner from "../../runtime/executor/state/StateRunner.ts"
+import * as StateSnapshots from "../../runtime/executor/state/StateSnapshots.ts"
+import * as PartitionCache from "../../runtime/executor/tasks/PartitionCache.ts"
+import type { PartitionFunction } from "../../runtime/executor/tasks/TaskRunner.ts"
+import * as BlockStorage from "../../runtime/storage/BlockStorage.ts"
 
 /** JSON, which says so where a value cannot travel. */
 export const jsonCodec: RecordCodec = {
@@ -40,7 +46,7 @@ export const seal = (top: RDD.AnyRDD, stream: string, time: number): SealedRDD =
     const known = copies.get(rdd)
     if (known !== undefined) return known
     const parents = RDD.parentsOf(rdd).map(walk)
-    const id = makeId({ stream, time, position: position++ })
+    const id = makeId({ stream, time, position: rdd.lineage.kind === "state" ? statePosition : position++ })
     const copy = RDD.sealed(rdd, parents, { id, operator: stream, time })
     copies.set(rdd, copy)
     return copy
@@ -117,6 +123,8 @@ export interface ClusterOptions {
   readonly settings?: Partial<Executor.ExecutorSettings>
   readonly limits?: Partial<TaskScheduler.TaskSchedulerOptions["settings"]>
   readonly locations?: (block: string) => ReadonlyArray<string>
+  /** Whether a snapshot is taken of the states of a batch. */
+  readonly snapshotDue?: (time: number) => boolean
 }
 
 export interface Member {
@@ -141,6 +149,7 @@ export class Cluster {
   onPeer: (from: string, to: string, message: ToPeer) => void = () => {}
   readonly scheduler: TaskScheduler.TaskScheduler
   readonly border: Border["Service"]
+  readonly snapshotSpace = { storage: BlockStorage.memory(), codec: messagePack }
   private readonly options: ClusterOptions
   private readonly inboxes = new Map<string, Queue.Queue<Incoming>>()
   private readonly scope: Scope.Scope
@@ -162,6 +171,8 @@ export class Cluster {
       },
       planLog: this.lineage,
       digest: (rdd) => this.lineage.digest(rdd),
+      rdd: (id) => this.lineage.rdd(id),
+      snapshotDue: ({ identity }) => this.options.snapshotDue?.(identity.time) ?? false,
       blockLocations: {
         of: options.locations ?? (() => []),
         notAt: (block, at) => void this.notAt.push(`${block} ${at}`)
@@ -208,9 +219,29 @@ export class Cluster {
       void receiverOrders.push([what, ...rest].join(" "))
     const shuffles = ShuffleStore.make()
     const get = (block: string) => Effect.sync(() => blocks.get(block))
-    const held = { shuffles, blocks: { get, getPacked: () => Effect.undefined }, accept: () => Effect.undefined }
+    const { toDriver } = link
+    const snapshots = yield* Scope.provide(StateSnapshots.make(this.snapshotSpace, toDriver), this.scope)
+    const states = StateRunner.make(executor, snapshots)
+    const held: Peers.Held = {
+      shuffles,
+      states: (state, partition, view) => {
+        const chunks = states.read(lineage.rdd(state) as StateRDD, partition, view)
+        return chunks === undefined ? undefined : [...chunks].flat(1)
+      },
+      blocks: { get, getPacked: () => Effect.undefined },
+      accept: () => Effect.undefined
+    }
+    const kept = new Map<string, BlockContents>()
+    const cache = PartitionCache.make({
+      get: (name) => Effect.sync(() => kept.get(name)),
+      put: (name, contents) => Effect.sync(() => (kept.set(name, contents), { records: undefined, bytes: 0 })),
+      remove: (names) => Effect.sync(() => [...names].forEach((name) => kept.delete(name)))
+    })
     const options = {
       shuffles,
+      states,
+      cache,
+      forget: ({ done = 0 }: Forget) => states.forgetBefore(() => done),
       derivation: lineage,
       inputs: this.options.inputs ?? (() => undefined),
       outputs: this.options.outputs ?? (() => undefined),

@@ -218,11 +218,11 @@ it("a plan is sent to each executor once; what is forgotten is forgotten everywh
       yield* two.collect("sums", time)
     }
     for (const { lineage } of two.members.values()) assert.deepEqual(lineage.added, [1, 2, 3])
-    assert.equal(two.scheduler.counts().shuffles, 3)
-    two.scheduler.forgetBefore(3, ["b1"])
+    assert.equal(two.scheduler.counts().stages, 3)
+    two.scheduler.forget({ before: 3, blocks: ["b1"] })
     yield* two.settled(({ members }) => [...members.values()].every(({ removed }) => removed.length > 0))
     for (const { lineage } of two.members.values()) assert.deepEqual([...lineage.log.keys()], [3])
-    assert.equal(two.scheduler.counts().shuffles, 1)
+    assert.equal(two.scheduler.counts().stages, 1)
     assert.deepEqual(total(yield* two.collect("sums", 3)), { a: 4, b: 7, c: 4 })
   }))
 

@@ -25,8 +25,17 @@ export function partitionsOf(rdd: AnyRDD): Partitions {
         ? spreadByKey(parent, dependency.partitioner)
         : combineByKey(parent, dependency.partitioner, dependency.combiner)
     }
+    case "zipped": {
+      const parents = lineage.parents.map(partitionsOf)
+      return parents[0]!.map((_, i) => [...lineage.f(parents.map((partitions) => partitions[i]!))])
+    }
+    case "persisted":
+      return partitionsOf(lineage.parent)
     case "input":
       throw new Error("the model does not read inputs: give the records as a literal")
+    case "state":
+    case "stateView":
+      throw new Error("the model keeps state by itself, not by its lineage")
   }
 }
 

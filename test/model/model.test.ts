@@ -4,7 +4,7 @@
 import * as assert from "node:assert/strict"
 import { test } from "node:test"
 import { Effect, Schema } from "effect"
-import * as DStream from "../../core/dstream/DStream.ts"
+import * as DStream from "../../core/operators/mod.ts"
 import type { Partitioner } from "../../core/rdd/Partitioner.ts"
 import * as RDD from "../../core/rdd/RDD.ts"
 import { batchOf, recordsOf } from "./model.ts"

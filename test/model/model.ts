@@ -10,8 +10,9 @@ import type { AnyRDD } from "../../core/rdd/RDD.ts"
 import * as RDD from "../../core/rdd/RDD.ts"
 import { HashPartitioner, type Partitioner } from "../../core/rdd/Partitioner.ts"
 import type { Time } from "../../core/time/Time.ts"
+import { isJoin, joined } from "./joins.ts"
 import { partitionsOf } from "./lineage.ts"
-import { type Combine, combineByKey, flat, type Partitions, reduction, spreadEvenly } from "./Partitions.ts"
+import { type Combine, combineByKey, flat, type Partitions, reduction, spreadByKey, spreadEvenly } from "./Partitions.ts"
 import { runEffect } from "./runEffect.ts"
 
 export interface ModelWorld {
@@ -28,11 +29,13 @@ export function batchOf(stream: AnyDStream, time: Time, world: ModelWorld): Part
   const parents = stream.parents.map((parent) => batchOf(parent, time, world))
   const present = parents.filter((parent) => parent !== undefined)
   if (present.length < parents.length) {
-    if (parents.length === 1 && stream.kind !== "transform") return undefined
+    if (parents.length === 1 && !stream.kind.startsWith("transform")) return undefined
     throw new Error(`${stream.kind} needs a data set from each of its parents`)
   }
   if (stream.kind === "union") return present.flat(1)
-  return interpret(stream, present[0]!, time, world)
+  if (stream.kind.startsWith("transform")) return transformed(stream, present, time, world)
+  if (isJoin(stream.kind)) return joined(stream.kind, present[0]!, present[1]!, partitionerOf(stream, world))
+  return interpret(stream, present[0]!, world)
 }
 
 /** All records of a stream's data set at a batch time. */
@@ -50,12 +53,16 @@ interface Params {
   readonly options: { numPartitions?: number; partitioner?: Partitioner; mapSideCombine?: boolean } | undefined
 }
 
-function interpret(stream: AnyDStream, parent: Partitions, time: Time, world: ModelWorld): Partitions {
+const partitionerOf = ({ params }: AnyDStream, world: ModelWorld): Partitioner => {
+  const { options } = params as unknown as Params
+  return options?.partitioner ?? HashPartitioner(options?.numPartitions ?? world.defaultParallelism)
+}
+
+function interpret(stream: AnyDStream, parent: Partitions, world: ModelWorld): Partitions {
   const params = stream.params as unknown as Params
   const { f, options } = params
-  const partitioner = () => options?.partitioner ?? HashPartitioner(options?.numPartitions ?? world.defaultParallelism)
   const each = (change: (records: ReadonlyArray<any>) => ReadonlyArray<any>): Partitions => parent.map(change)
-  const byKey = (pairs: Partitions, combine: Combine) => combineByKey(pairs, partitioner(), combine)
+  const byKey = (pairs: Partitions, combine: Combine) => combineByKey(pairs, partitionerOf(stream, world), combine)
   switch (stream.kind) {
     case "map":
     case "mapToPair":
@@ -88,8 +95,10 @@ function interpret(stream: AnyDStream, parent: Partitions, time: Time, world: Mo
       return [[flat(parent).length]]
     case "reduce":
       return [reduction(flat(parent), f)]
-    case "transform":
-      return transformed(stream, parent, time, world)
+    case "partitionBy":
+      return spreadByKey(parent, partitionerOf(stream, world))
+    case "persist":
+      return parent
     default:
       throw new Error(`The model does not know the operator "${stream.kind}": add it to test/model/model.ts`)
   }
@@ -109,10 +118,17 @@ const counting: Combine = {
   mapSide: true
 }
 
-function transformed(stream: AnyDStream, parent: Partitions, time: Time, world: ModelWorld): Partitions {
+function transformed(
+  stream: AnyDStream,
+  parents: ReadonlyArray<Partitions>,
+  time: Time,
+  world: ModelWorld
+): Partitions {
   const sideValues = Object.fromEntries(
     Object.keys(stream.sideValues).map((key) => [key, world.sideValue?.(stream, key, time)])
   )
-  const f = stream.params["f"] as (rdd: AnyRDD, batch: { time: Time; sideValues: unknown }) => AnyRDD
-  return partitionsOf(f(RDD.fromLineage({ kind: "literal", partitions: parent }), { time, sideValues }))
+  const f = stream.params["f"] as (...values: ReadonlyArray<unknown>) => AnyRDD
+  const rdds = parents.map((partitions) => RDD.fromLineage({ kind: "literal", partitions }))
+  const batch = { time, sideValues }
+  return partitionsOf(stream.kind === "transformAll" ? f(rdds, batch) : f(...rdds, batch))
 }

@@ -23,7 +23,9 @@ const show = ({ source, steps }: Chain): string => {
     ? source.shuffle.identity.id
     : source.kind === "literal"
     ? source.records.join(",")
-    : source.stream
+    : source.kind === "input"
+    ? source.stream
+    : source.kind
   return [`${from}[${source.partition}]`, ...steps.map(({ op }: OperatorStep) => op.kind)].join(" ")
 }
 
@@ -58,15 +60,21 @@ test("all chains at once are the chains one by one, and a job's graph has each s
       chains.map(show),
       Array.from({ length: rdd.numPartitions }, (_, partition) => show(chainOf(rdd, partition)))
     )
-    const graph = jobGraph(rdd, undefined, { digest: () => "d", locations: () => [], isKnown: () => false })
-    const ids = graph.shuffles.map(({ stage }) => stage)
+    const graph = jobGraph(rdd, undefined, {
+      digest: () => "d",
+      locations: () => [],
+      isKnown: () => false,
+      rdd: () => assert.fail("no state here"),
+      snapshotDue: () => false
+    })
+    const ids = graph.stages.map(({ stage }) => stage)
     const shuffles = shufflesIn(rdd).filter((shuffle) => ids.includes(shuffle.identity.id))
     assert.deepEqual(shuffles.map(({ identity }) => identity.id).sort(), [...ids].sort())
     assert.equal(new Set(ids).size, ids.length)
-    graph.shuffles.forEach(({ tasks }, at) =>
-      tasks.forEach(({ reads }) => assert.ok(reads === undefined || ids.indexOf(reads) < at))
+    graph.stages.forEach(({ tasks }, at) =>
+      tasks.forEach(({ reads }) => reads.forEach(({ stage }) => assert.ok(ids.indexOf(stage) < at)))
     )
-    for (const { reads } of graph.result.tasks) assert.ok(reads === undefined || ids.includes(reads))
+    for (const { reads } of graph.result.tasks) for (const { stage } of reads) assert.ok(ids.includes(stage))
   }))
 })
 

@@ -20,14 +20,19 @@ const failed: TaskResult = { kind: "Failed", operator: "op", partition: 0, messa
 
 const taskSpec = (partition: number, more: Partial<TaskSpec> = {}): TaskSpec => ({
   partition,
-  reads: undefined,
+  reads: [],
   block: undefined,
   affinity: partition,
   ...more
 })
 
+/** The whole of a shuffle. */
+const all = (stage: string) => [{ stage, partition: undefined }]
+
 const stageSpec = (stage: string, tasks: ReadonlyArray<TaskSpec>): StageSpec => ({
   stage,
+  work: "map",
+  snapshot: false,
   operator: stage,
   digest: "d",
   tasks
@@ -69,8 +74,8 @@ class World {
   }
 
   couldRun(): boolean {
-    const { jobs, shuffles } = this.state
-    const isReady = (reads: string | undefined) => reads === undefined || shuffles.get(reads)?.unfinished === 0
+    const { jobs, stages } = this.state
+    const isReady = (reads: TaskSpec["reads"]) => reads.every(({ stage }) => stages.get(stage)?.unfinished === 0)
     return [...jobs.values()].some((job) =>
       [job.stage, ...demandOf(this.state, job)].some(({ waiting }) => waiting.some(({ spec }) => isReady(spec.reads)))
     )
@@ -93,7 +98,7 @@ class World {
       }
       return
     }
-    if (command.kind === "TaskRetried") return
+    if (command.kind === "TaskRetried" || command.kind === "SnapshotComplete") return
     if (command.kind === "BlockIgnored") {
       assert.ok(!this.ignored.has(command.block), `block ${command.block} is told twice`)
       return void this.ignored.add(command.block)
@@ -108,12 +113,12 @@ class World {
   }
 
   submit(job: number, graph: JobGraph): void {
-    for (const stage of [graph.result, ...graph.shuffles]) {
-      for (const task of stage.tasks) this.reads.set(`${stage.stage}/${task.partition}`, task.reads)
+    for (const stage of [graph.result, ...graph.stages]) {
+      for (const task of stage.tasks) this.reads.set(`${stage.stage}/${task.partition}`, task.reads[0]?.stage)
     }
-    const shuffles = graph.shuffles.filter(({ stage }) => !TaskScheduler.isKnown(this.state, stage))
+    const stages = graph.stages.filter(({ stage }) => !TaskScheduler.isKnown(this.state, stage))
     this.submitted.set(job, graph.result.tasks.map(({ partition }) => `${graph.result.stage}/${partition}`))
-    this.step({ kind: "JobSubmitted", job, graph: { ...graph, shuffles }, action: { kind: "collect" } })
+    this.step({ kind: "JobSubmitted", job, graph: { ...graph, stages }, action: { kind: "collect" } })
   }
 
   forget(before: number): void {
@@ -183,17 +188,17 @@ class World {
 /** Three shuffles, one behind the other, shared by jobs; results read one or two of them, by partition. */
 const shuffleSpecs = (time: number): ReadonlyArray<StageSpec> => [
   stageSpec(`s@${time}:0`, [0, 1, 2].map((p) => taskSpec(p, { block: { block: `b${p}`, executors: [`e${p}`] } }))),
-  stageSpec(`s@${time}:1`, [0, 1].map((p) => taskSpec(p, { reads: `s@${time}:0` }))),
-  stageSpec(`s@${time}:2`, [taskSpec(0), taskSpec(1, { reads: `s@${time}:1` })])
+  stageSpec(`s@${time}:1`, [0, 1].map((p) => taskSpec(p, { reads: all(`s@${time}:0`) }))),
+  stageSpec(`s@${time}:2`, [taskSpec(0), taskSpec(1, { reads: all(`s@${time}:1`) })])
 ]
 
 const graphOf = (job: number, time: number, top: number): JobGraph => ({
-  shuffles: shuffleSpecs(time),
+  stages: shuffleSpecs(time),
   result: stageSpec(`r${job}@${time}:9`, [
-    taskSpec(0, { reads: `s@${time}:${top}` }),
-    taskSpec(1, { reads: `s@${time}:${top}` }),
+    taskSpec(0, { reads: all(`s@${time}:${top}`) }),
+    taskSpec(1, { reads: all(`s@${time}:${top}`) }),
     taskSpec(2),
-    taskSpec(3, { reads: `s@${time}:${(top + 1) % 3}` })
+    taskSpec(3, { reads: all(`s@${time}:${(top + 1) % 3}`) })
   ])
 })
 
@@ -280,7 +285,7 @@ const two = (settings = { maxTaskFailures: 4, maxStageRepairs: 10 }): World => {
 }
 
 const inputJob = (job: number, tasks: number): JobGraph => ({
-  shuffles: [],
+  stages: [],
   result: stageSpec(`r${job}@1:0`, Array.from({ length: tasks }, (_, p) => taskSpec(p)))
 })
 
@@ -298,7 +303,7 @@ test("a partition goes to the executor of its number, in every job the same", ()
 test("a block is read where it is, and an idle executor takes what is left", () => {
   const world = two()
   const block = { block: "b", executors: ["e1"] }
-  world.submit(1, { shuffles: [], result: stageSpec("r@1:0", [0, 1, 2, 3].map((p) => taskSpec(p, { block }))) })
+  world.submit(1, { stages: [], result: stageSpec("r@1:0", [0, 1, 2, 3].map((p) => taskSpec(p, { block }))) })
   assert.deepEqual(placesOf(world), ["e0:1", "e1:0", "e1:2"])
   world.finish()
 })
@@ -373,8 +378,8 @@ test("many readers of one lost executor spend one repair of their stage", () => 
   const world = two({ maxTaskFailures: 1, maxStageRepairs: 1 })
   world.add()
   const shuffle = stageSpec("s@1:0", [0, 1, 2].map((p) => taskSpec(p)))
-  const readers = Array.from({ length: 6 }, (_, p) => taskSpec(p, { reads: "s@1:0" }))
-  world.submit(1, { shuffles: [shuffle], result: stageSpec("r@1:1", readers) })
+  const readers = Array.from({ length: 6 }, (_, p) => taskSpec(p, { reads: all("s@1:0") }))
+  world.submit(1, { stages: [shuffle], result: stageSpec("r@1:1", readers) })
   for (let i = 0; i < 3; i++) world.end(0, world.honest(world.running[0]!))
   world.lose("e2")
   world.finish()
@@ -386,9 +391,9 @@ test("a job that reads what was forgotten fails with the remedy", () => {
   world.submit(1, graphOf(1, 1, 2))
   world.finish()
   world.step({ kind: "Forgotten", before: 2 })
-  const graph = { shuffles: [], result: stageSpec("r@2:0", [taskSpec(0, { reads: "s@1:2" })]) }
+  const graph = { stages: [], result: stageSpec("r@2:0", [taskSpec(0, { reads: all("s@1:2") })]) }
   world.submit(2, graph)
-  assert.match(world.failures[0]!.message, /reads shuffle s@1:2, which was forgotten.*remember/)
+  assert.match(world.failures[0]!.message, /reads s@1:2, of which something was forgotten.*remember/)
 })
 
 test("a job of no partition ends at once", () => {

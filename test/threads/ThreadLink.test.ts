@@ -5,9 +5,9 @@ import * as assert from "node:assert/strict"
 import { EventEmitter } from "node:events"
 import { test } from "node:test"
 import type { MessagePort } from "node:worker_threads"
-import { resolve } from "../../core/dstream/Settings.ts"
 import * as ThreadLink from "../../adapters/threads/ThreadLink.ts"
 import type { Incoming } from "../../runtime/executor/ExecutorLink.ts"
+import { handshake } from "../placement/handshake.ts"
 
 /** A port that still hands over, after it was closed, what was on its way: as the real one may. */
 class SlowPort extends EventEmitter {
@@ -33,15 +33,7 @@ const start: ThreadLink.Start = {
   host: "here",
   program: "program.ts",
   scratch: "scratch",
-  handshake: {
-    appName: "test",
-    epoch: 1,
-    batchMillis: 1000,
-    settings: resolve([], { batchMillis: 1000, executors: 1 }),
-    config: {},
-    manifest: { app: "test", batchMillis: 1000, operators: [], outputs: [] },
-    codeFingerprint: "c"
-  }
+  handshake
 }
 
 const lineOf = (incoming: Incoming): string =>

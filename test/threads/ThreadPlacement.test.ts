@@ -76,7 +76,7 @@ it.live("threads reach each other directly, and bulk data is moved; the driver k
       work: { kind: "map" },
       digest: "",
       plans: [plan],
-      places: { blocks: [], ignored: [], shuffles: [] },
+      places: { blocks: [], ignored: [], shuffles: [], states: [] },
       tasks: []
     }
     executors.send("executor-1", run)

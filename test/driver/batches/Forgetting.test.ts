@@ -51,9 +51,9 @@ it("the task scheduler forgets the shuffles of batches before a time, and tells 
       two.plan({ time })
       yield* two.collect("sums", time)
     }
-    assert.equal(two.scheduler.counts().shuffles, 3)
-    two.scheduler.forgetBefore(3, [])
-    assert.deepEqual(two.scheduler.counts(), { jobs: 0, shuffles: 1, executors: 2 })
+    assert.equal(two.scheduler.counts().stages, 3)
+    two.scheduler.forget({ before: 3, blocks: [] })
+    assert.deepEqual(two.scheduler.counts(), { jobs: 0, stages: 1, executors: 2 })
     const told = two.sent.filter(([, { kind }]) => kind === "Forget")
     assert.deepEqual(told.map(([executor]) => executor), ["executor-1", "executor-2"])
     yield* two.settled(({ members }) => [...members.values()].every(({ lineage }) => lineage.log.size === 1))

@@ -18,6 +18,7 @@ import * as StreamingContext from "../../../runtime/driver/StreamingContext.ts"
 import { runExecutor } from "../../../runtime/executor/bootstrap.ts"
 import { Placement } from "../../../runtime/placement/Placement.ts"
 import * as BlockStorage from "../../../runtime/storage/BlockStorage.ts"
+import { SnapshotSpace } from "../../../runtime/storage/SnapshotSpace.ts"
 import { SpillSpace } from "../../../runtime/storage/SpillSpace.ts"
 import { drawFaults, type FaultKind, type FaultPlan, Faults } from "../Faults.ts"
 import { makeChecker } from "../invariants/Invariant.ts"
@@ -261,6 +262,7 @@ class Run {
   private makePlacement(): SimulatedPlacement {
     const { world, faults } = this
     const start = world.chance.split("starts of executors")
+    const snapshots = SnapshotSpace.of({ storage: slowDisk(world.chance.split("snapshots")), codec: messagePack })
     return new SimulatedPlacement({
       world,
       network: new Network(world, messagePack, faults.network),
@@ -275,7 +277,8 @@ class Run {
           Effect.provideService(SpillSpace, {
             storage: slowDisk(world.chance.split(`disk ${node.name}`)),
             codec: messagePack
-          })
+          }),
+          Effect.provideService(SnapshotSpace, snapshots)
         )
     })
   }

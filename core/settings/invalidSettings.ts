@@ -1,0 +1,70 @@
+/**
+ * invalidSettings: what is wrong with settings as a user wrote them, all at once, each with its remedy.
+ *
+ * They may come from a program without types, a file, or the environment: nothing here trusts their shape.
+ */
+import { Schema } from "effect"
+import { describeValue } from "../protocol/describeValue.ts"
+import { definitions, type SettingName, settingNames } from "./definitions.ts"
+
+/** A setting that there is not, or one with a value that it cannot have. */
+export class InvalidSetting extends Schema.TaggedError<InvalidSetting>()("InvalidSetting", {
+  setting: Schema.String,
+  message: Schema.String,
+  remedy: Schema.String
+}) {}
+
+export const invalidSettings = (input: unknown): ReadonlyArray<InvalidSetting> => {
+  if (typeof input !== "object" || input === null || Array.isArray(input)) {
+    return [
+      new InvalidSetting({
+        setting: "settings",
+        message: `they have to be an object, and are ${describeValue(input)}`,
+        remedy: "write them as { concurrentJobs: 2 }, or leave them out"
+      })
+    ]
+  }
+  return Object.entries(input).flatMap(([setting, value]) => {
+    if (!Object.hasOwn(definitions, setting)) return [unknownSetting(setting, settingNames)]
+    const { what, holds } = definitions[setting as SettingName].need
+    if (value === undefined || holds(value)) return []
+    const message = `it has to be ${what}, and is ${describeValue(value)}`
+    return [new InvalidSetting({ setting, message, remedy: "change it, or leave it out" })]
+  })
+}
+
+/** A name that is none of `names`, with the one that was most likely meant. */
+export const unknownSetting = (setting: string, names: ReadonlyArray<string>): InvalidSetting => {
+  const near = nearest(setting, names)
+  return new InvalidSetting({
+    setting,
+    message: "there is no such setting",
+    remedy: near === undefined ? `the settings are ${names.join(", ")}` : `did you mean ${near}?`
+  })
+}
+
+/** The name with the fewest edits to the wrong one, if they are few. */
+const nearest = (wrong: string, names: ReadonlyArray<string>): string | undefined => {
+  const editsMax = Math.max(2, Math.floor(wrong.length / 3))
+  let best: { readonly name: string; readonly edits: number } | undefined
+  for (const name of names) {
+    const edits = editsBetween(wrong.toLowerCase().slice(0, nameCharactersMax), name.toLowerCase())
+    if (edits <= editsMax && (best === undefined || edits < best.edits)) best = { name, edits }
+  }
+  return best?.name
+}
+
+const nameCharactersMax = 60
+
+/** Levenshtein's distance, row by row. */
+const editsBetween = (a: string, b: string): number => {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)))
+    }
+    row = next
+  }
+  return row[b.length]!
+}
