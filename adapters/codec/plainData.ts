@@ -80,25 +80,25 @@ function walkRecord(value: object, depth: number): Kind {
 
 const notPlain = () => new Error("not plain data")
 
+/** Classes of views of an ArrayBuffer that travel; a Buffer does too, as a Uint8Array. */
+export const viewKinds: ReadonlyArray<new (buffer: ArrayBuffer) => ArrayBufferView> = [
+  DataView,
+  Int8Array,
+  Uint8Array,
+  Uint8ClampedArray,
+  Int16Array,
+  Uint16Array,
+  Int32Array,
+  Uint32Array,
+  Float32Array,
+  Float64Array,
+  BigInt64Array,
+  BigUint64Array
+]
+
 /** Prototypes of what travels whole. */
 const builtIns: ReadonlySet<unknown> = new Set(
-  [
-    Date,
-    ArrayBuffer,
-    DataView,
-    Buffer,
-    Int8Array,
-    Uint8Array,
-    Uint8ClampedArray,
-    Int16Array,
-    Uint16Array,
-    Int32Array,
-    Uint32Array,
-    Float32Array,
-    Float64Array,
-    BigInt64Array,
-    BigUint64Array
-  ].map(({ prototype }) => prototype)
+  [Date, ArrayBuffer, Buffer, ...viewKinds].map(({ prototype }) => prototype)
 )
 
 const isPlainBuiltIn = (value: object): boolean => builtIns.has(Object.getPrototypeOf(value))

@@ -3,7 +3,7 @@
  */
 import { needle } from "../data.ts"
 import { Effect } from "effect"
-import { check, DStream, linesOf, Memory, StreamingApp } from "./kit.ts"
+import { check, DStream, fullLoad, lineStream, StreamingApp } from "./kit.ts"
 
 const perPartition = 500_000
 
@@ -11,14 +11,9 @@ export const recordsPerBatch = 2 * perPartition
 
 export default StreamingApp.make({
   name: "grep-mem",
-  batchDuration: "20 millis",
-  settings: { missedTicks: "coalesce" },
+  ...fullLoad,
   outputs: [
-    Memory.stream({
-      numPartitions: 2,
-      read: ({ partition }) => linesOf(partition, perPartition),
-      records: () => perPartition
-    }).pipe(
+    lineStream(perPartition).pipe(
       DStream.filter((line) => line.includes(needle)),
       DStream.foreachBatch((batch) => Effect.map(batch.count, check))
     )

@@ -1,10 +1,22 @@
 /**
  * What the programs of the workloads share.
  */
+import * as Memory from "../../adapters/memory/mod.ts"
 import { lines } from "../data.ts"
 
 export { DStream, StreamingApp } from "../../core/mod.ts"
-export * as Memory from "../../adapters/memory/mod.ts"
+export { Memory }
+
+/** Of programs that are measured at full load: a batch is always due. */
+export const fullLoad = { batchDuration: "20 millis", settings: { missedTicks: "coalesce" } } as const
+
+/** So many lines a batch in each of two partitions. */
+export const lineStream = (perPartition: number) =>
+  Memory.stream({
+    numPartitions: 2,
+    read: ({ partition }) => linesOf(partition, perPartition),
+    records: () => perPartition
+  })
 
 const made = new Map<string, ReadonlyArray<string>>()
 

@@ -2,7 +2,7 @@
  * Numeric chain: 10,000,000 integers a batch; times 3, the odd ones, plus 1, summed.
  */
 import { Effect } from "effect"
-import { check, DStream, Memory, StreamingApp } from "./kit.ts"
+import { check, DStream, fullLoad, Memory, StreamingApp } from "./kit.ts"
 
 const perPartition = 5_000_000
 
@@ -22,8 +22,7 @@ export const integersOf = (partition: number, count = perPartition): ReadonlyArr
 
 export default StreamingApp.make({
   name: "numeric-chain",
-  batchDuration: "20 millis",
-  settings: { missedTicks: "coalesce" },
+  ...fullLoad,
   outputs: [
     Memory.stream({ numPartitions: 2, read: ({ partition }) => integersOf(partition), records: () => perPartition })
       .pipe(

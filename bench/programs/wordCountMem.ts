@@ -2,7 +2,7 @@
  * W2 wordcount-mem: 500,000 lines a batch in two partitions; their words are counted and the counts collected.
  */
 import { Effect } from "effect"
-import { check, DStream, linesOf, Memory, StreamingApp } from "./kit.ts"
+import { check, DStream, fullLoad, lineStream, StreamingApp } from "./kit.ts"
 
 const perPartition = 250_000
 
@@ -10,14 +10,9 @@ export const recordsPerBatch = 2 * perPartition
 
 export default StreamingApp.make({
   name: "wordcount-mem",
-  batchDuration: "20 millis",
-  settings: { missedTicks: "coalesce" },
+  ...fullLoad,
   outputs: [
-    Memory.stream({
-      numPartitions: 2,
-      read: ({ partition }) => linesOf(partition, perPartition),
-      records: () => perPartition
-    }).pipe(
+    lineStream(perPartition).pipe(
       DStream.flatMap((line) => line.split(" ")),
       DStream.mapToPair((word) => [word, 1]),
       DStream.reduceByKey((a, b) => a + b),

@@ -4,22 +4,12 @@
 import * as assert from "node:assert/strict"
 import { Deferred, Effect, Exit, Fiber, Scope } from "effect"
 import { TestClock } from "effect/testing"
-import type { Handshake, ToDriver, ToExecutor } from "../../core/protocol/ExecutorProtocol.ts"
-import { resolve } from "../../core/dstream/Settings.ts"
+import type { ToDriver, ToExecutor } from "../../core/protocol/ExecutorProtocol.ts"
 import type { ExecutorLink, Incoming } from "../../runtime/executor/ExecutorLink.ts"
 import * as LocalPlacement from "../../runtime/placement/LocalPlacement.ts"
 import type { PlacementEvent } from "../../runtime/placement/Placement.ts"
 import { it } from "../kit.ts"
-
-const handshake: Handshake = {
-  appName: "test",
-  epoch: 1,
-  batchMillis: 1000,
-  settings: resolve([], { batchMillis: 1000, executors: 1 }),
-  config: {},
-  manifest: { app: "test", batchMillis: 1000, operators: [], outputs: [] },
-  codeFingerprint: "c"
-}
+import { handshake } from "./handshake.ts"
 
 /** An executor that reports each order for a receiver, and passes fetches on to the peer that is named. */
 const echo = (link: ExecutorLink, stopped: Deferred.Deferred<void, Error>) => (incoming: Incoming) => {
