@@ -100,7 +100,7 @@ it("a setting that there is not is refused with the nearest name", () =>
       "backPressure: there is no such setting; did you mean backpressure?"
     ])
     const [far] = yield* ofSettings({ toString: 1 })
-    assert.match(far!, /^toString: there is no such setting; the settings are concurrentJobs, .*codeGeneration$/)
+    assert.match(far!, /^toString: there is no such setting; the settings are concurrentJobs, .*shuffleRecordsMax$/)
   }))
 
 it("a setting outside its values is refused, with what was written", () =>

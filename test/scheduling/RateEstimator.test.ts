@@ -3,7 +3,7 @@ import { test } from "node:test"
 import { Result } from "effect"
 import fc from "fast-check"
 import type { BatchInfo } from "../../core/scheduling/BatchInfo.ts"
-import { RateController } from "../../core/scheduling/RateController.ts"
+import { RateController, type RateControllerOptions } from "../../core/scheduling/RateController.ts"
 import { byName, pid, pidDefaults, type PIDSettings, type RateEstimator } from "../../core/scheduling/RateEstimator.ts"
 
 type Update = readonly [
@@ -132,15 +132,64 @@ const batch = (processingEndTime: number, records: number): BatchInfo => ({
   totalDelay: 10
 })
 
+const controllerOf = (estimator: RateEstimator | undefined, streams: RateControllerOptions["streams"]) =>
+  new RateController({ estimator, streams, initialRate: 500 })
+
 test("the controller publishes whole rates of the streams that it controls, after batches that are complete", () => {
-  const controller = new RateController(Result.getOrThrow(pid(plain)), ["a", "b"])
-  assert.deepEqual(controller.batchCompleted(batch(100, 10)), [])
-  assert.deepEqual(controller.batchCompleted({ ...batch(150, 10), processingEndTime: undefined }), [])
-  assert.deepEqual(controller.batchCompleted(batch(200, 12)), [{ stream: "a", rate: 1200 }])
+  const controller = controllerOf(Result.getOrThrow(pid(plain)), [{ stream: "a" }, { stream: "b" }])
+  assert.deepEqual(updates(controller, batch(100, 10)), [])
+  assert.deepEqual(updates(controller, { ...batch(150, 10), processingEndTime: undefined }), [])
+  assert.deepEqual(updates(controller, batch(200, 12)), [{ stream: "a", rate: 1200 }])
+  assert.deepEqual([controller.rate("a"), controller.rate("b"), controller.rate("c")], [1200, 500, undefined])
+})
+
+/** Always answers what it was made with. */
+const always = (rate: number | undefined): RateEstimator<number> => ({
+  name: "always",
+  initial: 0,
+  step: (state) => [state + 1, rate]
 })
 
 test("an estimator of one's own is asked after each batch", () => {
-  const always: RateEstimator<number> = { name: "always", initial: 0, step: (state) => [state + 1, 100.7] }
-  const controller = new RateController(always, ["a"])
-  assert.deepEqual(controller.batchCompleted(batch(100, 10)), [{ stream: "a", rate: 100 }])
+  assert.deepEqual(updates(controllerOf(always(100.7), [{ stream: "a" }]), batch(100, 10)), [{
+    stream: "a",
+    rate: 100
+  }])
 })
+
+test("the rate in force is never above the maximum, at first the initial rate, without backpressure the maximum", () => {
+  const slow = controllerOf(always(9000), [{ stream: "a", maxRate: 300 }])
+  assert.equal(slow.rate("a"), 300)
+  assert.deepEqual(updates(slow, batch(100, 10)), [{ stream: "a", rate: 300 }])
+  assert.equal(controllerOf(always(9000), [{ stream: "a", maxRate: 3000 }]).rate("a"), 500)
+  const free = controllerOf(undefined, [{ stream: "a", maxRate: 300 }, { stream: "b" }])
+  assert.deepEqual(updates(free, batch(100, 10)), [])
+  assert.deepEqual([free.rate("a"), free.rate("b")], [300, undefined])
+})
+
+test("an estimate that is not above zero is none; one below 1 is 1", () => {
+  for (const [estimate, expected] of [[0, []], [-5, []], [undefined, []], [0.2, [{ stream: "a", rate: 1 }]]] as const) {
+    assert.deepEqual(updates(controllerOf(always(estimate), [{ stream: "a" }]), batch(100, 10)), expected)
+  }
+})
+
+test("an estimator that throws, or answers what is no rate, is told by its name and the input's", () => {
+  const wrong: ReadonlyArray<readonly [step: unknown, message: RegExp]> = [
+    [() => {
+      throw new Error("no idea")
+    }, /the rate estimator "odd" threw Error: no idea for input a; correct it/],
+    [() => 100, /answered 100, not \[state, rate\]/],
+    [() => [0, NaN], /answered NaN, which is no rate/],
+    [() => [0, "100"], /answered "100", which is no rate/]
+  ]
+  for (const [step, message] of wrong) {
+    const controller = controllerOf({ name: "odd", initial: 0, step } as RateEstimator, [{ stream: "a" }])
+    const error = Result.getOrThrow(Result.flip(controller.batchCompleted(batch(100, 10))))
+    assert.equal(error._tag, "RateEstimatorFailed")
+    assert.match(error.message, message)
+  }
+})
+
+function updates(controller: RateController, batch: BatchInfo) {
+  return Result.getOrThrow(controller.batchCompleted(batch))
+}
