@@ -251,7 +251,9 @@ const stateMistakes = ({ id, slideMillis, stream }: GraphNode): ReadonlyArray<Mi
     if (stream.stateful === undefined || millis === undefined || (millis as number) > 0) continue
     mistakes.push({
       where: id,
-      message: Number.isNaN(millis) ? `its ${name} is no duration` : `a ${name} of ${String(millis)} ms is not possible`,
+      message: Number.isNaN(millis)
+        ? `its ${name} is no duration`
+        : `a ${name} of ${String(millis)} ms is not possible`,
       remedy: `write a duration above zero, such as "30 seconds"`
     })
   }

@@ -6,7 +6,15 @@
  * `core/rdd/pairs/joins.ts` gives. To join with a data set that is part of the program, use `RDD.of` inside `transform`.
  * Source: Spark Streaming's `PairDStreamFunctions`.
  */
-import { type ComputeContext, type DStream, lift, make, needed, type ShuffleOptions, spread } from "../dstream/DStream.ts"
+import {
+  type ComputeContext,
+  type DStream,
+  lift,
+  make,
+  needed,
+  type ShuffleOptions,
+  spread
+} from "../dstream/DStream.ts"
 import type { Partitioner } from "../rdd/Partitioner.ts"
 import * as Joins from "../rdd/pairs/joins.ts"
 import { spreadBy } from "../rdd/pairs/Partitioning.ts"

@@ -42,6 +42,8 @@ export const cache = <A, E, R>(self: DStream<A, E, R>): DStream<A, E, R> => pers
 export const unpersist = <A, E, R>(self: DStream<A, E, R>): DStream<A, E, R> =>
   keeper(self, (stream) => stream.kind === kind ? stream.parents[0]! : stream)
 
-/** Changes the stream that keeps the records: of a window, the one that it is made of. */
+/** Changes the stream that keeps the records: of a window, also of a window, the one that it is made of. */
 const keeper = <A, E, R>(self: DStream<A, E, R>, change: (stream: AnyDStream) => AnyDStream): DStream<A, E, R> =>
-  self.kind === "window" ? changed(self, { parents: self.parents.map(change) }) : change(self)
+  self.kind === "window"
+    ? changed(self, { parents: self.parents.map((parent) => keeper(parent, change)) })
+    : change(self)

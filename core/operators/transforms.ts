@@ -49,7 +49,9 @@ const transforming = <S extends Side.SideValues>(
       const rdd = apply(rdds, { time: context.time, sideValues: values as Side.Values<S> })
       if (isRDD(rdd)) return rdd
       const returned = rdd === undefined || rdd === null ? "no RDD" : `${describeValue(rdd)}, not an RDD`
-      throw new Error(`the function given to ${kind} returned ${returned}; to say that there is nothing, return RDD.of([])`)
+      throw new Error(
+        `the function given to ${kind} returned ${returned}; to say that there is nothing, return RDD.of([])`
+      )
     }
   })
 }
@@ -69,8 +71,7 @@ export const transformWith = <A, B, C, E2, R2, const S extends Side.SideValues =
   f: (rdd: RDD.RDD<A>, that: RDD.RDD<B>, batch: TransformBatch<S>) => RDD.RDD<C>,
   options?: TransformOptions<S>
 ): <E, R>(self: DStream<A, E, R>) => DStream<C, E | E2 | Side.Errors<S>, R | R2 | Side.Requirements<S>> =>
-(self) =>
-  transforming<S>("transformWith", [self, that], f, ([rdd, other], batch) => f(rdd!, other!, batch), options)
+(self) => transforming<S>("transformWith", [self, that], f, ([rdd, other], batch) => f(rdd!, other!, batch), options)
 
 /** The RDDs of all streams in each batch, at least one stream, through `f`, which gets them in the order of the streams. */
 export const transformAll = <const Streams extends ReadonlyArray<AnyDStream>, B, const S extends Side.SideValues = {}>(

@@ -33,5 +33,4 @@ export const storageLevels: ReadonlyArray<StorageLevel> = [
   "DISK_ONLY_2"
 ]
 
-export const isStorageLevel = (value: unknown): value is StorageLevel =>
-  storageLevels.includes(value as StorageLevel)
+export const isStorageLevel = (value: unknown): value is StorageLevel => storageLevels.includes(value as StorageLevel)

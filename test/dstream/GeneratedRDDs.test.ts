@@ -7,7 +7,7 @@ import type { BatchPlan } from "../../core/dstream/BatchPlan.ts"
 import type { SealedRDD } from "../../core/dstream/Derivation.ts"
 import * as DStreamGraph from "../../core/dstream/DStreamGraph.ts"
 import * as GeneratedRDDs from "../../core/dstream/GeneratedRDDs.ts"
-import { DStream, LineageError, RDD, StreamingApp } from "../../core/mod.ts"
+import { DStream, HashPartitioner, LineageError, RDD, StreamingApp } from "../../core/mod.ts"
 import * as RddId from "../../core/rdd/RddId.ts"
 import { it } from "../kit.ts"
 
@@ -46,6 +46,24 @@ const steps: ReadonlyArray<(self: DStream.DStream<any>) => DStream.DStream<any>>
   DStream.countByValue(),
   (self) => self.pipe(DStream.union(self)),
   (self) => self.pipe(DStream.mapToPair((x) => [x, 1]), DStream.groupByKey({ numPartitions: 4 })),
+  (self) => self.pipe(DStream.mapToPair((x) => [x, 1]), DStream.partitionBy(HashPartitioner(3))),
+  (self) => {
+    const pairs = self.pipe(DStream.mapToPair((x) => [x, 1]))
+    return pairs.pipe(DStream.reduceByKey((a) => a), DStream.cogroup(pairs))
+  },
+  (self) => {
+    const pairs = self.pipe(DStream.mapToPair((x) => [x, 1]))
+    return pairs.pipe(DStream.fullOuterJoin(pairs, { numPartitions: 3 }))
+  },
+  DStream.cache,
+  (self) => self.pipe(DStream.persist("DISK_ONLY")),
+  (self) => self.pipe(DStream.transformWith(input, (rdd, that) => rdd.pipe(RDD.union(that), RDD.distinct()))),
+  (self) =>
+    DStream.transformAll(
+      [input, self],
+      ([rdd, that]) =>
+        rdd.pipe(RDD.keyBy(String), RDD.join(that.pipe(RDD.keyBy(String))), RDD.sortByKey({ bounds: ["1", "2"] }))
+    ),
   DStream.transform((rdd, { time }) =>
     time % 2000 === 0 ? rdd : rdd.pipe(RDD.map((x) => x), RDD.union(RDD.of([1, 2], 2)))
   )

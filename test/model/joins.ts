@@ -30,8 +30,11 @@ const joinPartition = (
 ): ReadonlyArray<Pair> => {
   const keys = new Map([...left, ...right].toReversed().map(([key]) => [keyText(key), key]))
   const inOrder = [...new Set([...left, ...right].map(([key]) => keyText(key)))]
-  const of = (pairs: ReadonlyArray<Pair>, text: string) => pairs.filter(([key]) => keyText(key) === text).map(([, v]) => v)
-  return inOrder.flatMap((text) => pairsOf(of(left, text), of(right, text)).map((value): Pair => [keys.get(text), value]))
+  const of = (pairs: ReadonlyArray<Pair>, text: string) =>
+    pairs.filter(([key]) => keyText(key) === text).map(([, v]) => v)
+  return inOrder.flatMap((text) =>
+    pairsOf(of(left, text), of(right, text)).map((value): Pair => [keys.get(text), value])
+  )
 }
 
 const product = (left: Values, right: Values): Values => left.flatMap((one) => right.map((other) => [one, other]))

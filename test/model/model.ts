@@ -12,7 +12,15 @@ import { HashPartitioner, type Partitioner } from "../../core/rdd/Partitioner.ts
 import type { Time } from "../../core/time/Time.ts"
 import { isJoin, joined } from "./joins.ts"
 import { partitionsOf } from "./lineage.ts"
-import { type Combine, combineByKey, flat, type Partitions, reduction, spreadByKey, spreadEvenly } from "./Partitions.ts"
+import {
+  type Combine,
+  combineByKey,
+  flat,
+  type Partitions,
+  reduction,
+  spreadByKey,
+  spreadEvenly
+} from "./Partitions.ts"
 import { runEffect } from "./runEffect.ts"
 
 export interface ModelWorld {

@@ -53,9 +53,10 @@ const rankOf = (key: unknown, depth: number): number => {
       if (isPlain(key)) return ranks.record
   }
   throw new UnorderedKey({
-    message: `The key to sort by is (or holds) ${describeValue(key)}${
-      depth >= keyDepthMax ? `, nested deeper than ${keyDepthMax} levels` : ""
-    }, which has no place in the order of keys: null, booleans, numbers and bigints, strings, tuples and plain records of ` +
+    message:
+      `The key to sort by is (or holds) ${describeValue(key)}${
+        depth >= keyDepthMax ? `, nested deeper than ${keyDepthMax} levels` : ""
+      }, which has no place in the order of keys: null, booleans, numbers and bigints, strings, tuples and plain records of ` +
       "these. Sort by such a value, or give `compare`"
   })
 }

@@ -37,7 +37,8 @@ export const byRange = (
 ): Partitioner => {
   if (bounds.length >= numPartitionsMax) {
     throw new InvalidPartitionCount({
-      message: `${bounds.length} bounds make more ranges than the ${numPartitionsMax} partitions that can be: give fewer`
+      message:
+        `${bounds.length} bounds make more ranges than the ${numPartitionsMax} partitions that can be: give fewer`
     })
   }
   const wrong = bounds.findIndex((bound, i) => i > 0 && !(compare(bounds[i - 1], bound) < 0))

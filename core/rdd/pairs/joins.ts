@@ -38,8 +38,7 @@ const groupSides: ZipPartitions = (sides) => {
 
 /** For each key on both sides, each value of this RDD with each of `that`. */
 export const join =
-  <K, W>(that: RDD<readonly [K, W]>, options?: ShuffleOptions) =>
-  <V>(self: RDD<readonly [K, V]>): RDD<[K, [V, W]]> =>
+  <K, W>(that: RDD<readonly [K, W]>, options?: ShuffleOptions) => <V>(self: RDD<readonly [K, V]>): RDD<[K, [V, W]]> =>
     flatMapValues(([left, right]: [Array<V>, Array<W>]) => pairUp(left, right))(cogroup(that, options)(self))
 
 /** As `join`, and the values of this RDD whose key `that` has not, with null. */

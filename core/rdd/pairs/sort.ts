@@ -31,12 +31,13 @@ export const sortByKey =
       records.toSorted(ascending ? (a, b) => order(a[0], b[0]) : (a, b) => order(b[0], a[0]))
     )
     if (bounds === undefined) return sort(self.numPartitions === 1 ? self : repartition(1)(self)) as RDD<any>
-    if (compare !== undefined) return sort(partitionBy(byRange("range by compare", bounds, ascending, compare))(self)) as RDD<any>
+    if (compare !== undefined) {
+      return sort(partitionBy(byRange("range by compare", bounds, ascending, compare))(self)) as RDD<any>
+    }
     const partitioner = RangePartitioner(bounds, { ascending })
     return fromLineage(sort(partitionBy(partitioner)(self)).lineage, { partitioner })
   }
 
 /** The records in the order of what `f` gives for each; `f` is asked once per record. */
-export const sortBy =
-  <A, C>(f: (record: A) => C, options?: SortOptions<C>) => (self: RDD<A>): RDD<A> =>
-    self.pipe(mapToPair((record: A) => [f(record), record]), sortByKey(options), map(([, record]) => record))
+export const sortBy = <A, C>(f: (record: A) => C, options?: SortOptions<C>) => (self: RDD<A>): RDD<A> =>
+  self.pipe(mapToPair((record: A) => [f(record), record]), sortByKey(options), map(([, record]) => record))

@@ -3,7 +3,7 @@
  */
 import { Clock, Effect, Schema } from "effect"
 import * as Memory from "../../../adapters/memory/mod.ts"
-import * as DStream from "../../../core/dstream/DStream.ts"
+import * as DStream from "../../../core/operators/mod.ts"
 import * as RDD from "../../../core/rdd/RDD.ts"
 import type { ReferenceProgram } from "./ReferenceProgram.ts"
 
