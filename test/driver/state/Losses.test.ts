@@ -1,0 +1,197 @@
+/**
+ * States in a whole engine: what a killed executor held is made again from its snapshot and the plans since; every step counts once.
+ */
+import assert from "node:assert/strict"
+import { Effect } from "effect"
+import { TestClock } from "effect/testing"
+import * as Memory from "../../../adapters/memory/mod.ts"
+import { DStream, type State, StateSpec, StreamingApp } from "../../../core/mod.ts"
+import type { StreamingEvent } from "../../../core/scheduling/StreamingListener.ts"
+import { it } from "../../kit.ts"
+import * as Local from "../local.ts"
+
+type Pair = readonly [string, number]
+type Collected = Array<{ readonly time: number; readonly records: ReadonlyArray<unknown> }>
+
+/** Batch b: some keys, always others, a few that come once. */
+const pairsOf = (batch: number): ReadonlyArray<Pair> =>
+  Array.from({ length: 12 }, (_, i): Pair => [`k${(batch * 5 + i * i) % 17}`, batch + i])
+
+const pairs = Memory.stream<Pair>({
+  numPartitions: 2,
+  read: ({ batch, partition }) => pairsOf(batch).filter((_, i) => i % 2 === partition)
+})
+
+const sum = (values: ReadonlyArray<number>, state = 0) => values.reduce((a, b) => a + b, state)
+
+/** The states after each batch, the obvious way. */
+const expected = (batches: number) => {
+  const totals = new Map<string, number>()
+  return Array.from({ length: batches }, (_, batch) => {
+    for (const [key, value] of pairsOf(batch)) totals.set(key, (totals.get(key) ?? 0) + value)
+    return [...totals].sort()
+  })
+}
+
+const sorted = (collected: Collected) => collected.map(({ records }) => (records as Array<[string, number]>).toSorted())
+
+interface Run {
+  readonly outputs: Collected
+  readonly events: ReadonlyArray<StreamingEvent>
+  /** Batch times of the steps that called the user's function for the key "k0". */
+  readonly steps: ReadonlyArray<number>
+}
+
+const killing = Effect.fnUntraced(function* (
+  kind: "update" | "map",
+  batches: number,
+  kills: ReadonlyMap<number, string>,
+  executors = 2
+) {
+  const outputs: Collected = []
+  const events: Array<StreamingEvent> = []
+  const steps: Array<number> = []
+  const state = kind === "update"
+    ? pairs.pipe(
+      DStream.updateStateByKey((values: ReadonlyArray<number>, state: number | undefined, { key, time }) => {
+        if (key === "k0") steps.push(time)
+        return sum(values, state)
+      }),
+      DStream.checkpoint("3 seconds")
+    )
+    : pairs.pipe(
+      DStream.mapWithState(StateSpec.make((_key: string, value: number | undefined, state: State<number>) => {
+        state.update((state.getOrUndefined() ?? 0) + (value ?? 0))
+        return state.get()
+      })),
+      DStream.checkpoint("3 seconds"),
+      DStream.stateSnapshots
+    )
+  const app = StreamingApp.make({
+    name: "states",
+    batchDuration: "1 second",
+    outputs: [state.pipe(DStream.collectTo(outputs))]
+  })
+  const kill = new Local.Killer()
+  const context = yield* Local.start(app, {
+    executors,
+    coded: true,
+    kill,
+    observers: [(event) => void events.push(event)]
+  })
+  for (let batch = 0; batch < batches; batch++) {
+    const victim = kills.get(batch)
+    if (victim !== undefined) kill.now(victim === "any" ? kill.alive()[0]! : victim)
+    yield* Effect.andThen(TestClock.adjust("1 second"), Local.settled)
+    yield* Local.settled
+  }
+  yield* TestClock.adjust("1 millis")
+  yield* context.stop()
+  const run: Run = { outputs, events, steps }
+  return run
+})
+
+for (const kind of ["update", "map"] as const) {
+  it(`${kind}: a run without faults has every state of every batch`, () =>
+    Effect.gen(function* () {
+      const { events, outputs } = yield* killing(kind, 12, new Map())
+      assert.deepEqual(sorted(outputs), expected(12))
+      const snapshots = events.flatMap((event) => event.kind === "SnapshotCompleted" ? [event.time] : [])
+      assert.deepEqual(snapshots, [3000, 6000, 9000, 12000])
+    }))
+
+  it(`${kind}: executors killed again and again cost no state and count nothing twice`, () =>
+    Effect.gen(function* () {
+      const kills = new Map([[2, "any"], [5, "any"], [6, "any"], [11, "any"], [20, "any"], [21, "any"]])
+      const { outputs } = yield* killing(kind, 25, kills)
+      assert.deepEqual(sorted(outputs), expected(25))
+    }))
+
+  it(`${kind}: with one executor, a kill restores the newest snapshot`, () =>
+    Effect.gen(function* () {
+      const { outputs } = yield* killing(kind, 16, new Map([[8, "any"], [14, "any"]]), 1)
+      assert.deepEqual(sorted(outputs), expected(16))
+    }))
+}
+
+it("after a loss the newest snapshot is read, and only the steps since are taken again", () =>
+  Effect.gen(function* () {
+    const { steps } = yield* killing("update", 10, new Map([[8, "any"]]), 1)
+    const taken = (time: number) => steps.filter((step) => step === time).length
+    assert.deepEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10].map((batch) => taken(batch * 1000)), [
+      1,
+      1,
+      1,
+      1,
+      1,
+      1,
+      2,
+      2,
+      1,
+      1
+    ])
+  }))
+
+it("two outputs over one state, side by side, see one history, and the function is called once for each", () =>
+  Effect.gen(function* () {
+    const calls: Array<string> = []
+    const counted = pairs.pipe(
+      DStream.updateStateByKey((values: ReadonlyArray<number>, state: number | undefined, { key, time }) => {
+        calls.push(`${time} ${key}`)
+        return sum(values, state)
+      })
+    )
+    const [all, doubled]: [Collected, Collected] = [[], []]
+    const app = StreamingApp.make({
+      name: "two",
+      batchDuration: "1 second",
+      outputs: [
+        counted.pipe(DStream.collectTo(all)),
+        counted.pipe(DStream.mapValues((n) => n * 2), DStream.collectTo(doubled))
+      ],
+      settings: { concurrentJobs: 2 }
+    })
+    yield* Local.start(app, { executors: 2 })
+    for (let batch = 0; batch < 8; batch++) yield* Effect.andThen(TestClock.adjust("1 second"), Local.settled)
+    assert.deepEqual(sorted(all), expected(8))
+    assert.deepEqual(sorted(doubled), expected(8).map((batch) => batch.map(([key, n]) => [key, n * 2])))
+    assert.equal(new Set(calls).size, calls.length)
+  }))
+
+it("a function that throws after half of a partition leaves the state as it was, and the retry counts once", () =>
+  Effect.gen(function* () {
+    const outputs: Collected = []
+    let faults = 3
+    let calls = 0
+    const stumbling = pairs.pipe(
+      DStream.updateStateByKey((values: ReadonlyArray<number>, state: number | undefined) => {
+        if (++calls % 9 === 0 && faults-- > 0) throw new Error("stumbled")
+        return sum(values, state)
+      }, { numPartitions: 1 })
+    )
+    const app = StreamingApp.make({
+      name: "stumbling",
+      batchDuration: "1 second",
+      outputs: [stumbling.pipe(DStream.collectTo(outputs))]
+    })
+    yield* Local.start(app, { executors: 2 })
+    for (let batch = 0; batch < 6; batch++) yield* Effect.andThen(TestClock.adjust("1 second"), Local.settled)
+    assert.ok(faults <= 0)
+    assert.deepEqual(sorted(outputs), expected(6))
+  }))
+
+it("an output that reads nothing has the state step all the same", () =>
+  Effect.gen(function* () {
+    let calls = 0
+    const lazy = pairs.pipe(
+      DStream.updateStateByKey((values: ReadonlyArray<number>, state: number | undefined) => {
+        calls++
+        return sum(values, state)
+      }),
+      DStream.foreachBatch(() => Effect.void)
+    )
+    const app = StreamingApp.make({ name: "lazy", batchDuration: "1 second", outputs: [lazy] })
+    yield* Local.start(app, { executors: 2 })
+    yield* Effect.andThen(TestClock.adjust("1 second"), Local.settled)
+    assert.equal(calls, new Set(pairsOf(0).map(([key]) => key)).size)
+  }))
