@@ -21,7 +21,7 @@
  * side is gone. Every handler is idempotent. Bulk data is always an `ArrayBuffer`, so that a link can transfer it.
  */
 import type { Manifest } from "../dstream/DStreamGraph.ts"
-import type { Settings } from "../dstream/Settings.ts"
+import type { Settings } from "../settings/Settings.ts"
 import type { BatchPlan, Payload } from "../dstream/BatchPlan.ts"
 import type { BlockId, ReceivedBlockInfo } from "../blocks/ReceivedBlock.ts"
 import type { StorageLevel } from "../receiving/StorageLevel.ts"

@@ -13,7 +13,7 @@
  * A context belongs to a scope; when that closes, what still runs is stopped at once. Source: Spark's `StreamingContext`.
  */
 import { Cause, Deferred, type Duration, Effect, Exit, Fiber, Option, Schema, Scope } from "effect"
-import type { SettingsInput } from "../../core/dstream/Settings.ts"
+import type { SettingsInput } from "../../core/settings/Settings.ts"
 import type { StreamingApp } from "../../core/dstream/StreamingApp.ts"
 import type { Border } from "../../core/protocol/RecordCodec.ts"
 import type { StreamingEvent, StreamingListener } from "../../core/scheduling/StreamingListener.ts"

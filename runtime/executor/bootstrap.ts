@@ -49,7 +49,7 @@ export const runExecutor = Effect.fnUntraced(function* (
   const died = Deferred.makeUnsafe<never, unknown>()
   const fork = yield* Supervisor.make((cause) => void Deferred.doneUnsafe(died, Exit.failCause(cause)))
   const { executor, toDriver } = link
-  const shuffles = ShuffleStore.make()
+  const shuffles = ShuffleStore.make(settings.shuffleRecordsMax)
   const derivation = GeneratedRDDs.make(graph, settings)
   const snapshots = yield* StateSnapshots.make(yield* SnapshotSpace, toDriver)
   const states = StateRunner.make(executor, snapshots)

@@ -6,7 +6,7 @@ import { test } from "node:test"
 import { Effect } from "effect"
 import fc from "fast-check"
 import * as Memory from "../../adapters/memory/mod.ts"
-import { resolve } from "../../core/dstream/Settings.ts"
+import { resolve } from "../../core/settings/Settings.ts"
 import { DStream, StreamingApp } from "../../core/mod.ts"
 import { it } from "../kit.ts"
 

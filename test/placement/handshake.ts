@@ -1,7 +1,7 @@
 /**
  * What executors of a program without operators are told at their start.
  */
-import { resolve } from "../../core/dstream/Settings.ts"
+import { resolve } from "../../core/settings/Settings.ts"
 import type { Handshake } from "../../core/protocol/ExecutorProtocol.ts"
 
 export const handshake: Handshake = {
