@@ -29,6 +29,7 @@ import { Placement, type PlacementError } from "../placement/Placement.ts"
 import * as EventLog from "../storage/EventLog.ts"
 import * as BatchPlanner from "./BatchPlanner.ts"
 import * as BatchReader from "./BatchReader.ts"
+import * as BatchSlice from "./BatchSlice.ts"
 import { BlockLocations } from "./BlockLocations.ts"
 import * as ExecutorEvents from "./ExecutorEvents.ts"
 import * as JobGenerator from "./JobGenerator.ts"
@@ -63,6 +64,7 @@ export interface StopReport {
 export interface Engine {
   /** Gracefully: nothing that was stored is lost. A stop at once cuts a graceful one short. */
   readonly stop: (graceful: boolean) => Effect.Effect<StopReport>
+  readonly slice: BatchSlice.Slice
 }
 
 export interface Hooks {
@@ -113,7 +115,7 @@ export const make = Effect.fnUntraced(function* (
   receivers.start()
   bus.post({ kind: "StreamingStarted", time: now() })
   generator.start({ zeroTime })
-  return { stop: stopper({ ...parts, generator, scheduler }) }
+  return { stop: stopper({ ...parts, generator, scheduler }), slice: BatchSlice.make({ ...parts, zeroTime }) }
 })
 
 /** All that a batch needs; returns when every executor is ready. */

@@ -13,14 +13,18 @@
  * A context belongs to a scope; when that closes, what still runs is stopped at once. Source: Spark's `StreamingContext`.
  */
 import { Cause, Deferred, type Duration, Effect, Exit, Fiber, Option, Schema, Scope } from "effect"
+import type { JobFailed } from "../../core/dstream/Batch.ts"
+import type { DStream } from "../../core/dstream/DStream.ts"
 import type { SettingsInput } from "../../core/settings/Settings.ts"
 import type { StreamingApp } from "../../core/dstream/StreamingApp.ts"
 import type { Border } from "../../core/protocol/RecordCodec.ts"
 import type { StreamingEvent, StreamingListener } from "../../core/scheduling/StreamingListener.ts"
-import { millisOf } from "../../core/time/Time.ts"
+import type { StreamId } from "../../core/protocol/Ids.ts"
+import { millisOf, type Time } from "../../core/time/Time.ts"
 import type { Placement } from "../placement/Placement.ts"
 import { awaitEnd } from "../placement/ExecutorSlots.ts"
 import * as Engine from "./Engine.ts"
+import type { SliceError } from "./BatchSlice.ts"
 import * as ListenerBus from "./ListenerBus.ts"
 
 /** A call that the state of the context does not allow. */
@@ -44,6 +48,12 @@ export interface StreamingContext<out E> {
    * at once there, or from a fiber of its own.
    */
   readonly stop: (options?: { readonly graceful?: boolean | undefined }) => Effect.Effect<Engine.StopReport>
+  /** The records of a stream over batch times from `from` to `to` (milliseconds, both included) that are remembered. */
+  readonly slice: <A>(
+    stream: DStream<A, any, any> | StreamId,
+    from: Time,
+    to: Time
+  ) => Effect.Effect<ReadonlyArray<A>, SliceError | JobFailed | IllegalState>
   /** Besides those given at the start; in any state. */
   readonly addListener: ListenerBus.ListenerBus["addListener"]
 }
@@ -155,6 +165,15 @@ export const make = <E>(
         Effect.map(Effect.timeoutOption(Deferred.await(terminated), millisOf(duration)), Option.isSome),
       // In a fiber of its own: whoever stops may be an output or a listener, which the stop itself has to end.
       stop: ({ graceful = false } = {}) => Effect.flatMap(Effect.forkDetach(end(graceful)), Fiber.join),
+      slice: <A>(stream: DStream<A, any, any> | StreamId, from: Time, to: Time) =>
+        Effect.suspend((): Effect.Effect<ReadonlyArray<A>, SliceError | JobFailed | IllegalState> => {
+          if (engine !== undefined && state === "Active") {
+            return engine.slice(stream, from, to) as Effect.Effect<ReadonlyArray<A>, SliceError | JobFailed>
+          }
+          const message =
+            `"${app.name}" is ${state.toLowerCase()} and has no batches to slice: it has not been started, or is over`
+          return Effect.fail(new IllegalState({ message }))
+        }),
       addListener: bus.addListener
     }
   })
