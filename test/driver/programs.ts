@@ -7,7 +7,7 @@ import { Effect, Schema } from "effect"
 import * as fc from "fast-check"
 import * as Memory from "../../adapters/memory/mod.ts"
 import * as Queue from "../../adapters/queue/mod.ts"
-import { DStream, RDD } from "../../core/mod.ts"
+import { DStream, HashPartitioner, RDD } from "../../core/mod.ts"
 
 type Step = (self: DStream.DStream<any>) => DStream.DStream<any>
 
@@ -15,6 +15,12 @@ type Step = (self: DStream.DStream<any>) => DStream.DStream<any>
 const size = (record: unknown): number => typeof record === "number" ? Math.abs(record) : JSON.stringify(record).length
 
 const pairs = DStream.mapToPair((record: unknown) => [`key ${size(record) % 4}`, record])
+
+/** Some of the keys of `pairs`, and others. */
+const otherPairs = DStream.mapToPair((record: unknown) => [`key ${size(record) % 3 + 2}`, record])
+
+/** So few of each partition that a join of many with many stays small. */
+const few = DStream.mapPartitions((records: ReadonlyArray<any>) => records.slice(0, 2))
 
 /** Changes each batch, and is recorded with it. */
 export const offset = (time: number): number => (time / 1000) % 7
@@ -57,7 +63,33 @@ export const steps: ReadonlyArray<Step> = [
         )
       }
     }
-  )
+  ),
+  DStream.cache,
+  DStream.persist("DISK_ONLY"),
+  (self) => self.pipe(pairs, DStream.partitionBy(HashPartitioner(2)), DStream.cache, DStream.mapValues(size)),
+  (self) => self.pipe(pairs, DStream.cogroup(self.pipe(few, otherPairs))),
+  (self) => self.pipe(few, pairs, DStream.join(self.pipe(few, otherPairs), { numPartitions: 2 })),
+  (self) => {
+    // Spread as the join wants it, and read where it is.
+    const sums = self.pipe(pairs, DStream.mapValues(size), DStream.reduceByKey((a, b) => a + b))
+    return sums.pipe(DStream.fullOuterJoin(self.pipe(few, otherPairs)), DStream.rightOuterJoin(sums))
+  },
+  (self) =>
+    self.pipe(
+      few,
+      DStream.transformWith(self, (rdd, that, { time }) =>
+        rdd.pipe(
+          RDD.keyBy(size),
+          RDD.leftOuterJoin(RDD.keyBy(() => time / 1000)(that), { numPartitions: 3 })
+        ))
+    ),
+  (self) =>
+    DStream.transformAll(
+      [self, self.pipe(DStream.count)],
+      ([rdd, counts]) =>
+        rdd.pipe(RDD.map(size), RDD.union(counts), RDD.distinct({ numPartitions: 2 }), RDD.sortBy((n) => n))
+    ),
+  DStream.transform((rdd) => rdd.pipe(RDD.keyBy(size), RDD.sortByKey({ bounds: [2, 9], ascending: false })))
 ]
 
 export interface Program {
