@@ -7,9 +7,10 @@
  * 3. to one that it prefers and that has fewer than `2 * taskSlots` tasks, so that the next is there when one ends;
  *    else it waits.
  *
- * A task that reads a version of a state runs at the executor that holds it, and waits for that one.  * A task prefers the executors that hold its block, the one that received it first. Without a block it prefers one by the number of its partition,
- * which is the same in every batch, so that what an executor keeps of a source is found again. A task that failed
- * tries the next one. The tasks of a stage for one executor go in one message.
+ * A task that reads a version of a state runs at the executor that holds it, and waits for that one. A task prefers the
+ * executors that hold its block, the one that received it first. Without a block it prefers one by the number of its
+ * partition, which is the same in every batch, so that what an executor keeps of a source is found again. A task that
+ * failed tries the next one. The tasks of a stage for one executor go in one message.
  */
 import type { Places } from "../protocol/ExecutorProtocol.ts"
 import type { ExecutorId } from "../protocol/Ids.ts"

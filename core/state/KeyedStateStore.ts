@@ -125,7 +125,8 @@ class KeyedStateStore implements StateStore {
     const version = this.state.version(time)
     if (version === undefined) {
       const newest = this.version === undefined ? "it has none" : `the newest is ${this.version} ms`
-      const message = `Partition ${this.partition.partition} of the state of "${this.partition.operator}" does not hold ` +
+      const message =
+        `Partition ${this.partition.partition} of the state of "${this.partition.operator}" does not hold ` +
         `version ${time} ms; ${newest}`
       throw new StateNotHeld({ ...this.where, message })
     }
@@ -202,7 +203,9 @@ const gathered = (kind: string, pieces: Iterable<unknown>) => {
       for (const record of piece.emitted) emitted.push(record)
       continue
     }
-    if (!isSlotsPiece(piece) || keys.length + piece.keys.length > header.slots) throw new Error("a piece of it is damaged")
+    if (!isSlotsPiece(piece) || keys.length + piece.keys.length > header.slots) {
+      throw new Error("a piece of it is damaged")
+    }
     const { length } = piece.keys
     if (piece.values.length !== length || piece.times.length !== length || piece.absent.some((at) => at >= length)) {
       throw new Error("the columns of a piece differ in length")
@@ -212,6 +215,8 @@ const gathered = (kind: string, pieces: Iterable<unknown>) => {
     for (let i = 0; i < length; i++) values.push(piece.values[i])
     for (const at of piece.absent) values[values.length - length + at] = absent
   }
-  if (keys.length !== header.slots || emitted.length !== (header.emitted ?? 0)) throw new Error("pieces of it are missing")
+  if (keys.length !== header.slots || emitted.length !== (header.emitted ?? 0)) {
+    throw new Error("pieces of it are missing")
+  }
   return { columns: { keys, values, times }, emitted: header.emitted === null ? undefined : emitted }
 }

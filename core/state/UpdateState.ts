@@ -133,7 +133,9 @@ function* updatePartition(
   for (const [key, next] of update(entries(), { time, partition })) {
     const slot = state.slotOf(key)
     if (slot < known ? returned[slot] === 1 : added.has(slot)) {
-      throw new Error(`the function given to updateStateByPartition of "${operator}" returned a key twice: return each once`)
+      throw new Error(
+        `the function given to updateStateByPartition of "${operator}" returned a key twice: return each once`
+      )
     }
     if (slot >= known) {
       if (!owns(key)) throw new Error(strayKey(operator, partition))

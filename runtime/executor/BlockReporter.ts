@@ -14,8 +14,8 @@ import type { StreamId } from "../../core/protocol/Ids.ts"
 import type { GeneratedBlock } from "../../core/receiving/BlockGenerator.ts"
 import { type StorageLevel, StoreError } from "../../core/receiving/Receiver.ts"
 import type { ReceivingSettings } from "../../core/receiving/ReceivingSettings.ts"
-import type { BlockError } from "./BlockManager.ts"
-import type { ReceivedBlockHandler } from "./ReceivedBlockHandler.ts"
+import type { BlockError } from "./blocks/BlockManager.ts"
+import type { ReceivedBlockHandler } from "./blocks/ReceivedBlockHandler.ts"
 
 /** Asks the driver once; it may never answer. */
 export type Ask = (message: ReceiverMessage) => Effect.Effect<ReceiverAnswer>

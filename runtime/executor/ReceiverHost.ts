@@ -11,7 +11,7 @@ import type { ReceiverAnswer, ReceiverMessage, ToDriver } from "../../core/proto
 import type { StreamId } from "../../core/protocol/Ids.ts"
 import type { ReceivingSettings } from "../../core/receiving/ReceivingSettings.ts"
 import type { Receivers } from "./Executor.ts"
-import type { ReceivedBlockHandler } from "./ReceivedBlockHandler.ts"
+import type { ReceivedBlockHandler } from "./blocks/ReceivedBlockHandler.ts"
 import * as ReceiverSupervisor from "./ReceiverSupervisor.ts"
 
 export interface ReceiverHostOptions {

@@ -25,7 +25,7 @@ import { type Receiver, type Store, StoreError } from "../../core/receiving/Rece
 import type { ReceivingSettings } from "../../core/receiving/ReceivingSettings.ts"
 import * as BlockGenerator from "./BlockGenerator.ts"
 import * as BlockReporter from "./BlockReporter.ts"
-import type { ReceivedBlockHandler } from "./ReceivedBlockHandler.ts"
+import type { ReceivedBlockHandler } from "./blocks/ReceivedBlockHandler.ts"
 
 export const errorReportsPerSecond = 10
 

@@ -11,8 +11,9 @@ import fc from "fast-check"
 import { directory } from "../../adapters/storage/directory.ts"
 import * as BlockContents from "../../core/blocks/BlockContents.ts"
 import { estimateBytes } from "../../core/blocks/SizeEstimator.ts"
-import type { RecordCodec } from "../../core/protocol/RecordCodec.ts"
-import * as BlockManager from "../../runtime/executor/BlockManager.ts"
+import type { Payload } from "../../core/dstream/BatchPlan.ts"
+import { Border, type RecordCodec } from "../../core/protocol/RecordCodec.ts"
+import * as BlockManager from "../../runtime/executor/blocks/BlockManager.ts"
 import * as BlockStorage from "../../runtime/storage/BlockStorage.ts"
 import { it } from "../kit.ts"
 
@@ -93,6 +94,38 @@ it("a record that cannot be encoded, and a damaged block, are errors that name t
     yield* manager.put("d", BlockContents.ofRecords([1, 2]), "DISK_ONLY")
     yield* storage.write("d", new Uint8Array([0, 1, 2]))
     assert.match((yield* Effect.flip(manager.get("d"))).message, /block d cannot be read: .*within a header/)
+  }))
+
+it("a block that came packed is kept so, counted by its bytes, and unpacked each time it is read", () =>
+  Effect.gen(function* () {
+    let unpacked = 0
+    const coded = Border.coded(codec)
+    const border = { ...coded, unpack: (payload: Payload) => (unpacked++, coded.unpack(payload)) }
+    const storage = BlockStorage.memory()
+    const manager = BlockManager.make({ storage, codec, border, memoryLimitBytes: 300 })
+    const contents = BlockContents.ofRecords(["a", "b"])
+    for (const block of ["m", "n", "d"]) {
+      const packed = border.pack(contents)
+      const level = block === "d" ? "DISK_ONLY_2" : "MEMORY_AND_DISK_2"
+      assert.deepEqual((yield* manager.putPacked(block, packed, 2, level)).records, 2)
+      assert.deepEqual(yield* manager.getPacked(block), packed)
+      const given = yield* manager.getPacked(block)
+      structuredClone(given, { transfer: [(given as { bytes: ArrayBuffer }).bytes] })
+    }
+    assert.equal(unpacked, 0)
+    for (const block of ["m", "n", "d", "m"]) assert.deepEqual(yield* manager.get(block), contents)
+    assert.equal(unpacked, 4)
+    assert.deepEqual([...storage.blocks.keys()], ["d"])
+    const bytes = storage.blocks.get("d")!.byteLength
+    assert.deepEqual([manager.stats().memoryBytes, manager.stats().diskBytes], [2 * bytes, bytes])
+    yield* manager.putPacked("by reference", { kind: "value", value: contents }, 2, "MEMORY_AND_DISK_2")
+    assert.equal(yield* manager.getPacked("by reference"), undefined)
+    const large = yield* Effect.flip(
+      manager.putPacked("l", { kind: "bytes", bytes: new ArrayBuffer(301) }, 1, "MEMORY_ONLY_2")
+    )
+    assert.equal(large.reason, "BlockTooLarge")
+    yield* manager.remove(["m", "n", "d", "by reference"])
+    assert.deepEqual([manager.stats().memoryBytes, manager.stats().diskBytes, storage.blocks.size], [0, 0, 0])
   }))
 
 test("the byte form of any block decodes to the same parts, and a cut one is an error", () => {

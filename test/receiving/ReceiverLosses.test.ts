@@ -58,3 +58,19 @@ it("a number of encoded records that is none is refused at once", () =>
     yield* TestClock.adjust(200)
     assert.deepEqual(infos(), [])
   }))
+
+it("a block that no other executor takes counts all the same, and that is told once, and again after one that was taken", () =>
+  Effect.gen(function* () {
+    const { receiver, store } = recorder({ storageLevel: "MEMORY_AND_DISK_2" })
+    const full = { partner: undefined, refusals: ["e2: no room"] }
+    const copies = [full, full, { partner: "e2", refusals: [] }, full, { partner: undefined, refusals: [] }]
+    const { errors, infos } = yield* supervised({ receiver, copy: () => copies.shift()! })
+    for (let i = 0; i < 5; i++) yield* store().array([i])
+    const alone = ["e1"]
+    assert.deepEqual(infos().map(({ locations }) => locations), [alone, alone, ["e1", "e2"], alone, alone])
+    assert.deepEqual(Object.keys(infos()[0]!).includes("degraded"), false)
+    const told = (block: string) =>
+      "From here on blocks are less safe than MEMORY_AND_DISK_2 says: " +
+      `block ${block} is kept by e1 alone, and would be lost with it: e2: no room`
+    assert.deepEqual(errors(), [told("s/2/4/0"), told("s/2/4/3")])
+  }))

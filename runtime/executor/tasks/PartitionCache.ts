@@ -10,7 +10,7 @@ import type { PartitionIndex, StreamId } from "../../../core/protocol/Ids.ts"
 import type { StorageLevel } from "../../../core/receiving/StorageLevel.ts"
 import type { Identity } from "../../../core/rdd/RDD.ts"
 import type { Time } from "../../../core/time/Time.ts"
-import type { BlockManager } from "../BlockManager.ts"
+import type { BlockManager } from "../blocks/BlockManager.ts"
 
 export interface PartitionCache {
   /** Undefined: it is not here, or cannot be read. */

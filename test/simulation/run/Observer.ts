@@ -29,6 +29,8 @@ export interface ObserverOptions {
   readonly isReplicated: (stream: StreamId) => boolean
   /** Executors that live, and have been there for long. */
   readonly steady: () => ReadonlyArray<ExecutorId>
+  /** After all delays and pauses. */
+  readonly later: (look: () => void) => void
   /** An executor has been told to forget. */
   readonly told: (executor: ExecutorId, forgotten: Forgotten) => void
 }
@@ -52,6 +54,7 @@ export class Observer {
   >()
   /** Blocks of which an executor was given a copy, by whom. */
   private readonly copiesAt = new Map<ExecutorId, Map<BlockId, ExecutorId>>()
+  private readonly planned = new Set<BlockId>()
   private readonly outputsAt = new Map<ExecutorId, Array<{ readonly shuffle: RddId; readonly mapPartition: number }>>()
 
   constructor(options: ObserverOptions) {
@@ -88,6 +91,8 @@ export class Observer {
     else if (message.kind === "ReceiverAnswer") this.answered(executor, message)
     else if (message.kind === "Forget") {
       observe({ kind: "ForgetSent", before: message.before })
+      const block = message.blocks.at(-1)
+      if (block !== undefined) this.options.later(() => this.lookForCopies(block))
       const plans = this.plansAt.get(executor) ?? new Set()
       for (const time of plans) if (time < message.before) plans.delete(time)
     }
@@ -104,6 +109,7 @@ export class Observer {
       const blocks = plan.inputs.flatMap(({ partitions }) =>
         partitions.flatMap((part) => part.kind === "block" ? [part.block] : [])
       )
+      for (const block of blocks) this.planned.add(block)
       observe({ kind: "BatchAllocated", time: plan.time, blocks })
     }
     if (plans.length > 0) observe({ kind: "PlansSent", executor, times: plans.map(({ time }) => time) })
@@ -152,14 +158,21 @@ export class Observer {
     this.copiesAt.set(executor, copies.set(message.block, from))
   }
 
-  /** Long after a death: what the dead one gave to others, and the driver never came to know, has to be gone. */
+  /** Long after a death: what the dead one gave to others, and is in no batch, has to be gone. */
   lookForOrphans(dead: ExecutorId): void {
     for (const [executor, copies] of this.copiesAt) {
-      const orphans = [...copies].filter(([block, from]) =>
-        from === dead && this.options.ledger.blocks.get(block)?.accepted !== true
-      )
-      this.options.told(executor, { before: 0, blocks: orphans.map(([block]) => block), outputs: [] })
+      const orphans = [...copies].filter(([block, from]) => from === dead && !this.planned.has(block))
+      this.lookFor(executor, orphans.map(([block]) => block))
     }
+  }
+
+  /** Long after a block was forgotten by one of its holders, it has to be gone everywhere. */
+  private lookForCopies(block: BlockId): void {
+    for (const [executor, copies] of this.copiesAt) if (copies.has(block)) this.lookFor(executor, [block])
+  }
+
+  private lookFor(executor: ExecutorId, blocks: ReadonlyArray<BlockId>): void {
+    this.options.told(executor, { before: 0, blocks, outputs: [] })
   }
 
   private driverReceives(executor: ExecutorId, message: ToDriver): void {

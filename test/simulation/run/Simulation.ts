@@ -9,10 +9,9 @@ import { Cause, Effect, Exit, Layer } from "effect"
 import { messagePack } from "../../../adapters/codec/MessagePack.ts"
 import * as DStream from "../../../core/dstream/DStream.ts"
 import * as DStreamGraph from "../../../core/dstream/DStreamGraph.ts"
-import type { SettingsInput } from "../../../core/settings/Settings.ts"
 import * as StreamingApp from "../../../core/dstream/StreamingApp.ts"
 import { Border } from "../../../core/protocol/RecordCodec.ts"
-import { isReplicated, placeOf, type StorageLevel } from "../../../core/receiving/StorageLevel.ts"
+import { isReplicated } from "../../../core/receiving/StorageLevel.ts"
 import type { StopReport } from "../../../runtime/driver/Engine.ts"
 import * as StreamingContext from "../../../runtime/driver/StreamingContext.ts"
 import { runExecutor } from "../../../runtime/executor/bootstrap.ts"
@@ -20,7 +19,7 @@ import { Placement } from "../../../runtime/placement/Placement.ts"
 import * as BlockStorage from "../../../runtime/storage/BlockStorage.ts"
 import { SnapshotSpace } from "../../../runtime/storage/SnapshotSpace.ts"
 import { SpillSpace } from "../../../runtime/storage/SpillSpace.ts"
-import { drawFaults, type FaultKind, type FaultPlan, Faults } from "../Faults.ts"
+import { type FaultKind, type FaultPlan, Faults } from "../Faults.ts"
 import { makeChecker } from "../invariants/Invariant.ts"
 import { invariants } from "../invariants/mod.ts"
 import type { Observed } from "../invariants/Observation.ts"
@@ -29,12 +28,13 @@ import type { Node } from "../kernel/Node.ts"
 import type { Chance } from "../kernel/Chance.ts"
 import { World } from "../kernel/World.ts"
 import type { SimulationEvent } from "../kernel/EventLog.ts"
-import type { Dice, ReferenceProgram, Site } from "../programs/ReferenceProgram.ts"
+import type { ReferenceProgram, Site } from "../programs/ReferenceProgram.ts"
 import { SimulatedPlacement } from "../SimulatedPlacement.ts"
 import { compare } from "./compare.ts"
+import { type Draw, draw } from "./Draw.ts"
 import { Ledger } from "./Ledger.ts"
 import { type Forgotten, Observer, probeOf } from "./Observer.ts"
-import { decodeLines, receiverOf, Source, storageLevels, type StoreForm, storeForms } from "./Source.ts"
+import { decodeLines, receiverOf, Source } from "./Source.ts"
 
 export interface SimulationOptions {
   readonly program: ReferenceProgram
@@ -73,49 +73,7 @@ const runMillisMax = 20 * 60_000
 const probeTries = 40
 
 /** After so long, pauses and delays among it, all executors know who is there. */
-const steadyMillis = 20_000
-
-/** What a seed decides besides the interleaving. */
-interface Draw {
-  readonly executors: number
-  readonly sources: ReadonlyArray<
-    { readonly form: StoreForm; readonly level: StorageLevel; readonly burst: number; readonly gapMillis: number }
-  >
-  readonly dice: Dice
-  readonly settings: SettingsInput & { readonly concurrentJobs: number; readonly defaultParallelism: number }
-  readonly preemption: number
-  /** How long an output's own Effect may take. */
-  readonly outputMillisMax: number
-  readonly faults: FaultPlan
-}
-
-function draw(chance: Chance, program: ReferenceProgram): Draw {
-  const sources = Array.from({ length: chance.between(1, program.sourcesMax) }, () => ({
-    form: chance.pick(storeForms),
-    level: chance.pick(storageLevels),
-    burst: chance.between(1, 6),
-    gapMillis: chance.between(50, 500)
-  }))
-  const spills = !sources.some(({ level }) => placeOf(level) === "MEMORY_ONLY") && chance.coin(0.5)
-  return {
-    executors: chance.between(1, 3),
-    sources,
-    dice: { partitions: chance.between(1, 4), effectMillis: chance.between(1, 40), concurrency: chance.between(1, 3) },
-    settings: {
-      concurrentJobs: chance.between(1, 3),
-      defaultParallelism: chance.between(1, 3),
-      blockInterval: chance.pick([100, 200, 400]),
-      receiverRestartDelay: chance.pick([100, 2000]),
-      codeGeneration: chance.coin(0.5),
-      blockMemoryBytes: spills ? 3000 : undefined,
-      onBlockLost: "ignore",
-      gracefulStopTimeout: 120_000
-    },
-    preemption: chance.pick([0, 0.02, 0.1, 0.25]),
-    outputMillisMax: chance.pick([0, 0, 100, 400]),
-    faults: drawFaults(chance)
-  }
-}
+const steadyMillis = 15_000
 
 /** A disk of an executor's own, gone with it, whose every access takes a few milliseconds. */
 function slowDisk(chance: Chance): BlockStorage.BlockStorage {
@@ -171,6 +129,7 @@ class Run {
       observe: (observation) => this.observe({ at: this.world.now, observation }),
       isReplicated: (stream) => this.sources.some(({ name }, i) => name === stream && isReplicated(sources[i]!.level)),
       steady: () => this.placement.aliveSince(this.world.now - steadyMillis),
+      later: (look) => this.later(look),
       taskArrived: (executor) => this.faults.taskBegins(this.nodeOf(executor)),
       told: (executor, forgotten) => this.probeLater(executor, forgotten, probeTries)
     })
@@ -332,7 +291,7 @@ class Run {
       crash: (executor: string) => {
         this.ledger.crashed.add(executor)
         this.observe({ at: this.world.now, observation: { kind: "ExecutorDied", executor } })
-        this.world.after(steadyMillis, undefined, () => this.observer.lookForOrphans(executor))
+        this.later(() => this.observer.lookForOrphans(executor))
         return this.placement.crash(executor, "a fault")
       },
       breakReceiver: (how: "receiverFailure" | "sourceClosed", chance: Chance) => {
@@ -340,6 +299,10 @@ class Run {
         return this.sources.some((_, i) => this.sources[(first + i) % this.sources.length]!.break(how))
       }
     }
+  }
+
+  private later(look: () => void): void {
+    this.world.after(steadyMillis, undefined, look)
   }
 
   private nodeOf(executor: string): Node {

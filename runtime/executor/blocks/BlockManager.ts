@@ -13,14 +13,14 @@
  * storing. A removed block is gone at once; its file follows. Source: Spark's `BlockManager` and `MemoryStore`.
  */
 import { Effect, Schema } from "effect"
-import { type BlockContents, decodeContents, encodeContents, recordCount } from "../../core/blocks/BlockContents.ts"
-import type { BlockId } from "../../core/blocks/ReceivedBlock.ts"
-import { estimateBytes } from "../../core/blocks/SizeEstimator.ts"
-import type { Payload } from "../../core/dstream/BatchPlan.ts"
-import { describeError } from "../../core/protocol/describeError.ts"
-import { Border, type RecordCodec } from "../../core/protocol/RecordCodec.ts"
-import { placeOf, type StorageLevel } from "../../core/receiving/StorageLevel.ts"
-import type { BlockStorage } from "../storage/BlockStorage.ts"
+import { type BlockContents, decodeContents, encodeContents, recordCount } from "../../../core/blocks/BlockContents.ts"
+import type { BlockId } from "../../../core/blocks/ReceivedBlock.ts"
+import { estimateBytes } from "../../../core/blocks/SizeEstimator.ts"
+import type { Payload } from "../../../core/dstream/BatchPlan.ts"
+import { describeError } from "../../../core/protocol/describeError.ts"
+import { Border, type RecordCodec } from "../../../core/protocol/RecordCodec.ts"
+import { placeOf, type StorageLevel } from "../../../core/receiving/StorageLevel.ts"
+import type { BlockStorage } from "../../storage/BlockStorage.ts"
 
 /** A block could not be stored or read. MemoryFull may pass as batches end. */
 export class BlockError extends Schema.TaggedError<BlockError>()("BlockError", {

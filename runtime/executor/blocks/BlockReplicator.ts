@@ -18,17 +18,17 @@
  * the blocks that need another partner, `concurrency` are copied at once.
  */
 import { Cause, Effect } from "effect"
-import type { BlockContents } from "../../core/blocks/BlockContents.ts"
-import type { BlockId } from "../../core/blocks/ReceivedBlock.ts"
-import type { Payload } from "../../core/dstream/BatchPlan.ts"
-import { describeError } from "../../core/protocol/describeError.ts"
-import type { ToDriver } from "../../core/protocol/ExecutorProtocol.ts"
-import type { ExecutorId } from "../../core/protocol/Ids.ts"
-import type { Border } from "../../core/protocol/RecordCodec.ts"
-import type { StorageLevel } from "../../core/receiving/StorageLevel.ts"
+import type { BlockContents } from "../../../core/blocks/BlockContents.ts"
+import type { BlockId } from "../../../core/blocks/ReceivedBlock.ts"
+import type { Payload } from "../../../core/dstream/BatchPlan.ts"
+import { describeError } from "../../../core/protocol/describeError.ts"
+import type { ToDriver } from "../../../core/protocol/ExecutorProtocol.ts"
+import type { ExecutorId } from "../../../core/protocol/Ids.ts"
+import type { Border } from "../../../core/protocol/RecordCodec.ts"
+import type { StorageLevel } from "../../../core/receiving/StorageLevel.ts"
 import type { BlockManager } from "./BlockManager.ts"
-import type { Peers, Replicate } from "./Peers.ts"
-import { messageOf } from "./TaskFault.ts"
+import type { Peers, Replicate } from "../Peers.ts"
+import { messageOf } from "../TaskFault.ts"
 
 /** A block that is stored here. */
 export interface StoredHere {

@@ -8,10 +8,10 @@
  * `ReceivedBlockHandler` and `BlockManagerBasedBlockHandler`.
  */
 import { Effect } from "effect"
-import type { BlockContents } from "../../core/blocks/BlockContents.ts"
-import type { BlockId } from "../../core/blocks/ReceivedBlock.ts"
-import type { ExecutorId } from "../../core/protocol/Ids.ts"
-import { isReplicated, type StorageLevel } from "../../core/receiving/StorageLevel.ts"
+import type { BlockContents } from "../../../core/blocks/BlockContents.ts"
+import type { BlockId } from "../../../core/blocks/ReceivedBlock.ts"
+import type { ExecutorId } from "../../../core/protocol/Ids.ts"
+import { isReplicated, type StorageLevel } from "../../../core/receiving/StorageLevel.ts"
 import type { BlockError, BlockManager } from "./BlockManager.ts"
 import type { BlockReplicator } from "./BlockReplicator.ts"
 
