@@ -24,7 +24,8 @@ export const partsOf = (
   unit = 1
 ): ReadonlyArray<FilePart> => {
   const units = Math.ceil(length / unit)
-  const count = Math.ceil(units / Math.max(1, Math.floor(maxBytes / unit)))
+  const atMost = Math.max(1, Math.floor(maxBytes / unit))
+  const count = Math.max(Math.min(1, units), Math.ceil(units / atMost))
   const edge = (index: number) => Math.min(length, Math.floor(index * units / count) * unit)
   return Array.from({ length: count }, (_, index) => ({
     path,

@@ -118,7 +118,7 @@ const makeListingTeller = (directory: string) => {
       if (now === told) return Effect.void
       told = now
       return now === ""
-        ? Effect.logInfo(`The directory ${nodePath.resolve(directory)} is there again`)
+        ? Effect.logInfo(`${nodePath.resolve(directory)} is there again`)
         : Effect.logWarning(`${now}; batches take nothing from there until it is put right`)
     })
 }

@@ -66,10 +66,12 @@ export const memoryFiles = (): MemoryFiles => {
     list: (directory) =>
       Effect.sync(() => {
         const found = matching(directory)
-        const isGone = found.length === 0 && !/[*?]/.test(directory)
+        const none = /[*?]/.test(directory)
+          ? `No directory matches ${directory}`
+          : `There is no directory ${trimmed(directory)}`
         return {
           paths: [...files.keys(), ...directories].filter((path) => found.includes(parentOf(path))),
-          problems: isGone ? [`There is no directory ${trimmed(directory)}`] : []
+          problems: found.length === 0 ? [none] : []
         }
       }),
     status: (path) =>

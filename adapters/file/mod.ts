@@ -24,7 +24,7 @@ import { readLines } from "./textFormat.ts"
 
 export { FileError } from "./FileError.ts"
 export { type FileOperations, type FileStatus, FileWorld, type Listing, type RangeRead } from "./FileWorld.ts"
-export { memoryFiles } from "./memoryFiles.ts"
+export { type MemoryFiles, memoryFiles } from "./memoryFiles.ts"
 export { type FileOptions, InvalidFileStream } from "./options.ts"
 export type { FileDecoder, FileInfo } from "./ownFormat.ts"
 

@@ -22,12 +22,15 @@ const listDirectories = async (directory: string): Promise<Listing> => {
   if (!wildcard.test(pattern)) return await listDirectory(pattern)
   const paths: Array<string> = []
   const problems: Array<string> = []
+  let directories = 0
   for await (const found of fs.glob(pattern)) {
     if (!await isDirectory(found)) continue
+    directories++
     const listing = await listDirectory(found)
     paths.push(...listing.paths)
     problems.push(...listing.problems)
   }
+  if (directories === 0) problems.push(`No directory matches ${pattern}`)
   return { paths, problems }
 }
 

@@ -1,11 +1,13 @@
 /**
- * Socket: streams of what a TCP server sends: lines of text, or records of a decoder of your own.
+ * Socket: streams of what a TCP server sends: lines of text, records of a decoder of your own, or frames of raw bytes.
  *
  * A socket has no memory: what the receiver had not stored when it or its executor was lost is gone. Source: Spark Streaming's
- * `socketTextStream` and `socketStream`.
+ * `socketTextStream`, `socketStream` and
+ * `rawSocketStream`.
  */
 import * as DStream from "../../core/dstream/DStream.ts"
 import { decodeLines } from "./LineFramer.ts"
+import { rawFraming } from "./rawFraming.ts"
 import { recordFraming, type SocketDecoder } from "./recordFraming.ts"
 import * as SocketReceiver from "./SocketReceiver.ts"
 import { textFraming } from "./textFraming.ts"
@@ -34,4 +36,24 @@ export const stream = <A>(
     kind: "receiver",
     receiver: SocketReceiver.make<A>(options, () => recordFraming(options.decode())),
     decode: undefined
+  }, { ...options })
+
+export interface RawOptions extends SocketReceiver.SocketOptions {
+  /** A longer frame closes the connection, which is reported. 16 MiB */
+  readonly maxFrameBytes?: number | undefined
+}
+
+/**
+ * Frames of bytes, each after its length as 4 bytes, the highest first: the cheapest way in, for a server that sends encoded
+ * records. A frame is stored as it came, and is one record, the bytes, unless `decode` makes others of it where its block is read;
+ * receiving counts it as one in any case.
+ */
+export const rawStream: {
+  (options: RawOptions): DStream.DStream<Uint8Array>
+  <A>(options: RawOptions & { readonly decode: (bytes: Uint8Array) => ReadonlyArray<A> }): DStream.DStream<A>
+} = (options: RawOptions & { readonly decode?: (bytes: Uint8Array) => ReadonlyArray<any> }): DStream.DStream<any> =>
+  DStream.fromInput<any, never, never>("socketRaw", {
+    kind: "receiver",
+    receiver: SocketReceiver.make<any>(options, () => rawFraming(options.maxFrameBytes)),
+    decode: options.decode
   }, { ...options })
