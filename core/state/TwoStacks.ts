@@ -3,35 +3,51 @@
  * per value however long the queue is. `f` has to be associative, and is never asked to undo anything.
  *
  * ```
- *   head -> e1 -> e2 -> e3 -> e4 -> e5 <- tail        front: e1 to e3, back: e4 and e5
- *                             ^ split                 aggregate: f(value(e1), back)
+ *   | e1 | e2 | e3 | e4 | e5 |     front: e1 to e3, back: e4 and e5
+ *     front = 3, size = 5          aggregate: f(value(e1), back)
  * ```
  * - An entry of the front holds the aggregate from itself to the front's end; one of the back holds its own value. `back` is the
- *   aggregate of the back. Taking the oldest only moves `head`; adding makes one call for `back`.
+ *   aggregate of the back. Taking the oldest calls nothing; adding makes one call for `back`.
  * - When the front is used up and the oldest of the back is taken, the rest becomes the front (a flip): one call per entry.
- * - `split` is `none` where the back is empty, and `raw` between taking from the back and the flip, which waits until it is known
- *   what else leaves. An empty queue has head `none`.
+ *   The flip waits (front is `raw`) until it is known what else leaves.
  *
  * All queues that begin in the same batch would flip in the same later batch. So each is flipped once early, at a phase of the
  * window that depends on its slot, which spreads the flips over the batches from then on; it costs no more calls, for each entry
  * changes from back to front once.
  *
- * Entries of all queues lie in one pool. Changes of a step are logged (slot once, entry when overwritten) and can be taken back;
- * entries that leave are free again at its end.
+ * The entries of a queue lie in a ring, 2^bits places of one pool. What lay in a ring when the step began stays there until
+ * its end: a flip writes to a new ring, and a ring without room is left for a longer one. So a step is taken back by
+ * putting back the rows of the slots that it touched. Rings that were left are free again at its end.
  */
 import type { Millis, Time } from "../time/Time.ts"
 import { grownIntegers, grownNumbers } from "./grown.ts"
 
 export type Reduce = (a: unknown, b: unknown) => unknown
 
-const none = -1
-const raw = -2
+/** A row has, per slot: where the ring begins, its bits, the place of the oldest entry, the counts, and the slot's log. */
+const rowLength = 8
+const ringBase = 0
+const ringBits = 1
+const ringStart = 2
+const queueSize = 3
+const frontSize = 4
+/** Which entry of this step's log has the row as it was. Not logged itself. */
+const loggedAt = 5
+/** What of a row is logged, after the slot. */
+const loggedFields = 5
+const logLength = 1 + loggedFields
+
+/** In the place of the front's size. */
+const raw = -1
 
 /** When the early flip of a queue is over. */
 const never = Number.MAX_SAFE_INTEGER
 
 /** A fraction that spreads well over consecutive slots: multiples of the golden ratio. */
 const phaseOf = (slot: number): number => (Math.imul(slot + 1, 0x9e3779b1) >>> 0) / 2 ** 32
+
+/** Of a ring with room for so many entries. */
+const bitsFor = (size: number): number => Math.max(1, 32 - Math.clz32(size - 1))
 
 /** The queues of some slots, in order. `sizes` and `fronts` count entries; `values` are those of one queue after the other. */
 export interface QueuePiece {
@@ -46,29 +62,23 @@ export class TwoStacks {
   private readonly f: Reduce
   private readonly windowMillis: Millis
   private slots = 0
-  private head: Int32Array = new Int32Array(0)
-  private split: Int32Array = new Int32Array(0)
-  private tail: Int32Array = new Int32Array(0)
+  private slotsBefore = 0
+  private rows: Int32Array = new Int32Array(0)
   private flipAt: Float64Array = new Float64Array(0)
-  /** The step that touched a slot last. */
-  private touchedIn: Int32Array = new Int32Array(0)
   private readonly back: Array<unknown> = []
 
-  private next: Int32Array = new Int32Array(0)
-  private readonly values: Array<unknown> = []
-  private readonly free: Array<number> = []
+  private readonly pool: Array<unknown> = []
+  /** By bits, where free rings begin. */
+  private readonly free: Array<Array<number>> = Array.from({ length: 31 }, () => [])
 
-  private stepNumber = 1
-  /** The slots that this step touched, each with head, split and tail before. */
-  private readonly before: Array<number> = []
-  private readonly flipAtBefore: Array<number> = []
+  /** How many slots this step touched; of each, in order, what it was. */
+  private logged = 0
+  private rowsBefore: Int32Array = new Int32Array(0)
+  private flipAtBefore: Float64Array = new Float64Array(0)
   private readonly backBefore: Array<unknown> = []
-  private readonly overwritten: Array<number> = []
-  private readonly valuesBefore: Array<unknown> = []
+  /** Rings that this step took, and that it left: where they begin, and their bits. */
   private readonly taken: Array<number> = []
   private readonly left: Array<number> = []
-  private readonly scratch: Array<number> = []
-  private slotsBefore = 0
 
   constructor(f: Reduce, windowMillis: Millis) {
     this.f = f
@@ -77,115 +87,155 @@ export class TwoStacks {
 
   /** How many slots this step touched. */
   get touched(): number {
-    return this.flipAtBefore.length
+    return this.logged
   }
 
   /** The slot that this step touched as its `index`-th. */
   touchedSlot(index: number): number {
-    return this.before[4 * index]!
+    return this.rowsBefore[index * logLength]!
   }
 
   isEmpty(slot: number): boolean {
-    return this.head[slot] === none
+    return this.rows[slot * rowLength + queueSize] === 0
   }
 
   /** Takes the oldest entry of a queue that is not empty. Calls nothing. */
   shift(slot: number): void {
     this.touch(slot)
-    const entry = this.head[slot]!
-    this.left.push(entry)
-    if (entry === this.tail[slot]) {
-      this.head[slot] = none
-      this.split[slot] = none
+    const { rows } = this
+    const row = slot * rowLength
+    const size = rows[row + queueSize]! - 1
+    rows[row + queueSize] = size
+    if (size === 0) {
+      this.leave(rows[row + ringBase]!, rows[row + ringBits]!)
+      rows[row + frontSize] = 0
       this.back[slot] = 0
       return
     }
-    if (entry === this.split[slot]) this.split[slot] = raw
-    this.head[slot] = this.next[entry]!
+    const front = rows[row + frontSize]!
+    rows[row + frontSize] = front > 0 ? front - 1 : raw
+    rows[row + ringStart] = (rows[row + ringStart]! + 1) & ((1 << rows[row + ringBits]!) - 1)
   }
 
   /** Adds the newest entry of a slot's queue. */
   push(slot: number, value: unknown, time: Time): void {
     if (slot >= this.slots) this.addSlots(slot + 1)
     this.touch(slot)
-    const { head, split, tail } = this
-    if (head[slot] === none) {
-      const entry = this.takeEntry(value)
-      head[slot] = entry
-      split[slot] = entry
-      tail[slot] = entry
+    const row = slot * rowLength
+    const size = this.rows[row + queueSize]!
+    if (size === 0) {
+      this.begin(slot, 1)
       this.back[slot] = value
       this.flipAt[slot] = time + phaseOf(slot) * this.windowMillis
-      return
+    } else {
+      const front = this.rows[row + frontSize]!
+      if (front === raw || (front === 0 && time >= this.flipAt[slot]!)) this.flip(slot)
+      this.back[slot] = this.rows[row + frontSize] === size ? value : this.f(this.back[slot], value)
+      this.makeRoom(slot)
     }
-    if (split[slot] === raw || (split[slot] === head[slot] && time >= this.flipAt[slot]!)) this.flip(slot)
-    const back = split[slot] === none ? value : this.f(this.back[slot], value)
-    const entry = this.takeEntry(value)
-    this.back[slot] = back
-    if (split[slot] === none) split[slot] = entry
-    this.next[tail[slot]!] = entry
-    tail[slot] = entry
+    const { rows } = this
+    const mask = (1 << rows[row + ringBits]!) - 1
+    this.pool[rows[row + ringBase]! + ((rows[row + ringStart]! + size) & mask)] = value
+    rows[row + queueSize] = size + 1
   }
 
   /** The aggregate of a queue that is not empty and was touched in this step. */
   aggregate(slot: number): unknown {
-    if (this.split[slot] === raw) this.flip(slot)
-    const head = this.head[slot]!
-    const split = this.split[slot]!
-    if (split === none) return this.values[head]
-    return split === head ? this.back[slot] : this.f(this.values[head], this.back[slot])
+    const { rows } = this
+    const row = slot * rowLength
+    if (rows[row + frontSize] === raw) this.flip(slot)
+    const front = rows[row + frontSize]!
+    if (front === 0) return this.back[slot]
+    const oldest = this.pool[rows[row + ringBase]! + rows[row + ringStart]!]
+    return front === rows[row + queueSize] ? oldest : this.f(oldest, this.back[slot])
   }
 
-  /** Makes all entries the front. */
+  /** Makes all entries the front, in a new ring. */
   private flip(slot: number): void {
-    const { next, overwritten, scratch, values, valuesBefore } = this
-    const tail = this.tail[slot]!
-    scratch.length = 0
-    for (let entry = this.head[slot]!; entry !== tail; entry = next[entry]!) scratch.push(entry)
-    let aggregate = values[tail]
-    for (let i = scratch.length - 1; i >= 0; i--) {
-      const entry = scratch[i]!
-      const value = values[entry]
-      aggregate = this.f(value, aggregate)
-      overwritten.push(entry)
-      valuesBefore.push(value)
-      values[entry] = aggregate
+    const { pool, rows } = this
+    const row = slot * rowLength
+    const base = rows[row + ringBase]!
+    const start = rows[row + ringStart]!
+    const mask = (1 << rows[row + ringBits]!) - 1
+    const size = rows[row + queueSize]!
+    this.leave(base, rows[row + ringBits]!)
+    this.begin(slot, size + 1)
+    const to = rows[row + ringBase]!
+    let aggregate = pool[base + ((start + size - 1) & mask)]
+    pool[to + size - 1] = aggregate
+    for (let i = size - 2; i >= 0; i--) {
+      aggregate = this.f(pool[base + ((start + i) & mask)], aggregate)
+      pool[to + i] = aggregate
     }
-    this.split[slot] = none
+    rows[row + frontSize] = size
     this.back[slot] = 0
     this.flipAt[slot] = never
   }
 
-  private touch(slot: number): void {
-    if (this.touchedIn[slot] === this.stepNumber) return
-    this.touchedIn[slot] = this.stepNumber
-    this.before.push(slot, this.head[slot]!, this.split[slot]!, this.tail[slot]!)
-    this.flipAtBefore.push(this.flipAt[slot]!)
-    this.backBefore.push(this.back[slot])
+  /** Room for one more entry that overwrites nothing of what the ring had when the step began. */
+  private makeRoom(slot: number): void {
+    const { pool, rows, rowsBefore } = this
+    const row = slot * rowLength
+    const base = rows[row + ringBase]!
+    const start = rows[row + ringStart]!
+    const size = rows[row + queueSize]!
+    const bits = rows[row + ringBits]!
+    const mask = (1 << bits) - 1
+    const before = rows[row + loggedAt]! * logLength + 1
+    const isOld = rowsBefore[before + queueSize]! > 0 && rowsBefore[before + ringBase] === base
+    const used = isOld ? size + ((start - rowsBefore[before + ringStart]!) & mask) : size
+    if (used <= mask) return
+    this.leave(base, bits)
+    this.begin(slot, size + 1)
+    const to = rows[row + ringBase]!
+    for (let i = 0; i < size; i++) pool[to + i] = pool[base + ((start + i) & mask)]
   }
 
-  private takeEntry(value: unknown): number {
-    const entry = this.free.pop() ?? this.values.length
-    if (entry === this.values.length) {
-      this.values.push(value)
-      this.next = grownIntegers(this.next, entry + 1)
-    } else this.values[entry] = value
-    this.taken.push(entry)
-    return entry
+  /** Gives a slot a new ring. */
+  private begin(slot: number, size: number): void {
+    const bits = bitsFor(size)
+    let base = this.free[bits]!.pop()
+    if (base === undefined) {
+      base = this.pool.length
+      for (let i = 0; i < 1 << bits; i++) this.pool.push(0)
+    }
+    this.taken.push(base, bits)
+    const row = slot * rowLength
+    this.rows[row + ringBase] = base
+    this.rows[row + ringBits] = bits
+    this.rows[row + ringStart] = 0
+  }
+
+  private leave(base: number, bits: number): void {
+    this.left.push(base, bits)
+  }
+
+  private touch(slot: number): void {
+    const { rows, logged } = this
+    const row = slot * rowLength
+    const at = rows[row + loggedAt]!
+    if (at < logged && this.rowsBefore[at * logLength] === slot) return
+    if ((logged + 1) * logLength > this.rowsBefore.length) {
+      this.rowsBefore = grownIntegers(this.rowsBefore, (logged + 1) * logLength)
+      this.flipAtBefore = grownNumbers(this.flipAtBefore, logged + 1)
+    }
+    const { rowsBefore } = this
+    const to = logged * logLength
+    rowsBefore[to] = slot
+    for (let field = 0; field < loggedFields; field++) rowsBefore[to + 1 + field] = rows[row + field]!
+    if (logged >= this.flipAtBefore.length) this.flipAtBefore = grownNumbers(this.flipAtBefore, logged + 1)
+    this.flipAtBefore[logged] = this.flipAt[slot]!
+    this.backBefore[logged] = this.back[slot]
+    rows[row + loggedAt] = logged
+    this.logged = logged + 1
   }
 
   private addSlots(slots: number): void {
-    this.head = grownIntegers(this.head, slots)
-    this.split = grownIntegers(this.split, slots)
-    this.tail = grownIntegers(this.tail, slots)
+    this.rows = grownIntegers(this.rows, slots * rowLength)
     this.flipAt = grownNumbers(this.flipAt, slots)
-    this.touchedIn = grownIntegers(this.touchedIn, slots)
+    this.rows.fill(0, this.slots * rowLength, slots * rowLength)
     for (let slot = this.slots; slot < slots; slot++) {
-      this.head[slot] = none
-      this.split[slot] = none
-      this.tail[slot] = none
       this.flipAt[slot] = never
-      this.touchedIn[slot] = 0
       this.back.push(0)
     }
     this.slots = slots
@@ -197,37 +247,34 @@ export class TwoStacks {
   }
 
   rollback(): void {
-    const { before } = this
-    for (let i = this.touched - 1; i >= 0; i--) {
-      const slot = before[4 * i]!
-      this.head[slot] = before[4 * i + 1]!
-      this.split[slot] = before[4 * i + 2]!
-      this.tail[slot] = before[4 * i + 3]!
+    const { rows, rowsBefore } = this
+    for (let i = 0; i < this.logged; i++) {
+      const from = i * logLength
+      const slot = rowsBefore[from]!
+      for (let field = 0; field < loggedFields; field++) rows[slot * rowLength + field] = rowsBefore[from + 1 + field]!
       this.flipAt[slot] = this.flipAtBefore[i]!
       this.back[slot] = this.backBefore[i]
     }
-    for (let i = this.overwritten.length - 1; i >= 0; i--) this.values[this.overwritten[i]!] = this.valuesBefore[i]
     this.release(this.taken)
     this.slots = this.slotsBefore
     this.back.length = this.slots
     this.endStep()
   }
 
-  private release(entries: ReadonlyArray<number>): void {
-    for (const entry of entries) {
-      this.values[entry] = 0
-      this.free.push(entry)
+  private release(rings: ReadonlyArray<number>): void {
+    for (let i = 0; i < rings.length; i += 2) {
+      const base = rings[i]!
+      const bits = rings[i + 1]!
+      this.pool.fill(0, base, base + (1 << bits))
+      this.free[bits]!.push(base)
     }
   }
 
   private endStep(): void {
-    this.stepNumber++
     this.slotsBefore = this.slots
-    this.before.length = 0
-    this.flipAtBefore.length = 0
-    this.backBefore.length = 0
-    this.overwritten.length = 0
-    this.valuesBefore.length = 0
+    // Filled rather than cut off, so that it need not grow again in each step; old values are not held.
+    this.backBefore.fill(0, 0, this.logged)
+    this.logged = 0
     this.taken.length = 0
     this.left.length = 0
   }
@@ -238,14 +285,11 @@ export class TwoStacks {
     for (let slot = 0; slot < this.slots; slot++) {
       const to = moved[slot]!
       if (to < 0) continue
-      this.head[to] = this.head[slot]!
-      this.split[to] = this.split[slot]!
-      this.tail[to] = this.tail[slot]!
+      this.rows.copyWithin(to * rowLength, slot * rowLength, (slot + 1) * rowLength)
       this.flipAt[to] = this.flipAt[slot]!
       this.back[to] = this.back[slot]
       slots = to + 1
     }
-    this.touchedIn.fill(0)
     this.slots = slots
     this.slotsBefore = slots
     this.back.length = slots
@@ -253,17 +297,15 @@ export class TwoStacks {
 
   /** All queues, those of `slotsPerPiece` slots in a piece; captured at once. Between steps. */
   capture(slotsPerPiece: number): Iterable<QueuePiece> {
-    const queues = {
-      slots: this.slots,
-      head: this.head.slice(0, this.slots),
-      split: this.split.slice(0, this.slots),
-      tail: this.tail.slice(0, this.slots),
-      flipAt: this.flipAt.slice(0, this.slots),
+    const { slots } = this
+    const rows = this.rows.slice(0, slots * rowLength)
+    return pieces({
+      slots,
+      rows,
+      flipAt: this.flipAt.slice(0, slots),
       back: this.back.slice(),
-      next: this.next.slice(0, this.values.length),
-      values: this.values.slice()
-    }
-    return pieces(queues, slotsPerPiece)
+      pool: this.pool.slice()
+    }, slotsPerPiece)
   }
 
   /** Adds the queues of a piece to those that are there. Throws where it is no piece. */
@@ -275,50 +317,43 @@ export class TwoStacks {
       this.addSlots(slot + 1)
       this.back[slot] = backs[i]
       this.flipAt[slot] = flipAt[i]!
-      for (let place = 0; place < size; place++) {
-        const entry = this.takeEntry(values[read++])
-        if (place === 0) this.head[slot] = entry
-        else this.next[this.tail[slot]!] = entry
-        if (place === fronts[i]) this.split[slot] = entry
-        this.tail[slot] = entry
-      }
+      if (size === 0) continue
+      this.begin(slot, size + 1)
+      const row = slot * rowLength
+      const base = this.rows[row + ringBase]!
+      for (let place = 0; place < size; place++) this.pool[base + place] = values[read++]
+      this.rows[row + queueSize] = size
+      this.rows[row + frontSize] = fronts[i]!
     }
-    if (read !== values.length) throw new Error("the queues of a snapshot have not the values that they say")
+    if (read !== values.length) throw new Error("its queues have not as many values as they say")
     this.endStep()
   }
 }
 
 interface Queues {
   readonly slots: number
-  readonly head: Int32Array
-  readonly split: Int32Array
-  readonly tail: Int32Array
+  readonly rows: Int32Array
   readonly flipAt: Float64Array
   readonly back: ReadonlyArray<unknown>
-  readonly next: Int32Array
-  readonly values: ReadonlyArray<unknown>
+  readonly pool: ReadonlyArray<unknown>
 }
 
-function* pieces(queues: Queues, slotsPerPiece: number): Generator<QueuePiece, void> {
-  for (let from = 0; from < queues.slots; from += slotsPerPiece) {
-    const to = Math.min(from + slotsPerPiece, queues.slots)
+function* pieces({ back, flipAt, pool, rows, slots }: Queues, slotsPerPiece: number): Generator<QueuePiece, void> {
+  for (let from = 0; from < slots; from += slotsPerPiece) {
+    const to = Math.min(from + slotsPerPiece, slots)
     const sizes: Array<number> = []
     const fronts: Array<number> = []
     const values: Array<unknown> = []
     for (let slot = from; slot < to; slot++) {
-      let size = 0
-      let front = none
-      let entry = queues.head[slot]!
-      while (entry !== none) {
-        if (entry === queues.split[slot]) front = size
-        values.push(queues.values[entry])
-        size++
-        entry = entry === queues.tail[slot] ? none : queues.next[entry]!
-      }
+      const row = slot * rowLength
+      const size = rows[row + queueSize]!
+      const base = rows[row + ringBase]!
+      const start = rows[row + ringStart]!
+      const mask = (1 << rows[row + ringBits]!) - 1
+      for (let i = 0; i < size; i++) values.push(pool[base + ((start + i) & mask)])
       sizes.push(size)
-      fronts.push(front === none ? size : front)
+      fronts.push(rows[row + frontSize]!)
     }
-    const flipAt = Array.from(queues.flipAt.subarray(from, to))
-    yield { sizes, fronts, values, backs: queues.back.slice(from, to), flipAt }
+    yield { sizes, fronts, values, backs: back.slice(from, to), flipAt: Array.from(flipAt.subarray(from, to)) }
   }
 }
