@@ -1,0 +1,15 @@
+/**
+ * Every function that vectors name, by name.
+ */
+import type { Call } from "./call.ts"
+import { operatorCalls } from "./operators.ts"
+import { runningCalls } from "./running.ts"
+import { schedulingCalls } from "./scheduling.ts"
+import { timeCalls } from "./time.ts"
+
+export const calls: Readonly<Record<string, Call>> = {
+  ...timeCalls,
+  ...schedulingCalls,
+  ...runningCalls,
+  ...operatorCalls
+}

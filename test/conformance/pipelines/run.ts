@@ -1,0 +1,69 @@
+/**
+ * Runs a pipeline as a program: real inputs, operators and outputs, on the whole engine with three executors whose records
+ * cross the real codec, batch by batch on the virtual clock.
+ */
+import { Cause, Effect, Exit, Fiber } from "effect"
+import { TestClock } from "effect/testing"
+import * as Memory from "../../../adapters/memory/mod.ts"
+import { DStream, Output, StreamingApp } from "../../../core/mod.ts"
+import type { SettingsInput } from "../../../core/settings/Settings.ts"
+import type { Collected } from "../../driver/collected.ts"
+import * as Local from "../../driver/local.ts"
+import type { Json } from "../Vector.ts"
+import { applyOps, type Stream } from "./operators.ts"
+
+export interface Pipeline {
+  readonly inputs: ReadonlyArray<{ readonly partitions: number; readonly batches: ReadonlyArray<Json> }>
+  readonly ops: ReadonlyArray<Json>
+  readonly checkpointMs?: number | undefined
+}
+
+const stateful = ["mapWithState", "updateStateByKey", "countByWindow", "countByValueAndWindow"]
+
+const keepsState = (op: Json): boolean => stateful.includes(op.op) || op.inverse !== undefined
+
+/** The streams of the inputs, and what the pipeline makes of the first. */
+export const streamOf = ({ inputs, ops, checkpointMs }: Pipeline): Stream => {
+  const streams = inputs.map(({ batches, partitions }): Stream => Memory.batches<any>(batches, partitions))
+  const source = {
+    other: (named: Json): Stream => applyOps(named.ops, source)(streams[named.stream]!)
+  }
+  const between = (stream: Stream, op: Json): Stream =>
+    checkpointMs !== undefined && keepsState(op) ? (DStream as Json).checkpoint(checkpointMs)(stream) : stream
+  return applyOps(ops, source, between)(streams[0]!)
+}
+
+export const batchMsDefault = 1000
+
+const executors = 3
+
+export interface Outcome {
+  /** What ended the context before it was stopped. */
+  readonly error: unknown
+}
+
+/** Runs so many batches of the outputs, then stops gracefully. */
+export const runOutputs = (
+  outputs: ReadonlyArray<Output.AnyOutput>,
+  options: { readonly batchMs: number; readonly batches: number; readonly settings?: SettingsInput | undefined }
+): Effect.Effect<Outcome> =>
+  Effect.scoped(Effect.gen(function* () {
+    const app = StreamingApp.make({ name: "conformance", batchDuration: options.batchMs, outputs })
+    const context = yield* Local.make(app as StreamingApp.StreamingApp, {
+      executors,
+      coded: true,
+      settings: options.settings
+    })
+    const ended = yield* Effect.forkChild(Effect.exit(context.awaitTermination))
+    yield* Effect.exit(context.start)
+    yield* Local.settled
+    for (let batch = 0; batch < options.batches && context.state() === "Active"; batch++) {
+      yield* TestClock.adjust(options.batchMs)
+      yield* Local.settled
+    }
+    yield* context.stop({ graceful: true })
+    const exit = yield* Fiber.join(ended)
+    return { error: Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined }
+  }))
+
+export const collect = (stream: Stream, into: Collected<any>): Output.AnyOutput => stream.pipe(Output.collectTo(into))
