@@ -35,6 +35,8 @@ export interface BatchPlan {
   readonly time: Time
   /** When the app first started; batches are whole slides after it. The same in every plan of a run. */
   readonly zeroTime: Time
+  /** Between this time and the batch's there are no batches: their ticks were missed, or they could not be planned. */
+  readonly missedSince?: Time | undefined
   readonly inputs: ReadonlyArray<InputAllocation>
   /** Side values by id, as their schema encodes them. */
   readonly sideValues: ReadonlyArray<readonly [id: string, value: unknown]>

@@ -36,7 +36,9 @@ export interface ComputeContext {
   readonly zeroTime: Time
   /** Of a stateful operator: how often a snapshot of its state is taken, from zero time on. */
   readonly checkpointMillis: Millis | undefined
-  /** Of a stateful operator: the version before this batch's; undefined: there is none. */
+  /** When this stream had its last batch; zero time if this is the first. Ticks may have been missed since. */
+  readonly previousTime: Time
+  /** Of a stateful operator: the version of that batch; undefined: there is none. */
   readonly previousState: RddId | undefined
 }
 

@@ -11,7 +11,8 @@ import { digest } from "../protocol/Digest.ts"
 import type { RddId, StreamId } from "../protocol/Ids.ts"
 import * as RddIds from "../rdd/RddId.ts"
 import * as RDD from "../rdd/RDD.ts"
-import { isMultipleOf, type Time } from "../time/Time.ts"
+import type { Interval } from "../time/Interval.ts"
+import { floorTo, isMultipleOf, type Time } from "../time/Time.ts"
 import type { BatchPlan } from "./BatchPlan.ts"
 import type { Derivation, SealedRDD } from "./Derivation.ts"
 import type { DStreamGraph, GraphNode } from "./DStreamGraph.ts"
@@ -64,6 +65,8 @@ class Lineage implements GeneratedRDDs {
   private readonly batches = new Map<Time, BatchPlan>()
   private readonly byId = new Map<RddId, SealedRDD>()
   private readonly digests = new Map<RddId, string>()
+  /** Stretches of time without batches, both ends left out. */
+  private gaps: Array<Interval> = []
   private zeroTime: Time = Infinity
 
   constructor(graph: DStreamGraph, settings: LineageSettings) {
@@ -73,8 +76,10 @@ class Lineage implements GeneratedRDDs {
   }
 
   addPlan(plan: BatchPlan): void {
-    if (!this.batches.has(plan.time)) this.batches.set(plan.time, plan)
+    if (this.batches.has(plan.time)) return
+    this.batches.set(plan.time, plan)
     this.zeroTime = plan.zeroTime
+    if (plan.missedSince !== undefined) this.gaps.push({ begin: plan.missedSince, end: plan.time })
   }
 
   plans(): ReadonlyArray<BatchPlan> {
@@ -92,7 +97,7 @@ class Lineage implements GeneratedRDDs {
     }
     const remembered = this.memo.get(stream)!
     if (remembered.has(time)) return remembered.get(time)
-    if (!this.isValid(node, time)) return undefined
+    if (!this.isValid(node, time) || this.gapAt(time) !== undefined) return undefined
     const rdd = this.compute(node, time)
     remembered.set(time, rdd)
     return rdd
@@ -101,6 +106,19 @@ class Lineage implements GeneratedRDDs {
   /** After zero time, and a multiple of the slide from it. */
   private isValid(node: GraphNode, time: Time): boolean {
     return time > this.zeroTime && isMultipleOf(time - this.zeroTime, node.slideMillis)
+  }
+
+  private gapAt(time: Time): Interval | undefined {
+    return this.gaps.find(({ begin, end }) => begin < time && time < end)
+  }
+
+  /** The last time before `time` at which the stream had a batch; zero time if there was none. */
+  private previousTime({ slideMillis }: GraphNode, time: Time): Time {
+    let previous = time - slideMillis
+    for (let gap = this.gapAt(previous); gap !== undefined; gap = this.gapAt(previous)) {
+      previous = this.zeroTime + floorTo(gap.begin - this.zeroTime, slideMillis)
+    }
+    return Math.max(previous, this.zeroTime)
   }
 
   private compute(node: GraphNode, time: Time): SealedRDD | undefined {
@@ -114,6 +132,7 @@ class Lineage implements GeneratedRDDs {
           `the plan of the batch ${time} ms is not known to this process; it is ahead of the driver, or has been forgotten`
       })
     }
+    const previousTime = this.previousTime(node, time)
     try {
       const rdd = node.stream.compute({
         time,
@@ -133,9 +152,8 @@ class Lineage implements GeneratedRDDs {
         parentSlide: (index) => this.graph.node(node.parents[index]!)!.slideMillis,
         zeroTime: this.zeroTime,
         checkpointMillis: node.checkpointMillis,
-        previousState: time - node.slideMillis > this.zeroTime
-          ? RddIds.stateId(node.id, time - node.slideMillis)
-          : undefined
+        previousTime,
+        previousState: previousTime > this.zeroTime ? RddIds.stateId(node.id, previousTime) : undefined
       })
       return rdd && this.seal(rdd, node.id, time)
     } catch (cause) {
@@ -193,8 +211,13 @@ class Lineage implements GeneratedRDDs {
   }
 
   isCheckpointDue(stream: StreamId, time: Time): boolean {
-    const every = this.graph.node(stream)?.checkpointMillis
-    return every !== undefined && isMultipleOf(time - this.zeroTime, every)
+    const node = this.graph.node(stream)
+    return node !== undefined && this.isDue(node, time, this.previousTime(node, time))
+  }
+
+  /** Since the batch before, a multiple of the interval has been reached: batches may be missing. */
+  private isDue({ checkpointMillis: every }: GraphNode, time: Time, previous: Time): boolean {
+    return every !== undefined && floorTo(time - this.zeroTime, every) > floorTo(previous - this.zeroTime, every)
   }
 
   forgetBefore(time: Time): void {
@@ -209,6 +232,7 @@ class Lineage implements GeneratedRDDs {
 
   private dropPlans(upTo: Time): void {
     for (const time of this.batches.keys()) if (time <= upTo) this.batches.delete(time)
+    if (this.gaps.length > 0) this.gaps = this.gaps.filter(({ end }) => end > upTo)
     for (const [id, rdd] of this.byId) {
       if (rdd.identity.time > upTo) continue
       this.byId.delete(id)

@@ -59,6 +59,8 @@ export const make = Effect.fnUntraced(function* (
   }
   const { batchMillis } = graph
   let closed = false
+  /** The last batch that was planned. */
+  let last = zeroTime
 
   /** Throws where the records of a partition cannot leave the driver. */
   const recorded = (stream: StreamId, { description, records, partitions }: PlannedInput): InputAllocation => ({
@@ -89,7 +91,10 @@ export const make = Effect.fnUntraced(function* (
       const input = closed ? ofBlocks(planned.stream, []) : yield* planInput(planned, time)
       if (input !== undefined) inputs.push(input)
     }
-    return { time, zeroTime, inputs, sideValues: yield* evaluateSideValues(graph.nodes, time) }
+    const sideValues = yield* evaluateSideValues(graph.nodes, time)
+    const missed = time - last > batchMillis ? { missedSince: last } : {}
+    last = time
+    return { time, zeroTime, ...missed, inputs, sideValues }
   })
   return { plan, close: () => void (closed = true) }
 })

@@ -195,3 +195,40 @@ it("an output that reads nothing has the state step all the same", () =>
     yield* Effect.andThen(TestClock.adjust("1 second"), Local.settled)
     assert.equal(calls, new Set(pairsOf(0).map(([key]) => key)).size)
   }))
+
+it("a state goes on over missed ticks: each version follows the last that there was", () =>
+  Effect.gen(function* () {
+    const outputs: Collected = []
+    const events: Array<StreamingEvent> = []
+    const slow = pairs.pipe(
+      DStream.updateStateByKey(sum),
+      DStream.checkpoint("4 seconds"),
+      DStream.foreachBatch((batch) =>
+        Effect.tap(batch.collect, (records) => {
+          outputs.push({ time: batch.time, records })
+          return Effect.sleep("2500 millis")
+        })
+      )
+    )
+    const kill = new Local.Killer()
+    const app = StreamingApp.make({
+      name: "slow",
+      batchDuration: "1 second",
+      outputs: [slow],
+      settings: { missedTicks: "coalesce" }
+    })
+    yield* Local.start(app, { executors: 1, kill, observers: [(event) => void events.push(event)] })
+    for (let second = 0; second < 40; second++) {
+      if (second === 22) kill.now(kill.alive()[0]!)
+      yield* Effect.andThen(TestClock.adjust("500 millis"), Local.settled)
+    }
+    const times = outputs.map(({ time }) => time)
+    assert.ok(times.length >= 5 && times.some((time, i) => i > 0 && time - times[i - 1]! > 1000), String(times))
+    const totals = new Map<string, number>()
+    for (const { records, time } of outputs) {
+      for (const [key, value] of pairsOf(time / 1000 - 1)) totals.set(key, (totals.get(key) ?? 0) + value)
+      assert.deepEqual((records as Array<[string, number]>).toSorted(), [...totals].sort())
+    }
+    assert.ok(events.some(({ kind }) => kind === "TicksMissed"))
+    assert.ok(events.some(({ kind }) => kind === "SnapshotCompleted"))
+  }))
