@@ -42,6 +42,7 @@ export const mistakesOf = (
   ...graph.nodes.flatMap(operatorMistakes),
   ...nameMistakes(graph),
   ...slideMistakes(graph),
+  ...graph.nodes.flatMap((node) => windowMistakes(graph, node)),
   ...graph.nodes.flatMap(stateMistakes),
   ...partitionMistakes(graph),
   ...[runSettings, app.settings].flatMap((settings) =>
@@ -136,7 +137,7 @@ const batchDurationMistake = ({ batchDuration, batchMillis }: AnyStreamingApp): 
 })
 
 /** The parameters of operators that are functions. */
-const functionParams = ["f", "create", "mergeValue", "mergeCombiners"]
+const functionParams = ["f", "create", "mergeValue", "mergeCombiners", "inverse", "filter"]
 
 /** What was written where an operator needs a stream, a function, or a side value. */
 const operatorMistakes = ({ id, stream }: GraphNode): ReadonlyArray<Mistake> => {
@@ -216,6 +217,8 @@ const slideMistakes = (graph: DStreamGraph): ReadonlyArray<Mistake> => {
         remedy: "window them to the same slide before they are brought together"
       })
     }
+    // a window's slide is held to that of its parent
+    if ("windowMillis" in node.stream.params) continue
     if (!isMultipleOf(node.slideMillis, graph.batchMillis) || node.slideMillis < graph.batchMillis) {
       mistakes.push({
         where: node.id,
@@ -265,6 +268,24 @@ const stateMistakes = ({ id, slideMillis, stream }: GraphNode): ReadonlyArray<Mi
     })
   }
   return mistakes
+}
+
+/** Windows keep their two durations in their parameters, NaN where one is no duration. */
+const windowMistakes = (graph: DStreamGraph, { id, parents, stream }: GraphNode): ReadonlyArray<Mistake> => {
+  const parent = graph.node(parents[0] ?? "")
+  if (parent === undefined || !("windowMillis" in stream.params)) return []
+  const { windowMillis, windowSlideMillis = parent.slideMillis } = stream.params as Record<string, number | undefined>
+  return Object.entries({ window: windowMillis, slide: windowSlideMillis }).flatMap(([what, millis]) =>
+    isMultipleOf(millis!, parent.slideMillis) && millis! > 0 ? [] : [{
+      where: id,
+      message: Number.isNaN(millis)
+        ? `its ${what} duration is no duration`
+        : `its ${what} duration of ${millis} ms is no multiple of the slide duration of parent "${parent.id}", ` +
+          `${parent.slideMillis} ms`,
+      remedy: `make the ${what} a whole number of its parent's slides, such as ` +
+        `${Math.max(1, Math.ceil(millis! / parent.slideMillis) || 1) * parent.slideMillis} ms`
+    }]
+  )
 }
 
 /** Operators keep a wanted number of partitions in their parameters, on its own or among their options, as a partitioner. */

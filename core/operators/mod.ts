@@ -14,3 +14,12 @@ export {
   updateStateByPartition,
   type UpdateStateOptions
 } from "./state.ts"
+export {
+  countByValueAndWindow,
+  countByWindow,
+  groupByKeyAndWindow,
+  reduceByKeyAndWindow,
+  reduceByWindow,
+  type ReduceWindowOptions,
+  window
+} from "./windows.ts"

@@ -12,8 +12,8 @@
  * windows, and a key that was dropped while batches of it remain fails the batch in which they leave.
  */
 import type { Millis, Time } from "../time/Time.ts"
-import { grownNumbers } from "./grown.ts"
 import { absent, sliceSlots } from "./KeyedState.ts"
+import { grownNumbers } from "./slotColumns.ts"
 import type { StateDefinition, StatePartition, StepInput } from "./StateStore.ts"
 import type { Reduce } from "./TwoStacks.ts"
 import { type Column, WindowStore } from "./WindowStore.ts"

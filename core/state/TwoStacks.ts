@@ -20,7 +20,7 @@
  * putting back the rows of the slots that it touched. Rings that were left are free again at its end.
  */
 import type { Millis, Time } from "../time/Time.ts"
-import { grownIntegers, grownNumbers } from "./grown.ts"
+import { ascending, grownIntegers, grownNumbers } from "./slotColumns.ts"
 
 export type Reduce = (a: unknown, b: unknown) => unknown
 
@@ -85,14 +85,11 @@ export class TwoStacks {
     this.windowMillis = windowMillis
   }
 
-  /** How many slots this step touched. */
-  get touched(): number {
-    return this.logged
-  }
-
-  /** The slot that this step touched as its `index`-th. */
-  touchedSlot(index: number): number {
-    return this.rowsBefore[index * logLength]!
+  /** The slots that this step touched, ascending. */
+  touched(): Int32Array {
+    const slots = new Int32Array(this.logged)
+    for (let i = 0; i < slots.length; i++) slots[i] = this.rowsBefore[i * logLength]!
+    return ascending(slots, this.slots)
   }
 
   isEmpty(slot: number): boolean {
@@ -217,13 +214,12 @@ export class TwoStacks {
     if (at < logged && this.rowsBefore[at * logLength] === slot) return
     if ((logged + 1) * logLength > this.rowsBefore.length) {
       this.rowsBefore = grownIntegers(this.rowsBefore, (logged + 1) * logLength)
-      this.flipAtBefore = grownNumbers(this.flipAtBefore, logged + 1)
+      this.flipAtBefore = grownNumbers(this.flipAtBefore, this.rowsBefore.length)
     }
     const { rowsBefore } = this
     const to = logged * logLength
     rowsBefore[to] = slot
     for (let field = 0; field < loggedFields; field++) rowsBefore[to + 1 + field] = rows[row + field]!
-    if (logged >= this.flipAtBefore.length) this.flipAtBefore = grownNumbers(this.flipAtBefore, logged + 1)
     this.flipAtBefore[logged] = this.flipAt[slot]!
     this.backBefore[logged] = this.back[slot]
     rows[row + loggedAt] = logged

@@ -12,6 +12,7 @@
  */
 import type { Millis, Time } from "../time/Time.ts"
 import { sliceSlots } from "./KeyedState.ts"
+import { ascending } from "./slotColumns.ts"
 import type { StateDefinition, StatePartition, StepInput } from "./StateStore.ts"
 import { type QueuePiece, type Reduce, TwoStacks } from "./TwoStacks.ts"
 import { type Column, WindowStore } from "./WindowStore.ts"
@@ -39,39 +40,49 @@ class WindowState extends WindowStore {
     leaving: ReadonlyArray<Column>,
     inputs: ReadonlyArray<StepInput>
   ): Generator<void, ReadonlyArray<Column>> {
-    const { queues } = this
     for (const { slots } of leaving) {
-      for (let i = 0; i < slots.length; i++) {
-        if (i % sliceSlots === sliceSlots - 1) yield
-        queues.shift(slots[i]!)
+      for (let from = 0; from < slots.length; from += sliceSlots) {
+        yield
+        this.shift(slots, from, Math.min(from + sliceSlots, slots.length))
       }
     }
     const added: Array<Column> = []
-    for (const input of inputs) added.push(yield* this.add(input))
-    yield* this.combine(time)
+    for (const { records, time } of inputs) {
+      const slots = new Int32Array(records.length)
+      for (let from = 0; from < records.length; from += sliceSlots) {
+        yield
+        this.add(records, time, slots, from, Math.min(from + sliceSlots, records.length))
+      }
+      added.push({ time, slots: ascending(slots, this.state.slots), values: noValues })
+    }
+    this.index = undefined
+    const touched = this.queues.touched()
+    for (let from = 0; from < touched.length; from += sliceSlots) {
+      yield
+      this.combine(touched, time, from, Math.min(from + sliceSlots, touched.length))
+    }
     return added
   }
 
-  private *add({ records, time }: StepInput): Generator<void, Column> {
+  private shift(slots: Int32Array, from: number, to: number): void {
+    for (let i = from; i < to; i++) this.queues.shift(slots[i]!)
+  }
+
+  private add(records: StepInput["records"], time: Time, slots: Int32Array, from: number, to: number): void {
     const { queues, state } = this
-    const slots = new Int32Array(records.length)
-    for (let i = 0; i < records.length; i++) {
-      if (i % sliceSlots === sliceSlots - 1) yield
+    for (let i = from; i < to; i++) {
       this.index = i
       const record = records[i]!
       const slot = state.slotOf(record[0])
       queues.push(slot, record[1], time)
       slots[i] = slot
     }
-    this.index = undefined
-    return { time, slots, values: noValues }
   }
 
-  private *combine(time: Time): Generator<void, void> {
+  private combine(slots: Int32Array, time: Time, from: number, to: number): void {
     const { queues, state } = this
-    for (let i = 0; i < queues.touched; i++) {
-      if (i % sliceSlots === sliceSlots - 1) yield
-      const slot = queues.touchedSlot(i)
+    for (let i = from; i < to; i++) {
+      const slot = slots[i]!
       if (queues.isEmpty(slot)) state.remove(slot)
       else state.set(slot, queues.aggregate(slot), time)
     }
