@@ -2,7 +2,8 @@
  * The arguments of the `dstreams` command, from texts to a typed command.
  *
  * Everything wrong with them is a `UsageError` with a sentence; the command then ends with exit code 2. Options of the program
- * (`--host`, `--port`, `--config NAME=VALUE`) become `config`, from which its Config is answered before the environment is.
+ * (`--host`, `--port`, `--config NAME=VALUE`) become `config`, from which its Config is answered before the environment is;
+ * `--config FILE` names a file that is asked after it.
  */
 import { parseArgs, type ParseArgsOptionDescriptor } from "node:util"
 import { Data, Duration, Effect, Option } from "effect"
@@ -17,6 +18,7 @@ export interface RunCommand {
   readonly program: string
   readonly master: Master
   readonly config: Readonly<Record<string, string>>
+  readonly configFile: string | undefined
   readonly batches: number | undefined
   readonly batchMillis: number | undefined
   /** undefined: on a terminal. */
@@ -25,16 +27,28 @@ export interface RunCommand {
   readonly debug: boolean
 }
 
+export interface CheckCommand {
+  readonly kind: "check"
+  readonly program: string
+  readonly config: Readonly<Record<string, string>>
+  readonly configFile: string | undefined
+  readonly debug: boolean
+}
+
+export interface ConfigCommand extends Omit<CheckCommand, "kind"> {
+  readonly kind: "config"
+  readonly master: Master
+}
+
 export type Command =
   | RunCommand
-  | {
-    readonly kind: "check"
-    readonly program: string
-    readonly config: Readonly<Record<string, string>>
-    readonly debug: boolean
-  }
-  | { readonly kind: "help"; readonly topic: "run" | "check" | undefined }
+  | CheckCommand
+  | ConfigCommand
+  | { readonly kind: "help"; readonly topic: Topic | undefined }
   | { readonly kind: "version" }
+
+const topics = ["run", "check", "config"] as const
+export type Topic = typeof topics[number]
 
 /** Most worker threads that `local[n]` takes. */
 export const threadsMax = 256
@@ -47,9 +61,13 @@ const programOptions = {
   help: { type: "boolean", short: "h" }
 } satisfies Record<string, ParseArgsOptionDescriptor>
 
-const runOptions = {
+const configOptions = {
   ...programOptions,
-  master: { type: "string" },
+  master: { type: "string" }
+} satisfies Record<string, ParseArgsOptionDescriptor>
+
+const runOptions = {
+  ...configOptions,
   batches: { type: "string" },
   "batch-duration": { type: "string" },
   status: { type: "boolean" },
@@ -74,31 +92,32 @@ const command = (args: ReadonlyArray<string>): Command => {
       return run(rest)
     case "check":
       return check(rest)
+    case "config":
+      return config(rest)
     case undefined:
       return wrong(`There is no command. Write "dstreams run PROGRAM" or "dstreams --help".`)
     case "help":
     case "--help":
     case "-h":
-      return { kind: "help", topic: rest[0] === "run" || rest[0] === "check" ? rest[0] : undefined }
+      return { kind: "help", topic: topics.find((topic) => topic === rest[0]) }
     case "--version":
     case "-v":
       return { kind: "version" }
     default:
-      return wrong(`There is no command ${name}. The commands are run and check; see "dstreams --help".`)
+      return wrong(`There is no command ${name}. The commands are run, check and config; see "dstreams --help".`)
   }
 }
 
 const run = (args: ReadonlyArray<string>): Command => {
   const read = options("run", args, runOptions)
   if (read.flag("help")) return { kind: "help", topic: "run" }
-  const config = configOf(read)
   const noServer = read.text("host") === undefined && read.text("port") === undefined
   if (read.flag("status") && read.flag("no-status")) wrong("--status and --no-status are given both: leave one out.")
   return {
     kind: "run",
     program: read.program(),
     master: masterOf(read.text("master") ?? "local"),
-    config,
+    ...configOf(read),
     batches: optional(read.text("batches"), (text) => wholeNumber("--batches", text, 1, Number.MAX_SAFE_INTEGER)),
     batchMillis: optional(read.text("batch-duration"), batchMillisOf),
     status: read.flag("no-status") ? false : read.flag("status") ? true : undefined,
@@ -110,7 +129,19 @@ const run = (args: ReadonlyArray<string>): Command => {
 const check = (args: ReadonlyArray<string>): Command => {
   const read = options("check", args, programOptions)
   if (read.flag("help")) return { kind: "help", topic: "check" }
-  return { kind: "check", program: read.program(), config: configOf(read), debug: read.flag("debug") }
+  return { kind: "check", program: read.program(), ...configOf(read), debug: read.flag("debug") }
+}
+
+const config = (args: ReadonlyArray<string>): Command => {
+  const read = options("config", args, configOptions)
+  if (read.flag("help")) return { kind: "help", topic: "config" }
+  return {
+    kind: "config",
+    program: read.program(),
+    ...configOf(read),
+    debug: read.flag("debug"),
+    master: masterOf(read.text("master") ?? "local")
+  }
 }
 
 interface Options {
@@ -206,19 +237,26 @@ export const masterOf = (text: string): Master => {
   return { kind: "threads", threads: wholeNumber("the n of --master local[n]", threads, 1, threadsMax) }
 }
 
-const configOf = (read: Options): Record<string, string> => {
+/** `--config` is NAME=VALUE, or without a `=` the path of a file. */
+const configOf = (read: Options): Pick<CheckCommand, "config" | "configFile"> => {
   const config: Record<string, string> = {}
-  for (const pair of read.texts("config")) {
-    const at = pair.indexOf("=")
-    const name = pair.slice(0, at)
-    if (at < 1 || !/^[A-Za-z_][\w.]*$/.test(name) || name === "__proto__") {
-      wrong(`--config has to be NAME=VALUE, and is "${pair}".`)
+  let configFile: string | undefined
+  for (const given of read.texts("config")) {
+    const at = given.indexOf("=")
+    if (at === -1) {
+      if (configFile !== undefined) wrong(`--config names two files, ${configFile} and ${given}: leave one out.`)
+      configFile = given
+      continue
     }
-    config[name] = pair.slice(at + 1)
+    const name = given.slice(0, at)
+    if (!/^[A-Za-z_][\w.]*$/.test(name) || name === "__proto__") {
+      wrong(`--config has to be NAME=VALUE or the path of a file, and is "${given}".`)
+    }
+    config[name] = given.slice(at + 1)
   }
   const host = read.text("host")
   const port = read.text("port")
   if (host !== undefined) config["HOST"] = host
   if (port !== undefined) config["PORT"] = String(wholeNumber("--port", port, 1, 65_535))
-  return config
+  return { config, configFile }
 }

@@ -4,14 +4,18 @@
 import { Effect, Exit, Layer } from "effect"
 import * as StreamingApp from "../../core/dstream/StreamingApp.ts"
 import { load, urlOf } from "../threads/ProgramModule.ts"
-import type { Command } from "./arguments.ts"
+import type { CheckCommand, UsageError } from "./arguments.ts"
+import * as Configuration from "./Configuration.ts"
 import { failureOf, say, unreadOf } from "./messages.ts"
 
-export const checkProgram = (command: Extract<Command, { kind: "check" }>): Effect.Effect<number> =>
+export const checkProgram = (command: CheckCommand): Effect.Effect<number, UsageError> =>
+  Effect.flatMap(Configuration.read(command), (configuration) => check(command, configuration))
+
+const check = (command: CheckCommand, { config, settings }: Configuration.Configuration): Effect.Effect<number> =>
   Effect.gen(function* () {
     const reads = new Set<string>()
-    const { app } = yield* load(urlOf(command.program), command.config, reads)
-    const { manifest } = yield* StreamingApp.validate(app)
+    const { app } = yield* load(urlOf(command.program), config, reads)
+    const { manifest } = yield* StreamingApp.validate(app, settings)
     // The layer is not built here; it may read what the app has not.
     const unread = app.layer === (Layer.empty as Layer.Layer<any>) ? unreadOf(command.config, reads) : undefined
     if (unread !== undefined) say(unread)

@@ -7,12 +7,12 @@
  */
 import { createRequire } from "node:module"
 import { Effect, Logger } from "effect"
-import { type Command, parse } from "./arguments.ts"
+import { type Command, parse, type UsageError } from "./arguments.ts"
 import { helpOf } from "./help.ts"
 import { say } from "./messages.ts"
 import { flushed } from "./OutputConsole.ts"
 
-const perform = (command: Command): Effect.Effect<number> => {
+const perform = (command: Command): Effect.Effect<number, UsageError> => {
   switch (command.kind) {
     case "run":
       return Effect.flatMap(Effect.promise(() => import("./runProgram.ts")), ({ runProgram }) => runProgram(command))
@@ -21,6 +21,8 @@ const perform = (command: Command): Effect.Effect<number> => {
         Effect.promise(() => import("./checkProgram.ts")),
         ({ checkProgram }) => checkProgram(command)
       )
+    case "config":
+      return Effect.flatMap(Effect.promise(() => import("./showConfig.ts")), ({ showConfig }) => showConfig(command))
     case "help":
       return print(helpOf(command.topic))
     case "version":

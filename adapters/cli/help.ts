@@ -1,11 +1,13 @@
 /**
  * What `dstreams --help` says. A test holds that every option is named here.
  */
+import type { Topic } from "./arguments.ts"
 
 const commands = `dstreams: micro-batch stream processing
 
   dstreams run PROGRAM      runs a stream program until it is stopped
   dstreams check PROGRAM    builds its graph and tells every mistake, without running it
+  dstreams config PROGRAM   prints every setting, its value, and where that comes from
   dstreams --help           this text; "dstreams run --help" says more about a command
   dstreams --version
 
@@ -14,7 +16,11 @@ PROGRAM is the path of a module whose default export is a StreamingApp, or an Ef
 const programOptions = `Options of the program, from which its Config is answered before the environment is:
   --host H                  HOST
   --port P                  PORT
-  --config NAME=VALUE       any other; may be given more than once`
+  --config NAME=VALUE       any other; may be given more than once
+  --config FILE             a JSON file, asked after the environment: { "HOST": "localhost" }
+
+Settings come from the same places, as DSTREAMS_CONCURRENT_JOBS=2, or in the file { "dstreams": { "concurrentJobs": 2 } };
+they are stronger than the program's own. "dstreams config PROGRAM" prints them all.`
 
 const run = `dstreams run PROGRAM [options]
 
@@ -41,5 +47,15 @@ ${programOptions}
 
 Exit codes: 0 the program can run, 1 it cannot, 2 wrong usage.`
 
-export const helpOf = (topic: "run" | "check" | undefined): string =>
-  topic === undefined ? commands : { run, check }[topic]
+const config = `dstreams config PROGRAM [options]
+
+  --master local[n]         as for run: the number of executors decides the default of defaultParallelism
+  --debug                   stack traces with errors
+
+${programOptions}
+
+Of what the program asks its own Config for, the names are printed and no values: they may be secrets.
+Exit codes: 0 done, 1 the program cannot run, 2 wrong usage.`
+
+export const helpOf = (topic: Topic | undefined): string =>
+  topic === undefined ? commands : { run, check, config }[topic]

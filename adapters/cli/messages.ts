@@ -5,6 +5,7 @@ import { Cause } from "effect"
 import { JobFailed } from "../../core/dstream/Batch.ts"
 import { InvalidApp } from "../../core/dstream/StreamingApp.ts"
 import { formatStatus } from "../../core/scheduling/BatchInfo.ts"
+import { variablePrefix } from "../../core/settings/definitions.ts"
 import type { ReceiverInfo, StreamingEvent } from "../../core/scheduling/StreamingListener.ts"
 
 export const say = (text: string): void => void process.stderr.write(`dstreams: ${text}\n`)
@@ -89,7 +90,7 @@ const noticeOfEngine = (event: StreamingEvent): string | undefined => {
 
 /** Names that were given to a program which never asked its Config for them: an option without effect. */
 export const unreadOf = (config: Readonly<Record<string, string>>, reads: ReadonlySet<string>): string | undefined => {
-  const unread = Object.keys(config).filter((name) => !reads.has(name))
+  const unread = Object.keys(config).filter((name) => !reads.has(name) && !name.startsWith(variablePrefix))
   if (unread.length === 0) return undefined
   const names = unread.join(" and ")
   return `the program never read ${names}: an option has an effect if the program asks Config for it, ` +

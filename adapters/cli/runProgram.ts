@@ -9,45 +9,51 @@ import { JobFailed } from "../../core/dstream/Batch.ts"
 import { type AnyStreamingApp, type StreamingApp, withBatchDuration } from "../../core/dstream/StreamingApp.ts"
 import type { OutputOperationInfo } from "../../core/scheduling/BatchInfo.ts"
 import type { StreamingEvent } from "../../core/scheduling/StreamingListener.ts"
+import { merge } from "../../core/settings/Settings.ts"
 import type { StopReport } from "../../runtime/driver/Engine.ts"
 import * as StreamingContext from "../../runtime/driver/StreamingContext.ts"
 import { configProvider, load, urlOf } from "../threads/ProgramModule.ts"
-import type { RunCommand } from "./arguments.ts"
+import type { RunCommand, UsageError } from "./arguments.ts"
+import * as Configuration from "./Configuration.ts"
 import * as LineServer from "./LineServer.ts"
 import { failureOf, notices, say, sayStatus, unreadOf } from "./messages.ts"
 import { placementOf } from "./placementOf.ts"
 import { outputConsole } from "./OutputConsole.ts"
 import * as StopSignals from "./StopSignals.ts"
 
-export const runProgram = (command: RunCommand): Effect.Effect<number> =>
-  Effect.scoped(run(command)).pipe(
-    Effect.exit,
-    Effect.map((exit) => {
-      if (Exit.isSuccess(exit)) return exit.value
-      say(failureOf(exit.cause, command.debug))
-      return 1
-    })
-  )
+export const runProgram = (command: RunCommand): Effect.Effect<number, UsageError> =>
+  Effect.flatMap(Configuration.read(command), (configuration) =>
+    Effect.scoped(run(command, configuration)).pipe(
+      Effect.exit,
+      Effect.map((exit) => {
+        if (Exit.isSuccess(exit)) return exit.value
+        say(failureOf(exit.cause, command.debug))
+        return 1
+      })
+    ))
 
-const run = Effect.fnUntraced(function* (command: RunCommand) {
+const run = Effect.fnUntraced(function* (command: RunCommand, configuration: Configuration.Configuration) {
   const requests = yield* StopSignals.make
-  const config = { ...(command.demo ? yield* demoConfig : {}), ...command.config }
+  const options = { ...(command.demo ? yield* demoConfig : {}), ...command.config }
+  const config = { ...configuration.config, ...options }
   const url = urlOf(command.program)
   const reads = new Set<string>()
   const program = yield* load(url, config, reads)
   const app = command.batchMillis === undefined ? program.app : withBatchDuration(program.app, command.batchMillis)
-  const noticeOf = notices({ skips: app.settings.onBatchFailure === "skip" })
+  const { onBatchFailure, stopGracefullyOnShutdown = true } = merge([configuration.settings, app.settings])
+  const noticeOf = notices({ skips: onBatchFailure === "skip" })
   let failed: OutputOperationInfo | undefined
   const sayNotice = (event: StreamingEvent) => {
     if (event.kind === "OutputOperationCompleted" && event.operation.failureReason !== undefined) {
       failed ??= event.operation
     }
     // By then the app's layer is built, which may read its Config too.
-    const notice = event.kind === "StreamingStarted" ? unreadOf(config, reads) : noticeOf(event)
+    const notice = event.kind === "StreamingStarted" ? unreadOf(options, reads) : noticeOf(event)
     if (notice !== undefined) say(notice)
   }
   const status = command.status ?? process.stderr.isTTY === true
-  return yield* live(app, requests, {
+  return yield* live(app, { requests, stopGracefullyOnShutdown }, {
+    settings: configuration.settings,
     batches: command.batches,
     codeFingerprint: program.codeFingerprint,
     config,
@@ -68,15 +74,21 @@ const run = Effect.fnUntraced(function* (command: RunCommand) {
 
 const demoConfig = Effect.map(LineServer.make(), ({ host, port }) => ({ HOST: host, PORT: String(port) }))
 
+interface Stops {
+  readonly requests: Queue.Dequeue<StopSignals.StopRequest>
+  /** Whether the first request is obeyed gracefully. */
+  readonly stopGracefullyOnShutdown: boolean
+}
+
 /** From start to end; 0 if nothing was left undone. */
 const live = Effect.fnUntraced(function* (
   app: AnyStreamingApp,
-  requests: Queue.Dequeue<StopSignals.StopRequest>,
+  stops: Stops,
   options: StreamingContext.RunOptions
 ) {
   const context = yield* StreamingContext.make(app as StreamingApp<unknown, never>, options)
   let asked = false
-  yield* Effect.forkScoped(obey(requests, context, () => asked = true))
+  yield* Effect.forkScoped(obey(stops, context, () => asked = true))
   yield* context.start
   yield* context.awaitTermination
   // After --batches nothing more was wanted. Stopping what has stopped changes nothing, and tells how it was.
@@ -87,12 +99,12 @@ const live = Effect.fnUntraced(function* (
 })
 
 const obey = (
-  requests: Queue.Dequeue<StopSignals.StopRequest>,
+  { requests, stopGracefullyOnShutdown }: Stops,
   context: StreamingContext.StreamingContext<unknown>,
   heard: () => void
 ): Effect.Effect<never, never, Scope.Scope> =>
   Effect.forever(Effect.gen(function* () {
-    const graceful = (yield* Queue.take(requests)) === "graceful"
+    const graceful = (yield* Queue.take(requests)) === "graceful" && stopGracefullyOnShutdown
     heard()
     say(
       graceful

@@ -12,6 +12,7 @@ const plain: RunCommand = {
   program: "p.ts",
   master: { kind: "local" },
   config: {},
+  configFile: undefined,
   batches: undefined,
   batchMillis: undefined,
   status: undefined,
@@ -26,6 +27,7 @@ const understood: ReadonlyArray<readonly [args: string, command: Partial<RunComm
   ["run --master=local[*] p.ts", { master: { kind: "threads", threads: "all" } }],
   ["run p.ts --host example.org --port 9999", { config: { HOST: "example.org", PORT: "9999" } }],
   ["run p.ts --config A=b=c --config D=", { config: { A: "b=c", D: "" } }],
+  ["run p.ts --config conf/s.json --config A=b", { config: { A: "b" }, configFile: "conf/s.json" }],
   ["run p.ts --batches 5 --status", { batches: 5, status: true }],
   ["run p.ts --no-status --debug", { status: false, debug: true }],
   ["run p.ts --demo", { demo: true }],
@@ -44,8 +46,17 @@ it("every option is understood", () =>
 
 it("check, help and version are understood", () =>
   Effect.gen(function* () {
-    const check = { kind: "check", program: "p.ts", config: { HOST: "h" }, debug: false }
+    const check = { kind: "check", program: "p.ts", config: { HOST: "h" }, configFile: undefined, debug: false }
     assert.deepEqual(yield* parse(["check", "p.ts", "--host", "h"]), check)
+    assert.deepEqual(yield* parse(["config", "p.ts", "--config", "s.json", "--master", "local[3]"]), {
+      kind: "config",
+      program: "p.ts",
+      config: {},
+      configFile: "s.json",
+      debug: false,
+      master: { kind: "threads", threads: 3 }
+    })
+    assert.deepEqual(yield* parse(["help", "config"]), { kind: "help", topic: "config" })
     assert.deepEqual(yield* parse(["--help"]), { kind: "help", topic: undefined })
     assert.deepEqual(yield* parse(["run", "--help"]), { kind: "help", topic: "run" })
     assert.deepEqual(yield* parse(["check", "-h"]), { kind: "help", topic: "check" })
@@ -71,8 +82,11 @@ const mistakes: ReadonlyArray<readonly [args: string, message: RegExp]> = [
   ["run p.ts --master local[0]", /the n of --master local\[n\] has to be a whole number from 1 to 256/],
   ["run p.ts --batch-duration soon", /--batch-duration has to be a duration .* is "soon"/],
   ["run p.ts --batch-duration 0_millis", /--batch-duration has to be/],
-  ["run p.ts --config A", /--config has to be NAME=VALUE, and is "A"/],
+  ["run p.ts --config a.json --config b.json", /--config names two files, a\.json and b\.json: leave one out/],
+  ["run p.ts --config 1A=b", /--config has to be NAME=VALUE or the path of a file, and is "1A=b"/],
   ["run p.ts --config __proto__=x", /--config has to be NAME=VALUE/],
+  ["config", /"dstreams config" needs a PROGRAM/],
+  ["config p.ts --batches 3", /There is no option --batches; see "dstreams config --help"/],
   ["run p.ts --status --no-status", /leave one out/],
   ["run p.ts --demo=yes", /--demo takes no value, and was given "yes"/]
 ]
@@ -89,7 +103,13 @@ it("help names every option", () =>
     for (const option of "master batches batch-duration status no-status demo debug host port config".split(" ")) {
       assert.ok(helpOf("run").includes(`--${option}`), option)
     }
-    for (const option of "debug host port config".split(" ")) assert.ok(helpOf("check").includes(`--${option}`), option)
+    for (const option of "debug host port config".split(" ")) {
+      for (const topic of ["check", "config"] as const) assert.ok(helpOf(topic).includes(`--${option}`), option)
+    }
+    assert.ok(helpOf("config").includes("--master"))
+    for (const command of ["run", "check", "config"]) {
+      assert.ok(helpOf(undefined).includes(`dstreams ${command} PROGRAM`))
+    }
   }))
 
 /** Words of a command line; `_` is a space within a word. */

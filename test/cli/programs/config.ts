@@ -9,6 +9,7 @@ export default Effect.gen(function* () {
   return StreamingApp.make({
     name: `${host}:${port}`,
     batchDuration: "100 millis",
-    outputs: [Memory.batches([["a"]]).pipe(DStream.print())]
+    outputs: [Memory.batches([["a"]]).pipe(DStream.print())],
+    settings: { onBlockLost: "ignore", maxTaskFailures: 3 }
   })
 })
