@@ -256,7 +256,7 @@ const stateMistakes = ({ id, slideMillis, stream }: GraphNode): ReadonlyArray<Mi
       where: id,
       message: Number.isNaN(millis)
         ? `its ${name} is no duration`
-        : `a ${name} of ${String(millis)} ms is not possible`,
+        : `its ${name} of ${String(millis)} ms is not possible`,
       remedy: `write a duration above zero, such as "30 seconds"`
     })
   }

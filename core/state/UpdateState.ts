@@ -131,7 +131,8 @@ function* updatePartition(
   }
   let count = 0
   for (const [key, next] of update(entries(), { time, partition })) {
-    const slot = state.slotOf(key)
+    // mostly it is the key that was given last, which spares looking it up
+    const slot = given >= 0 && given < known && key === state.keys[given] ? given : state.slotOf(key)
     if (slot < known ? returned[slot] === 1 : added.has(slot)) {
       throw new Error(
         `the function given to updateStateByPartition of "${operator}" returned a key twice: return each once`
