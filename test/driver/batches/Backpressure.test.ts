@@ -5,7 +5,8 @@ import * as assert from "node:assert/strict"
 import { Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import * as Memory from "../../../adapters/memory/mod.ts"
-import { DStream, StreamingApp } from "../../../core/mod.ts"
+import { chunkOf } from "../../../core/dstream/InputDStream.ts"
+import { type Batch, DStream, type RateEstimator, type SettingsInput, StreamingApp } from "../../../core/mod.ts"
 import type { ToExecutor } from "../../../core/protocol/ExecutorProtocol.ts"
 import type { Receiver } from "../../../core/receiving/Receiver.ts"
 import type { StreamingEvent } from "../../../core/scheduling/StreamingListener.ts"
@@ -28,6 +29,7 @@ const millisPerRecord = 5
 const run = (backpressure: boolean) =>
   Effect.gen(function* () {
     const sizes: Array<number> = []
+    const told: Array<number | undefined> = []
     const rates: Array<number> = []
     const orders: Array<number> = []
     const input = DStream.fromInput<number, never, never>("eager", {
@@ -53,6 +55,7 @@ const run = (backpressure: boolean) =>
     })
     const observe = (event: StreamingEvent) => {
       if (event.kind === "RateUpdated" && event.stream === "in") rates.push(event.rate)
+      if (event.kind === "BatchSubmitted") told.push(event.batch.inputs[0]!.rate)
     }
     const heard = (message: ToExecutor) => {
       if (message.kind === "UpdateRate" && message.stream === "in") orders.push(message.rate)
@@ -61,14 +64,17 @@ const run = (backpressure: boolean) =>
     const context = yield* Local.start(app, { settings, observers: [observe], heard })
     for (let second = 0; second < 30; second++) yield* TestClock.adjust("1 second")
     yield* context.stop()
-    return { sizes, rates, orders }
+    return { sizes, told, rates, orders }
   })
 
 it("with backpressure a receiver under a slow job is told lower rates, keeps to them, and the job keeps up", () =>
   Effect.gen(function* () {
-    const { sizes, rates, orders } = yield* run(true)
+    const { sizes, told, rates, orders } = yield* run(true)
     assert.ok(rates.length > 5, `${rates}`)
     assert.deepEqual(orders, rates)
+    assert.equal(told[0], 500, "a batch tells the rate in force when it was made")
+    assert.deepEqual([...new Set(told.slice(1))].filter((rate) => rate !== 500 && !rates.includes(rate!)), [])
+    assert.ok(rates.includes(told.at(-1)!), `${told}`)
     for (const rate of rates) assert.ok(rate >= 100 && rate <= 200, `${rates}`)
     assert.ok(sizes[0]! >= 400, `at first the initial rate: ${sizes}`)
     // What is in flight when a rate changes is of the rate before.
@@ -77,9 +83,87 @@ it("with backpressure a receiver under a slow job is told lower rates, keeps to 
 
 it("without backpressure nothing is told, and a receiver goes on at its own rate", () =>
   Effect.gen(function* () {
-    const { sizes, rates, orders } = yield* run(false)
+    const { sizes, told, rates, orders } = yield* run(false)
     assert.deepEqual([rates, orders], [[], []])
+    assert.deepEqual([...new Set(told)], [500], "the maximum")
     for (const size of sizes.slice(1)) assert.ok(size >= 450 && size <= 550, `${sizes}`)
+  }))
+
+/** A direct input, full of records, that gives each batch as many as its rate allows. */
+const obedient = DStream.fromInput<number, never, never>("obedient", {
+  kind: "direct",
+  keepsRate: true,
+  planner: Effect.succeed({
+    plan: ({ batchMillis, rate = 10 }) =>
+      Effect.sync(() => {
+        const records = Math.floor(rate * batchMillis / 1000)
+        return { records, partitions: [{ kind: "source" as const, value: records, records }] }
+      })
+  }),
+  reader: Effect.succeed({
+    read: ({ value }) => Effect.sync(() => chunkOf(Array.from({ length: value as number }, (_, n) => n)))
+  })
+})
+
+/** Runs so many batches of the obedient input, each of which takes a millisecond a record. */
+const obey = (options: { readonly settings: SettingsInput; readonly rateEstimator?: RateEstimator }) =>
+  Effect.gen(function* () {
+    const sizes: Array<number> = []
+    const rates: Array<number> = []
+    const work = DStream.foreachBatch((batch: Batch<number>) =>
+      Effect.gen(function* () {
+        sizes.push(yield* batch.count)
+        yield* Effect.sleep(sizes.at(-1)!)
+      })
+    )
+    const app = StreamingApp.make({
+      name: "obedient",
+      batchDuration: "1 second",
+      outputs: [obedient.pipe(work)],
+      ...options
+    })
+    const observe = (event: StreamingEvent) => {
+      if (event.kind === "RateUpdated") rates.push(event.rate)
+    }
+    const running = yield* Local.run(app, { batches: 6, observers: [observe] })
+    for (let second = 0; second < 12; second++) yield* TestClock.adjust("1 second")
+    return { sizes, rates, exit: yield* Fiber.await(running) }
+  })
+
+it("a direct input that keeps its rate is told the initial rate, then what the estimator says", () =>
+  Effect.gen(function* () {
+    const free = yield* obey({ settings: {} })
+    assert.deepEqual([free.sizes, free.rates], [[10, 10, 10, 10, 10, 10], []])
+    const initial = yield* obey({ settings: { backpressure: true, backpressureInitialRate: 300 } })
+    assert.equal(initial.sizes[0], 300)
+    assert.ok(initial.rates.length >= 3 && initial.rates.every((rate) => rate >= 900), `${initial.rates}`)
+    assert.ok(initial.sizes.at(-1)! >= 900, `${initial.sizes}`)
+  }))
+
+it("an estimator of one's own takes the place of PID", () =>
+  Effect.gen(function* () {
+    const halving: RateEstimator<number> = {
+      name: "halving",
+      initial: 800,
+      step: (rate) => [rate / 2, rate / 2]
+    }
+    const settings = { backpressure: true, backpressureInitialRate: 800 }
+    const { sizes, rates } = yield* obey({ settings, rateEstimator: halving })
+    assert.deepEqual(sizes, [800, 400, 200, 100, 50, 25])
+    assert.deepEqual(rates.slice(0, 5), [400, 200, 100, 50, 25])
+  }))
+
+it("an estimator that throws ends the context with a failure that names it", () =>
+  Effect.gen(function* () {
+    const broken: RateEstimator = {
+      name: "broken",
+      initial: 0,
+      step: () => {
+        throw new Error("no idea")
+      }
+    }
+    const { exit } = yield* obey({ settings: { backpressure: true }, rateEstimator: broken })
+    assert.match(String(exit), /RateEstimatorFailed.*the rate estimator "broken" threw Error: no idea for input/s)
   }))
 
 it("with batches: 3 no fourth is ever submitted, though the first is slow and later ones could pass it", () =>
