@@ -1,5 +1,6 @@
 /**
- * File: streams of the files that appear in a directory: lines of text, records of a fixed length, or a format of your own.
+ * File: streams of the files that appear in a directory: lines of text, records of a fixed length, or a format of your own; and
+ * outputs that save each batch to a directory (`adapters/save`).
  *
  * A batch reads the files that were modified since the last ones, each once; they have to be complete when they appear: write
  * them elsewhere, or under a hidden name, and rename them in. Their clocks are this machine's: times of modification are compared
@@ -27,6 +28,7 @@ export { type FileOperations, type FileStatus, FileWorld, type Listing, type Ran
 export { type MemoryFiles, memoryFiles } from "./memoryFiles.ts"
 export { type FileOptions, InvalidFileStream } from "./options.ts"
 export type { FileDecoder, FileInfo } from "./ownFormat.ts"
+export { type ObjectFormat, type ObjectOptions, saveAsObjectFiles, saveAsTextFiles, SaveError } from "../save/mod.ts"
 
 export interface SplitOptions {
   /** A larger file is read as several partitions. 32 MiB */
