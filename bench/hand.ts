@@ -5,6 +5,9 @@
 import * as process from "node:process"
 import { lines, needle } from "./data.ts"
 import { integersOf } from "./programs/numericChain.ts"
+import { stateKeys } from "./programs/stateKeys.ts"
+import { linesPerPartition, outputs } from "./programs/wide.ts"
+import { windowBatches, windowKeys } from "./programs/windowKeys.ts"
 
 /** What a loop gives is added up and printed, so that none of it can be left out. */
 type Loop = () => number
@@ -40,10 +43,81 @@ const numericChain = (): Loop => {
   }
 }
 
+const everyKey = (keysOf: (batch: number, partition: number) => ReadonlyArray<string>) => {
+  let batch = 0
+  return () => {
+    const keys = [keysOf(batch, 0), keysOf(batch, 1)]
+    batch++
+    return keys
+  }
+}
+
+const folded = (counts: ReadonlyMap<string, number>): number => {
+  let sum = 0
+  for (const count of counts.values()) sum += count
+  return sum
+}
+
+const updateState = (): Loop => {
+  const next = everyKey(stateKeys)
+  const sums = new Map<string, number>()
+  return () => {
+    for (const keys of next()) for (const key of keys) sums.set(key, (sums.get(key) ?? 0) + 1)
+    return folded(sums)
+  }
+}
+
+const mapState = (): Loop => {
+  const next = everyKey(stateKeys)
+  const sums = new Map<string, number>()
+  return () => {
+    let emitted = 0
+    for (const keys of next()) {
+      for (const key of keys) {
+        const sum = (sums.get(key) ?? 0) + 1
+        sums.set(key, sum)
+        emitted += sum
+      }
+    }
+    return emitted
+  }
+}
+
+/** Each batch's counts are added when it comes, and taken away when it leaves the window. */
+const window = (): Loop => {
+  const next = everyKey(windowKeys)
+  const counts = new Map<string, number>()
+  const inWindow: Array<ReadonlyMap<string, number>> = []
+  return () => {
+    const batch = new Map<string, number>()
+    for (const keys of next()) for (const key of keys) batch.set(key, (batch.get(key) ?? 0) + 1)
+    for (const [key, count] of batch) counts.set(key, (counts.get(key) ?? 0) + count)
+    inWindow.push(batch)
+    if (inWindow.length > windowBatches) {
+      for (const [key, count] of inWindow.shift()!) counts.set(key, counts.get(key)! - count)
+    }
+    return folded(counts)
+  }
+}
+
+const wide = (): Loop => {
+  const all = [...lines(42, 0, linesPerPartition), ...lines(42, 1, linesPerPartition)]
+  return () => {
+    let even = 0
+    for (let k = 0; k < outputs; k++) for (const line of all) if ((line.length + k) % 2 === 0) even++
+    return even
+  }
+}
+
 const loops: Record<string, () => Loop> = {
   "grep-mem": grepMem,
   "wordcount-mem": wordCountMem,
-  "numeric-chain": numericChain
+  "numeric-chain": numericChain,
+  "update-state": updateState,
+  "map-state": mapState,
+  "window-inverse": window,
+  window,
+  wide
 }
 
 const [, , name, warmup, batches] = process.argv

@@ -25,6 +25,7 @@ const { values, positionals } = parseArgs({
 
 interface InMemory {
   readonly program: string
+  readonly config?: Readonly<Record<string, string>>
   readonly warmup: number
   readonly batches: number
 }
@@ -33,7 +34,13 @@ interface InMemory {
 const inMemory: Record<string, InMemory> = {
   "grep-mem": { program: "grepMem.ts", warmup: 10, batches: 20 },
   "wordcount-mem": { program: "wordCountMem.ts", warmup: 4, batches: 10 },
-  "numeric-chain": { program: "numericChain.ts", warmup: 5, batches: 10 }
+  "numeric-chain": { program: "numericChain.ts", warmup: 5, batches: 10 },
+  // Until the window is full, and every key known.
+  "window-inverse": { program: "window.ts", config: { inverse: "yes" }, warmup: 35, batches: 20 },
+  window: { program: "window.ts", config: { inverse: "no" }, warmup: 35, batches: 35 },
+  "update-state": { program: "updateState.ts", warmup: 15, batches: 20 },
+  "map-state": { program: "mapState.ts", warmup: 15, batches: 20 },
+  wide: { program: "wide.ts", warmup: 10, batches: 20 }
 }
 
 const againstTheClock: Record<string, () => Promise<ReadonlyArray<Row>>> = {
@@ -44,7 +51,7 @@ const againstTheClock: Record<string, () => Promise<ReadonlyArray<Row>>> = {
   "socket-soak": () => live.soak(values.master, Number(values.rate))
 }
 
-const besideTheLoop = async (name: string, { program, warmup, batches }: InMemory): Promise<Row> => {
+const besideTheLoop = async (name: string, { program, config, warmup, batches }: InMemory): Promise<Row> => {
   const measured = Number(values.batches ?? batches)
   const millis: Array<number> = []
   const hand: Array<number> = []
@@ -52,7 +59,7 @@ const besideTheLoop = async (name: string, { program, warmup, batches }: InMemor
   let peakRssMiB = 0
   for (let round = 0; round < Number(values.rounds); round++) {
     const loop = await result(startChild("hand.ts", [name, String(warmup), String(measured)]))
-    const run = await engine(program, values.master, { warmup, measured })
+    const run = await engine(program, values.master, { warmup, measured }, config)
     if (run.check !== loop.check) throw new Error(`${name}: the engine came to ${run.check}, the loop to ${loop.check}`)
     hand.push(...loop.millis)
     millis.push(...run.millis)

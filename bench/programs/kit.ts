@@ -4,11 +4,19 @@
 import * as Memory from "../../adapters/memory/mod.ts"
 import { lines } from "../data.ts"
 
-export { DStream, StreamingApp } from "../../core/mod.ts"
+export { DStream, StateSpec, StreamingApp } from "../../core/mod.ts"
 export { Memory }
 
 /** Of programs that are measured at full load: a batch is always due. */
 export const fullLoad = { batchDuration: "20 millis", settings: { missedTicks: "coalesce" } } as const
+
+/** As `fullLoad`, and no tick is left out: of programs whose batches are counted. */
+export const everyTick = { batchDuration: "20 millis", settings: { missedTicks: "replay" } } as const
+
+/** Every ten batches, as Spark does. */
+export const checkpointInterval = "200 millis"
+
+export const add = (a: number, b: number): number => a + b
 
 /** So many lines a batch in each of two partitions. */
 export const lineStream = (perPartition: number) =>

@@ -22,8 +22,10 @@ export interface GraphNode {
   readonly rememberMillis: Millis
   /** Of a stateful operator: how often a snapshot of its state is taken. */
   readonly checkpointMillis: Millis | undefined
-  /** How long versions of its state, or its RDDs, may be asked for. */
+  /** How long versions of its state may be asked for, also by states that are made again. */
   readonly viewMillis: Millis
+  /** How long its batches are read in the normal course of things: what could be computed again is kept no longer. */
+  readonly reuseMillis: Millis
 }
 
 export interface GraphOutput {
@@ -63,6 +65,7 @@ interface Draft {
   readonly checkpointMillis: Millis | undefined
   rememberMillis: Millis
   viewMillis: Millis
+  reuseMillis: Millis
 }
 
 /** Total: what is no output, and what is no stream, is left out; `validate` tells it, as it does two operators of one name. */
@@ -175,7 +178,8 @@ const orderOperators = (
         ? undefined
         : stream.checkpointMillis ?? stream.stateful(slideMillis),
       rememberMillis: 0,
-      viewMillis: 0
+      viewMillis: 0,
+      reuseMillis: 0
     }
     drafts.set(stream, draft)
     return draft
@@ -190,14 +194,15 @@ const orderOperators = (
  */
 const spreadRemember = (drafts: Map<AnyDStream, Draft>, app: AnyStreamingApp) => {
   const asked = millisOrNaN(app.settings.remember ?? 0)
-  for (const draft of drafts.values()) draft.rememberMillis = Math.max(draft.slideMillis, asked)
+  for (const draft of drafts.values()) draft.reuseMillis = draft.rememberMillis = Math.max(draft.slideMillis, asked)
   for (const draft of [...drafts.values()].toReversed()) {
     draft.viewMillis = draft.rememberMillis
     draft.rememberMillis = Math.max(draft.rememberMillis, 2 * (draft.checkpointMillis ?? 0))
-    const needed = draft.rememberMillis + draft.stream.parentRemember(app.batchMillis)
+    const more = draft.stream.parentRemember(app.batchMillis)
     for (const parent of parentsOf(draft.stream)) {
       const above = drafts.get(parent)!
-      above.rememberMillis = Math.max(above.rememberMillis, needed)
+      above.rememberMillis = Math.max(above.rememberMillis, draft.rememberMillis + more)
+      above.reuseMillis = Math.max(above.reuseMillis, draft.reuseMillis + more)
     }
   }
 }

@@ -125,6 +125,8 @@ export interface Forget {
   readonly blocks: ReadonlyArray<BlockId>
   /** All batches up to here are done: versions of states are forgotten a stream's own remember duration behind it. */
   readonly done?: Time | undefined
+  /** Map outputs that are not read again in the normal course of things: should they be, they are computed anew. */
+  readonly shuffles?: ReadonlyArray<RddId> | undefined
   /** By operator: its snapshots before this time are not needed any more. */
   readonly snapshots?: ReadonlyArray<readonly [operator: StreamId, before: Time]> | undefined
 }

@@ -19,6 +19,7 @@ import {
   type ShuffledRDD,
   type StateRDD
 } from "../rdd/Stage.ts"
+import type { Millis, Time } from "../time/Time.ts"
 
 /** What has to be there before a task can run: a whole shuffle, or one partition of a version of a state. */
 export interface StageRead {
@@ -42,6 +43,8 @@ export interface StageSpec {
   readonly work: "result" | "map" | "state"
   /** Of a state: a snapshot of this version shall be taken. */
   readonly snapshot: boolean
+  /** Once all batches up to here are done, nobody reads its outputs in the normal course of things. */
+  readonly reusedUntil: Time
   /** For errors that no executor tells. */
   readonly operator: StreamId
   readonly digest: string
@@ -62,6 +65,8 @@ export interface Surroundings {
   readonly isKnown: (stage: RddId) => boolean
   /** The RDD of an id: earlier versions of states are named, not held. */
   readonly rdd: (id: RddId) => SealedRDD
+  /** How long the batches of an operator are read in the normal course of things. */
+  readonly reuseMillis: (operator: StreamId) => Millis
   /** Whether a snapshot shall be taken of this version of a state. */
   readonly snapshotDue: (state: StateRDD) => boolean
 }
@@ -115,8 +120,9 @@ const stageOf = (
   tasks: ReadonlyArray<TaskSpec>,
   around: Surroundings
 ): StageSpec => {
-  const { id, operator } = rdd.identity
-  return { stage: id, work, snapshot: false, operator, digest: around.digest(rdd), tasks }
+  const { id, operator, time } = rdd.identity
+  const reusedUntil = time + around.reuseMillis(operator)
+  return { stage: id, work, snapshot: false, reusedUntil, operator, digest: around.digest(rdd), tasks }
 }
 
 /** `previous`: the version of a state that the task takes on. */

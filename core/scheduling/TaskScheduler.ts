@@ -16,7 +16,8 @@
  * | TaskEnded Failed | the task waits again | LaunchTasks, JobFailed over its own limit |
  * | JobCancelled | its waiting tasks are dropped; those that run end unheard | LaunchTasks, for others |
  * | SnapshotTaken | should that version of a state be lost, it is read back instead of made again | SnapshotComplete with the last partition |
- * | Forgotten | shuffles and states of batches before that time are dropped, save those that an unfinished job needs | - |
+ * | Forgotten | shuffles and states of batches before that time are dropped, save those that an unfinished job needs; map outputs that
+ * are read no more in the normal course of things are missing from now on, save those that an unfinished task needs | DropOutputs |
  * | TaskEnded but Done, ExecutorLost | for each task that waits again within its limit | TaskRetried |
  * | any | a waiting task reads what was forgotten: its job cannot end well | JobFailed |
  *
@@ -72,7 +73,8 @@ export type Event =
     readonly holders?: ReadonlyArray<ExecutorId> | undefined
   }
   | { readonly kind: "SnapshotTaken"; readonly state: RddId; readonly partition: PartitionIndex }
-  | { readonly kind: "Forgotten"; readonly before: Time }
+  /** `done`: all batches up to here are done. */
+  | { readonly kind: "Forgotten"; readonly before: Time; readonly done: Time }
 
 export type Command =
   | { readonly kind: "LaunchTasks"; readonly executor: ExecutorId; readonly work: Omit<RunTasks, "kind" | "plans"> }
@@ -81,6 +83,8 @@ export type Command =
   | { readonly kind: "JobFailed"; readonly job: JobId; readonly failure: JobFailure }
   /** A lost block is read as empty, by setting, from this stage on. */
   | { readonly kind: "BlockIgnored"; readonly block: BlockId; readonly stage: RddId; readonly reason: string }
+  /** No executor need keep the outputs of these shuffles. */
+  | { readonly kind: "DropOutputs"; readonly shuffles: ReadonlyArray<RddId> }
   /** Every partition of this version of a state has a snapshot. */
   | { readonly kind: "SnapshotComplete"; readonly operator: StreamId; readonly time: Time }
   | TaskRetried
@@ -117,7 +121,8 @@ const apply = (state: State, event: Event, commands: Array<Command>): void => {
     case "SnapshotTaken":
       return takeSnapshot(state, event.state, event.partition, commands)
     case "Forgotten":
-      return forget(state, event.before)
+      forget(state, event.before)
+      return dropOutputsOf(state, event.done, commands)
   }
 }
 
@@ -285,12 +290,17 @@ const dropOutputs = (stage: StageRun | undefined, executor: ExecutorId, partitio
   for (const task of stage.tasks) {
     if (stage.outputs[task.index] !== executor || (only !== undefined && task.index !== only)) continue
     lost = true
-    stage.outputs[task.index] = undefined
-    stage.unfinished++
-    task.done = false
-    wait(task)
+    missAgain(task)
   }
   return lost
+}
+
+/** The output of a task that was done is not there any more. */
+const missAgain = (task: Task): void => {
+  task.stage.outputs[task.index] = undefined
+  task.stage.unfinished++
+  task.done = false
+  wait(task)
 }
 
 const loseExecutor = (state: State, id: ExecutorId, reason: string, commands: Array<Command>): void => {
@@ -326,6 +336,30 @@ const forget = (state: State, before: Time): void => {
     if (timeOf(id) >= before || wanted.has(stage)) continue
     state.stages.delete(id)
     for (const task of stage.tasks) state.tasks.delete(task.id)
+  }
+}
+
+/** Should they be wanted after all, a loss is being made good: they are computed again. */
+const dropOutputsOf = (state: State, done: Time, commands: Array<Command>): void => {
+  const reading = new Set<StageRun>()
+  for (const job of state.jobs.values()) readBy(state, job.stage, reading)
+  const shuffles: Array<RddId> = []
+  for (const [id, stage] of state.stages) {
+    if (stage.work.kind !== "map" || stage.spec.reusedUntil > done || reading.has(stage)) continue
+    if (stage.outputs.every((output) => output === undefined)) continue
+    shuffles.push(id)
+    for (const task of stage.tasks) if (task.done) missAgain(task)
+  }
+  if (shuffles.length > 0) commands.push({ kind: "DropOutputs", shuffles })
+}
+
+/** The stages that the unfinished tasks of a stage read, and those of incomplete ones among them. */
+const readBy = (state: State, stage: StageRun, reading: Set<StageRun>): void => {
+  for (const id of stage.reads) {
+    const read = state.stages.get(id)
+    if (read === undefined || reading.has(read)) continue
+    reading.add(read)
+    if (read.unfinished > 0) readBy(state, read, reading)
   }
 }
 

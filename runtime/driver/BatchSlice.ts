@@ -14,7 +14,7 @@ import type { Border } from "../../core/protocol/RecordCodec.ts"
 import type { Time } from "../../core/time/Time.ts"
 import type { TaskScheduler } from "./TaskScheduler.ts"
 
-/** A slice that cannot be had: of a stream that is not of this app, or of batches that are not there. */
+/** A slice that cannot be had: of a strange stream, of batches that are not there, of an app that does not run. */
 export class SliceError extends Schema.TaggedError<SliceError>()("SliceError", { message: Schema.String }) {}
 
 export interface Sliced {

@@ -146,6 +146,7 @@ const startExecutors = Effect.fnUntraced(function* (
     digest: (rdd) => memo.digest(rdd),
     blockLocations: locations,
     rdd: (id) => memo.rdd(id),
+    reuseMillis: (operator) => graph.node(operator)?.reuseMillis ?? 0,
     snapshotDue: ({ identity: { operator, time } }) => memo.isCheckpointDue(operator, time),
     settings,
     onBlockIgnored: (block, batch, why) => post(ExecutorEvents.blockLost(block, batch, why)),

@@ -24,7 +24,7 @@ import { millisOf, type Time } from "../../core/time/Time.ts"
 import type { Placement } from "../placement/Placement.ts"
 import { awaitEnd } from "../placement/ExecutorSlots.ts"
 import * as Engine from "./Engine.ts"
-import type { SliceError } from "./BatchSlice.ts"
+import { SliceError } from "./BatchSlice.ts"
 import * as ListenerBus from "./ListenerBus.ts"
 
 /** A call that the state of the context does not allow. */
@@ -53,7 +53,7 @@ export interface StreamingContext<out E> {
     stream: DStream<A, any, any> | StreamId,
     from: Time,
     to: Time
-  ) => Effect.Effect<ReadonlyArray<A>, SliceError | JobFailed | IllegalState>
+  ) => Effect.Effect<ReadonlyArray<A>, SliceError | JobFailed>
   /** Besides those given at the start; in any state. */
   readonly addListener: ListenerBus.ListenerBus["addListener"]
 }
@@ -166,13 +166,13 @@ export const make = <E>(
       // In a fiber of its own: whoever stops may be an output or a listener, which the stop itself has to end.
       stop: ({ graceful = false } = {}) => Effect.flatMap(Effect.forkDetach(end(graceful)), Fiber.join),
       slice: <A>(stream: DStream<A, any, any> | StreamId, from: Time, to: Time) =>
-        Effect.suspend((): Effect.Effect<ReadonlyArray<A>, SliceError | JobFailed | IllegalState> => {
+        Effect.suspend((): Effect.Effect<ReadonlyArray<A>, SliceError | JobFailed> => {
           if (engine !== undefined && state === "Active") {
             return engine.slice(stream, from, to) as Effect.Effect<ReadonlyArray<A>, SliceError | JobFailed>
           }
           const message =
             `"${app.name}" is ${state.toLowerCase()} and has no batches to slice: it has not been started, or is over`
-          return Effect.fail(new IllegalState({ message }))
+          return Effect.fail(new SliceError({ message }))
         }),
       addListener: bus.addListener
     }

@@ -20,7 +20,7 @@ import type { ExecutorId, PartitionIndex, RddId, StreamId } from "../../core/pro
 import { jobGraph } from "../../core/scheduling/JobGraph.ts"
 import { timeOf } from "../../core/rdd/RddId.ts"
 import * as Machine from "../../core/scheduling/TaskScheduler.ts"
-import type { Time } from "../../core/time/Time.ts"
+import type { Millis, Time } from "../../core/time/Time.ts"
 import type { Executors, PlacementEvent } from "../placement/Placement.ts"
 import type { BlockLocations } from "./BlockLocations.ts"
 
@@ -35,6 +35,8 @@ export interface TaskSchedulerOptions {
   /** The RDD of an id, and whether a snapshot shall be taken of that version of a state. */
   readonly rdd: (id: RddId) => SealedRDD
   readonly snapshotDue: (state: SealedRDD) => boolean
+  /** How long the batches of an operator are read in the normal course of things. */
+  readonly reuseMillis: (operator: StreamId) => Millis
   readonly settings: {
     readonly maxTaskFailures: number
     readonly maxStageRepairs: number
@@ -70,7 +72,7 @@ export interface TaskScheduler {
   /** Whether nothing of a shuffle or state is missing. */
   readonly isComplete: (stage: RddId) => boolean
   /** No task will need what batches before `before` made: forgotten here and by every executor. */
-  readonly forget: (what: Omit<Forget, "kind">) => void
+  readonly forget: (what: Omit<Forget, "kind" | "shuffles">) => void
   readonly counts: () => { readonly jobs: number; readonly stages: number; readonly executors: number }
 }
 
@@ -88,6 +90,8 @@ class Driver implements TaskScheduler {
   /** By executor: the time of the last plan that it was sent. */
   private readonly sentUpTo = new Map<ExecutorId, Time>()
   private readonly commands: Array<Machine.Command> = []
+  /** Shuffles whose outputs executors need not keep, until they are told. */
+  private readonly dropped: Array<RddId> = []
   private performing = false
   private nextJob = 0
 
@@ -104,7 +108,8 @@ class Driver implements TaskScheduler {
         locations: (block) => this.options.blockLocations.of(block),
         isKnown: (stage) => Machine.isKnown(this.state, stage),
         rdd: this.options.rdd,
-        snapshotDue: this.options.snapshotDue
+        snapshotDue: this.options.snapshotDue,
+        reuseMillis: this.options.reuseMillis
       })
       this.jobs.set(job, { request, resume })
       this.dispatch({ kind: "JobSubmitted", job, graph, action: request.action })
@@ -148,9 +153,10 @@ class Driver implements TaskScheduler {
     return Machine.isComplete(this.state, stage)
   }
 
-  forget(what: Omit<Forget, "kind">): void {
-    this.dispatch({ kind: "Forgotten", before: what.before })
-    for (const executor of this.sentUpTo.keys()) this.options.send(executor, { kind: "Forget", ...what })
+  forget(what: Omit<Forget, "kind" | "shuffles">): void {
+    this.dispatch({ kind: "Forgotten", before: what.before, done: what.done ?? -Infinity })
+    const shuffles = this.dropped.splice(0)
+    for (const executor of this.sentUpTo.keys()) this.options.send(executor, { kind: "Forget", ...what, shuffles })
   }
 
   counts(): { readonly jobs: number; readonly stages: number; readonly executors: number } {
@@ -182,6 +188,7 @@ class Driver implements TaskScheduler {
       return this.options.onBlockIgnored?.(command.block, timeOf(command.stage), command.reason)
     }
     if (command.kind === "TaskRetried") return this.options.onTaskRetried?.(command)
+    if (command.kind === "DropOutputs") return void this.dropped.push(...command.shuffles)
     if (command.kind === "SnapshotComplete") return this.options.onSnapshotComplete?.(command.operator, command.time)
     const running = this.jobs.get(command.job)
     if (running === undefined) return

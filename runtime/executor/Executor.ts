@@ -128,6 +128,7 @@ const orders = (
   const forget = (what: Forget) => {
     derivation.forgetBefore(what.before)
     shuffles.forgetBefore(what.before)
+    shuffles.remove(what.shuffles ?? [])
     blocks.remove(what.blocks)
     options.forget(what)
   }

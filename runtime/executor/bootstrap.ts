@@ -89,9 +89,8 @@ export const runExecutor = Effect.fnUntraced(function* (
     forget: ({ done, snapshots: gone = [] }) => {
       for (const [operator, before] of gone) snapshots.removeBefore(operator, before)
       if (done === undefined) return
-      const keptFrom = (operator: StreamId) => done - (graph.node(operator)?.viewMillis ?? 0) + 1
-      states.forgetBefore(keptFrom)
-      fork(cache.forgetBefore(keptFrom))
+      states.forgetBefore((operator) => done - (graph.node(operator)?.viewMillis ?? 0) + 1)
+      fork(cache.forgetBefore((operator) => done - (graph.node(operator)?.reuseMillis ?? 0) + 1))
     },
     peers,
     blocks: {

@@ -155,7 +155,8 @@ const fromPlans = (it: Program, plans: ReadonlyArray<BatchPlan>, times: Readonly
       planLog: memo,
       digest: memo.digest.bind(memo),
       rdd: memo.rdd.bind(memo),
-      snapshotDue: () => false
+      snapshotDue: () => false,
+      reuseMillis: () => 0
     }
     const tasks = TaskScheduler.make({ ...parts, blockLocations: new BlockLocations(), settings: resolved })
     const { manifest } = graph

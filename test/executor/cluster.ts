@@ -172,6 +172,7 @@ export class Cluster {
       planLog: this.lineage,
       digest: (rdd) => this.lineage.digest(rdd),
       rdd: (id) => this.lineage.rdd(id),
+      reuseMillis: () => Infinity,
       snapshotDue: ({ identity }) => this.options.snapshotDue?.(identity.time) ?? false,
       blockLocations: {
         of: options.locations ?? (() => []),

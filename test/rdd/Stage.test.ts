@@ -65,7 +65,8 @@ test("all chains at once are the chains one by one, and a job's graph has each s
       locations: () => [],
       isKnown: () => false,
       rdd: () => assert.fail("no state here"),
-      snapshotDue: () => false
+      snapshotDue: () => false,
+      reuseMillis: () => 0
     })
     const ids = graph.stages.map(({ stage }) => stage)
     const shuffles = shufflesIn(rdd).filter((shuffle) => ids.includes(shuffle.identity.id))

@@ -33,6 +33,7 @@ const stageSpec = (stage: string, tasks: ReadonlyArray<TaskSpec>): StageSpec => 
   stage,
   work: "map",
   snapshot: false,
+  reusedUntil: Infinity,
   operator: stage,
   digest: "d",
   tasks
@@ -96,7 +97,7 @@ class World {
       }
       return
     }
-    if (command.kind === "TaskRetried" || command.kind === "SnapshotComplete") return
+    if (command.kind === "TaskRetried" || command.kind === "SnapshotComplete" || command.kind === "DropOutputs") return
     if (command.kind === "BlockIgnored") {
       return assert.equal(this.ignored.size + 1, this.ignored.add(command.block).size, "a block is told twice")
     }
@@ -119,7 +120,7 @@ class World {
   }
 
   forget(before: number): void {
-    this.step({ kind: "Forgotten", before })
+    this.step({ kind: "Forgotten", before, done: -Infinity })
     for (const block of this.ignored) if (!this.state.ignoredBlocks.has(block)) this.ignored.delete(block)
   }
 
@@ -387,7 +388,7 @@ test("a job that reads what was forgotten fails with the remedy", () => {
   const world = two()
   world.submit(1, graphOf(1, 1, 2))
   world.finish()
-  world.step({ kind: "Forgotten", before: 2 })
+  world.step({ kind: "Forgotten", before: 2, done: -Infinity })
   const graph = { stages: [], result: stageSpec("r@2:0", [taskSpec(0, { reads: all("s@1:2") })]) }
   world.submit(2, graph)
   assert.match(world.failures[0]!.message, /reads s@1:2, of which something was forgotten.*remember/)

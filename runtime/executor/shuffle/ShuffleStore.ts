@@ -31,6 +31,8 @@ export interface ShuffleStore {
   readonly put: (shuffle: RddId, mapPartition: PartitionIndex, blocks: ReadonlyArray<ShuffleBlock>) => number
   /** The block of one map partition for one reduce partition; not to be changed. */
   readonly get: (shuffle: RddId, map: PartitionIndex, reduce: PartitionIndex) => ShuffleBlock | undefined
+  /** Ids that are not here are no error. */
+  readonly remove: (shuffles: ReadonlyArray<RddId>) => void
   /** Drops the shuffles of batches before `time`. */
   readonly forgetBefore: (time: Time) => void
   readonly counts: () => ShuffleCounts
@@ -39,6 +41,10 @@ export interface ShuffleStore {
 export const make = (recordsMax: number = shuffleRecordsMaxDefault): ShuffleStore => {
   const shuffles = new Map<RddId, Map<PartitionIndex, MapOutput>>()
   let held = 0
+  const drop = (shuffle: RddId) => {
+    for (const { records } of shuffles.get(shuffle)?.values() ?? []) held -= records
+    shuffles.delete(shuffle)
+  }
   return {
     put: (shuffle, mapPartition, blocks) => {
       const outputs = shuffles.get(shuffle) ?? new Map<PartitionIndex, MapOutput>()
@@ -56,12 +62,9 @@ export const make = (recordsMax: number = shuffleRecordsMaxDefault): ShuffleStor
       return records
     },
     get: (shuffle, map, reduce) => shuffles.get(shuffle)?.get(map)?.blocks[reduce],
+    remove: (gone) => gone.forEach(drop),
     forgetBefore: (time) => {
-      for (const [shuffle, outputs] of shuffles) {
-        if (timeOf(shuffle) >= time) continue
-        shuffles.delete(shuffle)
-        for (const { records } of outputs.values()) held -= records
-      }
+      for (const shuffle of shuffles.keys()) if (timeOf(shuffle) < time) drop(shuffle)
     },
     counts: () => ({
       shuffles: shuffles.size,
