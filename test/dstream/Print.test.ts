@@ -28,5 +28,8 @@ test("a record without JSON prints all the same", () => {
   const cycle: Record<string, unknown> = {}
   cycle["self"] = cycle
   assert.equal(formatRecord(cycle), "[object Object]")
+  const tuple: Array<unknown> = ["a"]
+  tuple.push(tuple)
+  assert.match(formatRecord(tuple), /^\(a,\(a,.*\(\.\.\.\)+$/)
   assert.equal(formatRecord({ n: 1n, m: new Map([["a", 1]]), s: new Set([2]) }), `{"n":"1","m":[["a",1]],"s":[2]}`)
 })

@@ -12,6 +12,7 @@ import * as Memory from "../../adapters/memory/mod.ts"
 import { jsonl, msgpack } from "../../adapters/save/formats.ts"
 import * as Save from "../../adapters/save/mod.ts"
 import { DStream, type Output, StreamingApp } from "../../core/mod.ts"
+import { dstreams, programOf } from "../cli/command.ts"
 import * as Local from "../driver/local.ts"
 import { it } from "../kit.ts"
 import { filesOf, folder } from "./folder.ts"
@@ -174,3 +175,19 @@ it("whatever JSON can say comes back from both formats", () =>
 function unpacked(bytes: Uint8Array): ReadonlyArray<any> {
   return new Unpackr({ mapsAsObjects: true, useRecords: false }).unpackMultiple(bytes) as any ?? []
 }
+
+it.live("worker threads write the partitions, the driver publishes the directory", () =>
+  Effect.gen(function* () {
+    const parent = yield* folder
+    const options = ["--master", "local[2]", "--batches", "1", "--config", `FOLDER=${parent}`]
+    const { code, err } = yield* dstreams("run", programOf("saving"), ...options)
+    assert.deepEqual([code, err], [0, ""])
+    const [counts, pairs] = fs.readdirSync(parent).sort()
+    assert.match(counts!, /^counts-\d+\.txt$/)
+    assert.match(pairs!, /^pairs-\d+$/)
+    assert.deepEqual(fs.readdirSync(path.join(parent, counts!)).sort(), ["_SUCCESS", "part-00000", "part-00001"])
+    const lines = (name: string) =>
+      Object.values(filesOf(path.join(parent, name))).join("").trimEnd().split("\n").sort()
+    assert.deepEqual(lines(counts!), ["(be,1)", "(to,2)"])
+    assert.deepEqual(lines(pairs!), [`["be",1]`, `["to",2]`])
+  }))
