@@ -6,7 +6,7 @@
  * and no passwords: put a proxy in front of it where others can reach it. When the receiver is started on another executor, it
  * listens there.
  */
-import { type Duration, Effect, Schema } from "effect"
+import { type Duration, Schema } from "effect"
 import * as DStream from "../../core/dstream/DStream.ts"
 import { describeValue } from "../../core/protocol/describeValue.ts"
 import * as Receiver from "../../core/receiving/Receiver.ts"

@@ -4,8 +4,9 @@
  * The queue lives in the driver; what a batch takes is recorded in its plan, records included. It cannot be read again after the
  * driver is lost. Source: Spark Streaming's `queueStream`.
  */
-import { Effect } from "effect"
+import { Effect, Schema } from "effect"
 import * as DStream from "../../core/dstream/DStream.ts"
+import { describeValue } from "../../core/protocol/describeValue.ts"
 import { cut } from "../../core/rdd/RDD.ts"
 
 export interface Options<A> {
@@ -17,11 +18,23 @@ export interface Options<A> {
   readonly numPartitions?: number | undefined
 }
 
-/** Each list in `queue` is a data set; batches take them from the front. Add to it while the app runs. */
+/** What is given as a queue, or was put in it, is no list of records. */
+export class InvalidQueue extends Schema.TaggedError<InvalidQueue>()("InvalidQueue", { message: Schema.String }) {}
+
+/**
+ * Each list in `queue` is a data set; batches take them from the front, in order. Add to it while the app runs. What is no list
+ * fails the batch that would take it, and is gone from the queue. Throws `InvalidQueue` if there is no queue.
+ */
 export const stream = <A>(queue: Array<ReadonlyArray<A>>, options: Options<A> = {}): DStream.DStream<A> => {
+  validate(queue, options)
   const { oneAtATime = true, numPartitions = 1 } = options
   const take = (): ReadonlyArray<ReadonlyArray<A>> | undefined => {
     const taken = queue.splice(0, oneAtATime ? 1 : queue.length)
+    const wrong = taken.findIndex((list) => !Array.isArray(list))
+    if (wrong !== -1) {
+      queue.unshift(...taken.filter((_, index) => index !== wrong))
+      throw invalid("A data set in the queue", taken[wrong], "push a list of records, queue.push([record])")
+    }
     if (taken.length > 0) return taken
     return options.defaultRecords === null ? undefined : [options.defaultRecords ?? []]
   }
@@ -43,3 +56,15 @@ export const stream = <A>(queue: Array<ReadonlyArray<A>>, options: Options<A> = 
     reader: Effect.die(new Error("the records of a queue stream stand in the batch plan"))
   }, { queue, options })
 }
+
+/** Programs are not always type-checked before they run. */
+const validate = (queue: unknown, options: Options<unknown>): void => {
+  if (!Array.isArray(queue)) throw invalid("The queue", queue, "give an array of lists of records")
+  const { defaultRecords } = options
+  if (defaultRecords !== undefined && defaultRecords !== null && !Array.isArray(defaultRecords)) {
+    throw invalid("The default data set", defaultRecords, "give a list of records, or null for none")
+  }
+}
+
+const invalid = (what: string, value: unknown, remedy: string) =>
+  new InvalidQueue({ message: `${what} is ${describeValue(value)}, not an array: ${remedy}` })

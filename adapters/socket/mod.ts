@@ -49,8 +49,8 @@ export interface RawOptions extends SocketReceiver.SocketOptions {
  * receiving counts it as one in any case.
  */
 export const rawStream: {
-  (options: RawOptions): DStream.DStream<Uint8Array>
   <A>(options: RawOptions & { readonly decode: (bytes: Uint8Array) => ReadonlyArray<A> }): DStream.DStream<A>
+  (options: RawOptions): DStream.DStream<Uint8Array>
 } = (options: RawOptions & { readonly decode?: (bytes: Uint8Array) => ReadonlyArray<any> }): DStream.DStream<any> =>
   DStream.fromInput<any, never, never>("socketRaw", {
     kind: "receiver",
