@@ -25,6 +25,15 @@ export class UnknownWord extends Error {
   }
 }
 
+/** A known word that needs a capability which comes later. */
+export class NotYet extends Error {
+  readonly capability: string
+  constructor(capability: string) {
+    super(`not yet: ${capability}`)
+    this.capability = capability
+  }
+}
+
 /** What a vector or one of its steps held and should not have, or the other way round. */
 export class Mismatch extends Error {
   readonly expected: unknown

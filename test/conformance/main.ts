@@ -2,12 +2,9 @@
  * The conformance runner: `npm run conformance -- DIR` runs every vector file of a directory; without one, those that the project
  * ships. It exits with 0 if no vector failed, with 1 if one did, with 2 if there is nothing to run.
  */
-import { fileURLToPath } from "node:url"
 import { hasFailures, reportOf } from "./report.ts"
-import { runFiles } from "./run.ts"
+import { runFiles, shippedVectors } from "./run.ts"
 import { readVectorFiles } from "./Vector.ts"
-
-export const shippedVectors = fileURLToPath(new URL("vectors/", import.meta.url))
 
 const directory = process.argv.slice(2).find((argument) => argument !== "--") ?? shippedVectors
 

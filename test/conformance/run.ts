@@ -1,11 +1,12 @@
 /**
  * Runs vectors, each on a virtual clock of its own, and says of each how it went.
  */
+import { fileURLToPath } from "node:url"
 import { Cause, Effect, Exit } from "effect"
 import { TestClock } from "effect/testing"
 import { isInWords, kinds } from "./kinds/mod.ts"
-import { behaviours, deviations, waiting } from "./tables.ts"
-import { known, Mismatch, type Vector, type VectorFile } from "./Vector.ts"
+import { behaviours, deviations } from "./tables.ts"
+import { known, Mismatch, NotYet, type Vector, type VectorFile } from "./Vector.ts"
 
 export type Verdict =
   | { readonly kind: "passed" }
@@ -21,8 +22,11 @@ export interface Result {
   readonly verdict: Verdict
 }
 
+/** Those that the project ships. */
+export const shippedVectors = fileURLToPath(new URL("vectors/", import.meta.url))
+
 /** Areas of capabilities that come later. */
-const areasNotYet: Readonly<Record<string, string>> = {
+export const areasNotYet: Readonly<Record<string, string>> = {
   checkpoint: "durability",
   wal: "durability",
   kafka: "Kafka",
@@ -40,33 +44,37 @@ const describe = (error: unknown): string => {
 }
 
 /** undefined: it holds; else why not. */
-const failureOf = async (vector: Vector): Promise<string | undefined> => {
+const failureOf = async (vector: Vector): Promise<unknown> => {
   const program = Effect.suspend(() => known("kind", kinds, vector.kind).run(vector))
-  const running = Effect.runPromiseExit(program.pipe(Effect.scoped, Effect.provide(TestClock.layer())), {
+  const exit = await Effect.runPromiseExit(program.pipe(Effect.scoped, Effect.provide(TestClock.layer())), {
     signal: AbortSignal.timeout(vectorMillisMax)
   })
-  const exit = await running
   if (Exit.isSuccess(exit)) return undefined
-  return Cause.hasInterruptsOnly(exit.cause) ? "it did not end" : describe(Cause.squash(exit.cause))
+  return Cause.hasInterruptsOnly(exit.cause) ? new Error("it did not end") : Cause.squash(exit.cause)
 }
 
 interface Tables {
   readonly tests: ReturnType<typeof behaviours>
   readonly differing: ReturnType<typeof deviations>
-  readonly later: ReturnType<typeof waiting>
 }
 
-const verdictOf = async (area: string, vector: Vector, { tests, differing, later }: Tables): Promise<Verdict> => {
-  const capability = areasNotYet[area] ?? later.get(vector.id)
+const verdictInWords = ({ id }: Vector, { differing, tests }: Tables): Verdict => {
+  const deviation = differing.get(id)
+  if (deviation !== undefined) return { kind: "deviating", why: deviation.reason }
+  const [first] = tests.get(id) ?? []
+  if (first?.file === "not yet") return { kind: "notYet", capability: first.test }
+  return { kind: "inWords", test: first?.test }
+}
+
+const verdictOf = async (area: string, vector: Vector, tables: Tables): Promise<Verdict> => {
+  const capability = areasNotYet[area]
   if (capability !== undefined) return { kind: "notYet", capability }
-  const deviation = differing.get(vector.id)
-  if (isInWords(vector)) {
-    if (deviation !== undefined) return { kind: "deviating", why: deviation.reason }
-    return { kind: "inWords", test: tests.get(vector.id)?.test }
-  }
+  if (isInWords(vector)) return verdictInWords(vector, tables)
   const failure = await failureOf(vector)
+  if (failure instanceof NotYet) return { kind: "notYet", capability: failure.capability }
+  const deviation = tables.differing.get(vector.id)
   if (deviation === undefined) {
-    return failure === undefined ? { kind: "passed" } : { kind: "failed", why: failure }
+    return failure === undefined ? { kind: "passed" } : { kind: "failed", why: describe(failure) }
   }
   return failure === undefined
     ? { kind: "failed", why: "it passes, although deviations.md says that it differs" }
@@ -74,7 +82,7 @@ const verdictOf = async (area: string, vector: Vector, { tests, differing, later
 }
 
 export const runFiles = async (files: ReadonlyArray<VectorFile>): Promise<ReadonlyArray<Result>> => {
-  const tables = { tests: behaviours(), differing: deviations(), later: waiting() }
+  const tables = { tests: behaviours(), differing: deviations() }
   const results: Array<Result> = []
   for (const { area, vectors } of files) {
     for (const vector of vectors) {

@@ -1,6 +1,6 @@
 /**
- * The tables beside the vectors: which test meets a vector in words, where the project differs on purpose, and what waits for a
- * later capability. Each is a table of a Markdown file; its first column is the id of a vector.
+ * The tables beside the vectors: which test meets a vector in words, and where the project differs on purpose.
+ * Each is a table of a Markdown file; its first column is the id of a vector.
  */
 import { readFileSync } from "node:fs"
 
@@ -20,9 +20,14 @@ export interface Behaviour {
   readonly test: string
 }
 
-/** By vector: the test that meets it. */
-export const behaviours = (): ReadonlyMap<string, Behaviour> =>
-  new Map(rowsOf("behaviours.md").map(([id, file, test]) => [id!, { file: file!, test: test! }]))
+/** By vector: the tests that meet it together; the file `not yet` stands before a capability that it waits for. */
+export const behaviours = (): ReadonlyMap<string, ReadonlyArray<Behaviour>> => {
+  const tests = new Map<string, Array<Behaviour>>()
+  for (const [id, file, test] of rowsOf("behaviours.md")) {
+    tests.set(id!, [...tests.get(id!) ?? [], { file: file!, test: test! }])
+  }
+  return tests
+}
 
 export interface Deviation {
   /** The section of the design it follows from, or empty. */
@@ -33,7 +38,3 @@ export interface Deviation {
 /** By vector: why the project differs. */
 export const deviations = (): ReadonlyMap<string, Deviation> =>
   new Map(rowsOf("deviations.md").map(([id, section, reason]) => [id!, { section: section!, reason: reason! }]))
-
-/** By vector: the capability that it waits for. */
-export const waiting = (): ReadonlyMap<string, string> =>
-  new Map(rowsOf("notYet.md").map(([id, capability]) => [id!, capability!]))

@@ -1,7 +1,9 @@
 /**
  * Every function that vectors name, by name.
  */
+import { blockCalls } from "./blocks.ts"
 import type { Call } from "./call.ts"
+import { laterCalls } from "./later.ts"
 import { operatorCalls } from "./operators.ts"
 import { runningCalls } from "./running.ts"
 import { schedulingCalls } from "./scheduling.ts"
@@ -11,5 +13,7 @@ export const calls: Readonly<Record<string, Call>> = {
   ...timeCalls,
   ...schedulingCalls,
   ...runningCalls,
-  ...operatorCalls
+  ...operatorCalls,
+  ...blockCalls,
+  ...laterCalls
 }

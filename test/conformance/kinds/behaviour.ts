@@ -3,14 +3,12 @@
  * behaviours are told in words.
  */
 import { Effect } from "effect"
-import * as core from "../../../core/mod.ts"
 import type { Collected } from "../../driver/collected.ts"
 import { same } from "../compare.ts"
+import { snapshotsOf } from "../pipelines/operators.ts"
 import { batchMsDefault, collect, runOutputs, streamOf } from "../pipelines/run.ts"
 import { type Json, known, Mismatch, type Vector } from "../Vector.ts"
 import { kind } from "./kind.ts"
-
-const { DStream } = core as Json
 
 type Check = (expected: Json, emitted: ReadonlyArray<Json>, snapshots: ReadonlyArray<Json>) => void
 
@@ -31,7 +29,7 @@ const runMapping = Effect.fnUntraced(function* ({ inputs, batches, mapping, time
   const snapshots: Collected<Json> = []
   const ops = [{ op: "map", fn: "toPair1" }, { op: "mapWithState", mapping, timeoutMs }]
   const mapped = streamOf({ inputs, ops })
-  const outputs = [collect(mapped, emitted), collect(DStream.stateSnapshots(mapped), snapshots)]
+  const outputs = [collect(mapped, emitted), collect(snapshotsOf(mapped), snapshots)]
   const { error } = yield* runOutputs(outputs, { batchMs: batchMsDefault, batches })
   if (error !== undefined) throw new Mismatch("the run", "no error", `${error}`)
   const listsOf = (collected: Collected<Json>) => collected.map(({ records }) => records)

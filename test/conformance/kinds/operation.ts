@@ -2,16 +2,14 @@
  * Kinds operation, operations, partitioning and error with data: pipelines over input batches.
  */
 import { Effect } from "effect"
-import * as core from "../../../core/mod.ts"
+import { DStream, Output, StreamingApp } from "../../../core/mod.ts"
 import type { Collected } from "../../driver/collected.ts"
 import { type Order, same, sameBatches, sameError, sameSet } from "../compare.ts"
 import { type Json, Mismatch, onlyFields, UnknownWord, type Vector } from "../Vector.ts"
 import { batchMsDefault, collect, type Outcome, runOutputs, streamOf } from "../pipelines/run.ts"
-import type { Stream } from "../pipelines/operators.ts"
+import { snapshotsOf } from "../pipelines/operators.ts"
 import { kind } from "./kind.ts"
 import { failingSlice } from "./slice.ts"
-
-const { DStream, StreamingApp } = core
 
 const pipelineFields = ["inputs", "ops", "batches", "batchMs", "checkpointMs", "ordered", "groupsOrdered"]
 
@@ -26,16 +24,14 @@ const wellEnded = ({ error }: Outcome): void => {
   if (error !== undefined) throw new Mismatch("the run", "no error", `${error}`)
 }
 
-const runTo = (vector: Json, ...outputs: ReadonlyArray<core.Output.AnyOutput>) =>
+const runTo = (vector: Json, ...outputs: ReadonlyArray<Output.AnyOutput>) =>
   runOutputs(outputs, { batchMs: vector.batchMs ?? batchMsDefault, batches: batchesOf(vector) })
 
 const runPipeline = Effect.fnUntraced(function* (pipeline: Json) {
   const out: Collected<any> = []
   const states: Collected<any> = []
   const stream = streamOf(pipeline)
-  const snapshots = pipeline.expectedState === undefined
-    ? []
-    : [collect((DStream as Json).stateSnapshots(stream) as Stream, states)]
+  const snapshots = pipeline.expectedState === undefined ? [] : [collect(snapshotsOf(stream), states)]
   const outcome = yield* runTo(pipeline, collect(stream, out), ...snapshots)
   wellEnded(outcome)
   sameBatches("output batches", pipeline.expected, recordsOf(out), orderOf(pipeline))

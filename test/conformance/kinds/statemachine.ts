@@ -4,7 +4,7 @@
 import { Cause, Effect, Exit } from "effect"
 import { same, sameError } from "../compare.ts"
 import { machines } from "../machines/mod.ts"
-import { type Json, known, Mismatch, UnknownWord } from "../Vector.ts"
+import { type Json, known, Mismatch, NotYet, UnknownWord } from "../Vector.ts"
 import { kind } from "./kind.ts"
 
 const isExpectation = (field: string, observes: ReadonlyArray<string>): boolean =>
@@ -39,7 +39,7 @@ export const statemachine = kind(
       }
       if (Exit.isFailure(exit)) {
         const error: Json = Cause.squash(exit.cause)
-        if (error instanceof UnknownWord) throw error
+        if (error instanceof UnknownWord || error instanceof NotYet) throw error
         throw new Mismatch(where, "no error", `${error?.stack ?? error}`)
       }
       const observed: Json = exit.value ?? {}

@@ -8,7 +8,7 @@ import { blockId, type ReceivedBlockInfo } from "../../../core/blocks/ReceivedBl
 import * as Tracker from "../../../core/blocks/ReceivedBlockTracker.ts"
 import type { ReceivedBlockTrackerLogEvent } from "../../../core/blocks/ReceivedBlockTrackerLogEvent.ts"
 import * as EventLog from "../../../runtime/storage/EventLog.ts"
-import { type Json, known } from "../Vector.ts"
+import { type Json, known, NotYet } from "../Vector.ts"
 import type { Apply, Machine } from "./machine.ts"
 
 const attempt = 1
@@ -43,11 +43,14 @@ const eventsOf = (blocks: Blocks, stream: string) => (event: Json): ReadonlyArra
   return known("event", kinds, Object.keys(event)[0]!)()
 }
 
+/** Of the log's files. */
+const ofFiles = ["logFiles", "logEvents", "writeLogFile", "newestLogFileContains", "oldestLogFileDeleted"]
+
 /** What a command was refused for is the error of its step. */
 class Refused extends RangeError {}
 
 export const receivedBlockTracker: Machine = {
-  takes: ["do", "stream", "blocks", "batchMs", "beforeMs", "ms", "events", "recover"],
+  takes: ["do", "stream", "blocks", "batchMs", "beforeMs", "ms", "events", "recover", "name", "event"],
   open: Effect.fnUntraced(function* ({ streams, checkpointDir, clockMs = 0 }) {
     const ids: ReadonlyArray<string> = streams.map(String)
     const log: EventLog.EventLog<ReceivedBlockTrackerLogEvent> = checkpointDir ? EventLog.memory() : EventLog.none
@@ -89,6 +92,9 @@ export const receivedBlockTracker: Machine = {
         if (recover) { for (const event of yield* log.readAll) Tracker.apply(tracker, event) }
       })
     }
-    return (step) => known("step", steps, step.do)(step)
+    return (step) => {
+      if (ofFiles.includes(step.do)) throw new NotYet("durability")
+      return known("step", steps, step.do)(step)
+    }
   })
 }

@@ -4,13 +4,12 @@
  */
 import { Effect } from "effect"
 import * as Memory from "../../../adapters/memory/mod.ts"
-import * as core from "../../../core/mod.ts"
+import { DStream } from "../../../core/mod.ts"
+import type { StorageLevel } from "../../../core/receiving/StorageLevel.ts"
 import { type Json, known } from "../Vector.ts"
 import type { Apply, Machine } from "./machine.ts"
 
-const { DStream } = core as Json
-
-const ours = (level: string): string => level.replace("_SER", "")
+const ours = (level: string): StorageLevel => level.replace("_SER", "") as StorageLevel
 
 const levelOf = (stream: Json): string => stream.kind === "persist" ? stream.params.level : "NONE"
 

@@ -40,7 +40,7 @@ const dataSetOps: Readonly<Record<string, DataSetOp>> = {
     ({ reduce, partitions: numPartitions }) => RDD.reduceByKey(reduction(reduce), { numPartitions })
   ),
   repartition: op(["partitions"], ({ partitions }) => RDD.repartition(partitions)),
-  sortByKey: op(["partitions"], ({ partitions: numPartitions }) => (RDD as Json).sortByKey({ numPartitions }))
+  sortByKey: op([], () => RDD.sortByKey())
 }
 
 export const applyDataSetOps = (ops: ReadonlyArray<Json>) => {
@@ -55,10 +55,12 @@ export const applyDataSetOps = (ops: ReadonlyArray<Json>) => {
 const toSelfPair = (x: Json): Json => [x, x]
 
 const functionsOfSeveral: Readonly<Record<string, (...rdds: ReadonlyArray<DataSet>) => DataSet>> = {
-  join: (left, right) => (RDD as Json).join(right)(left),
+  join: (left, right) => RDD.join(right)(left),
   union: (...rdds) => RDD.unionAll(rdds),
   unionFirstTwoAsSelfPairsJoinThird: (first, second, third) =>
-    (RDD as Json).join(third)(RDD.unionAll([first!, second!]).pipe(RDD.map(toSelfPair)))
+    RDD.join(third)(RDD.unionAll([first!, second!]).pipe(RDD.map(toSelfPair)))
 }
 
 export const functionOfSeveral = (name: string) => known("function of data sets", functionsOfSeveral, name)
+
+export const namesOfFunctionsOfSeveral: ReadonlyArray<string> = Object.keys(functionsOfSeveral)

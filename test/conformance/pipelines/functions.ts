@@ -102,3 +102,8 @@ const mappings: Readonly<Record<string, Mapping>> = {
 
 /** For mapWithState. */
 export const mapping = (name: string) => known("mapping function", mappings, name)
+
+/** Every name that an operation on elements, keys or states may give a function by. */
+export const functionNames: ReadonlyArray<string> = [elementFunctions, reductions, updates, mappings].flatMap(
+  Object.keys
+)

@@ -1,14 +1,12 @@
 /**
  * The operations of the vocabulary, by name: each is the operator of the `DStream` namespace that a user would write.
  */
-import * as core from "../../../core/mod.ts"
+import { DStream, StateSpec } from "../../../core/mod.ts"
 import { type Json, known, onlyFields, UnknownWord } from "../Vector.ts"
 import { applyDataSetOps, functionOfSeveral } from "./dataSets.ts"
 import { elementFunction, mapping, reduction, update } from "./functions.ts"
 
-const { DStream, StateSpec } = core as Json
-
-export type Stream = core.DStream.DStream<any, any, never>
+export type Stream = DStream.DStream<any, any, never>
 
 /** What an operation may need besides its own stream. */
 export interface Source {
@@ -16,7 +14,8 @@ export interface Source {
   readonly other: (named: Json) => Stream
 }
 
-type Build = (op: Json, source: Source) => (stream: Stream) => Stream
+/** Types are those of the vector's data: unknown here. */
+type Build = (op: Json, source: Source) => (stream: any) => any
 
 interface Operation {
   readonly fields: ReadonlyArray<string>
@@ -30,7 +29,7 @@ const ofFunction = (make: (f: (value: Json) => Json) => any) =>
 
 const spread = ({ partitions: numPartitions }: Json) => ({ numPartitions })
 
-const withOther = (make: (other: Stream, options: core.DStream.ShuffleOptions) => any) =>
+const withOther = (make: (other: Stream, options: DStream.ShuffleOptions) => any) =>
   op(["with", "partitions"], (entry, { other }) => make(other(entry.with), spread(entry)))
 
 const windowFields = ["windowMs", "slideMs"]
@@ -74,11 +73,11 @@ const ofSeveral: Readonly<Record<string, Operation>> = {
   rightOuterJoin: withOther(DStream.rightOuterJoin),
   transformAll: op(["of", "apply"], ({ of, apply }, { other }) => () => {
     const f = functionOfSeveral(apply)
-    return DStream.transformAll(of.map(other), (rdds: Json) => f(...rdds)) as Stream
+    return DStream.transformAll(of.map(other), (rdds: Json) => f(...rdds))
   }),
   transformWith: op(["with", "apply"], (entry, { other }) => {
     const f = functionOfSeveral(entry.apply)
-    return DStream.transformWith(other(entry.with), (left: Json, right: Json) => f(left, right)) as never
+    return DStream.transformWith(other(entry.with), (left: Json, right: Json) => f(left, right))
   }),
   union: op(["with"], (entry, { other }) => DStream.union(other(entry.with))),
   unionAll: op(["of"], ({ of }, { other }) => () => DStream.unionAll(of.map(other)))
@@ -100,40 +99,43 @@ const windows: Readonly<Record<string, Operation>> = {
       ...spread(entry),
       inverse: inverseOf(entry),
       filter
-    } as Json) as never
+    })
   }),
   reduceByWindow: op(["reduce", "inverse", ...windowFields], (entry) =>
     DStream.reduceByWindow(
       reduction(entry.reduce),
       entry.windowMs,
       entry.slideMs,
-      { inverse: inverseOf(entry) } as Json
-    ) as never),
+      { inverse: inverseOf(entry) }
+    )),
   window: op(windowFields, ({ windowMs, slideMs }) => DStream.window(windowMs, slideMs))
 }
 
 const specOf = (entry: Json) => {
-  let spec: Json = StateSpec.make(mapping(entry.mapping) as never)
+  let spec: Json = StateSpec.make(mapping(entry.mapping))
   if (entry.timeoutMs !== undefined) spec = spec.pipe(StateSpec.timeout(entry.timeoutMs))
   if (entry.initial !== undefined) spec = spec.pipe(StateSpec.initialState(entry.initial))
   if (entry.partitions !== undefined) spec = spec.pipe(StateSpec.numPartitions(entry.partitions))
   return spec
 }
 
+/** The states behind a stream that mapWithState made. */
+export const snapshotsOf = (stream: Stream): Stream => DStream.stateSnapshots(stream as any)
+
 const states: Readonly<Record<string, Operation>> = {
   mapWithState: op(["mapping", "timeoutMs", "initial", "partitions", "output"], (entry) => {
     const mapped = DStream.mapWithState(specOf(entry))
-    if (entry.output === undefined) return mapped as never
+    if (entry.output === undefined) return mapped
     if (entry.output !== "snapshots") throw new UnknownWord("output of mapWithState", entry.output)
-    return (stream) => DStream.stateSnapshots(mapped(stream as never) as never) as Stream
+    return (stream) => snapshotsOf(mapped(stream))
   }),
   updateStateByKey: op(
     ["update", "initial", "partitions"],
     (entry) =>
-      DStream.updateStateByKey(update(entry.update) as never, {
+      DStream.updateStateByKey(update(entry.update), {
         ...spread(entry),
         initialState: entry.initial
-      } as Json) as never
+      })
   )
 }
 

@@ -29,7 +29,7 @@ export const streamOf = ({ inputs, ops, checkpointMs }: Pipeline): Stream => {
     other: (named: Json): Stream => applyOps(named.ops, source)(streams[named.stream]!)
   }
   const between = (stream: Stream, op: Json): Stream =>
-    checkpointMs !== undefined && keepsState(op) ? (DStream as Json).checkpoint(checkpointMs)(stream) : stream
+    checkpointMs !== undefined && keepsState(op) ? DStream.checkpoint(checkpointMs)(stream) : stream
   return applyOps(ops, source, between)(streams[0]!)
 }
 

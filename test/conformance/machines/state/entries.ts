@@ -17,11 +17,13 @@ export const step = (store: StateStore, time: number, records: ReadonlyArray<rea
 }
 
 export const entriesOf = (store: StateStore): ReadonlyArray<Json> =>
-  store.version === undefined ? [] : Array.from(store.snapshot().pieces as Iterable<Json>).flatMap((piece) =>
-    (piece.keys ?? []).flatMap((key: unknown, at: number) =>
-      piece.absent.includes(at) ? [] : [[key, piece.values[at], piece.times[at]]]
+  store.version === undefined
+    ? []
+    : Array.from(store.snapshot().pieces as Iterable<Json>).flatMap((piece) =>
+      (piece.keys ?? []).flatMap((key: unknown, at: number) =>
+        piece.absent.includes(at) ? [] : [[key, piece.values[at], piece.times[at]]]
+      )
     )
-  )
 
 /** The store's newest version through the real codec into a new store, as the version of `time`. */
 export const restored = (

@@ -45,8 +45,7 @@ export const stateMap: Machine = {
         looks.at = () => {}
         return seen!
       }
-      const entries = (of: StateStore) =>
-        entriesOf(of).toSorted((a, b) => a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0)
+      const entries = (of: StateStore) => entriesOf(of).toSorted((a, b) => a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0)
       const olderThan = (of: StateStore, threshold: number) => {
         const keys = look(of, (state) => state.dueBefore(threshold).map((slot) => state.keys[slot]))
         return entries(of).filter(([key]) => keys.includes(key))
@@ -55,8 +54,7 @@ export const stateMap: Machine = {
         put: ({ key, state, timeMs }) =>
           Effect.sync(() => change(key, (table, slot) => table.set(slot, state, timeMs))),
         remove: ({ key }) => Effect.sync(() => change(key, (table, slot) => table.remove(slot))),
-        get: ({ key }) =>
-          Effect.sync(() => ({ expect: entries(store).find(([known]) => known === key)?.[1] ?? null })),
+        get: ({ key }) => Effect.sync(() => ({ expect: entries(store).find(([known]) => known === key)?.[1] ?? null })),
         getAll: () => Effect.sync(() => ({ expect: entries(store) })),
         getByTime: ({ thresholdMs }) => Effect.sync(() => ({ expect: olderThan(store, thresholdMs) })),
         copy: () => Effect.sync(() => stepStore(store, ++version, [])),
