@@ -6,7 +6,7 @@ import { DStream, Output, StreamingApp } from "../../../core/mod.ts"
 import type { Collected } from "../../driver/collected.ts"
 import { type Order, same, sameBatches, sameError, sameSet } from "../compare.ts"
 import { type Json, Mismatch, onlyFields, UnknownWord, type Vector } from "../Vector.ts"
-import { batchMsDefault, collect, type Outcome, runOutputs, streamOf } from "../pipelines/run.ts"
+import { batchMsDefault, build, collect, type Outcome, runOutputs, streamOf } from "../pipelines/run.ts"
 import { snapshotsOf } from "../pipelines/operators.ts"
 import { kind } from "./kind.ts"
 import { failingSlice } from "./slice.ts"
@@ -30,8 +30,8 @@ const runTo = (vector: Json, ...outputs: ReadonlyArray<Output.AnyOutput>) =>
 const runPipeline = Effect.fnUntraced(function* (pipeline: Json) {
   const out: Collected<any> = []
   const states: Collected<any> = []
-  const stream = streamOf(pipeline)
-  const snapshots = pipeline.expectedState === undefined ? [] : [collect(snapshotsOf(stream), states)]
+  const { mapped, stream } = build(pipeline)
+  const snapshots = pipeline.expectedState === undefined ? [] : [collect(snapshotsOf(mapped!), states)]
   const outcome = yield* runTo(pipeline, collect(stream, out), ...snapshots)
   wellEnded(outcome)
   sameBatches("output batches", pipeline.expected, recordsOf(out), orderOf(pipeline))
@@ -88,20 +88,16 @@ const failingRun = Effect.fnUntraced(function* (vector: Vector) {
   same("batch of the error", errorAtBatch, at / (vector["batchMs"] ?? batchMsDefault))
 })
 
-const durationsOf = (words: string): ReadonlyArray<number> =>
-  [...words.matchAll(/\d+/g)].map(([digits]) => Number(digits))
-
 /** "batch 1000 ms, parent = window(2000, 2000) of the input": the only words that definitions over data come with. */
-const given = /^batch (\d+) ms(?:, parent = window\(([^)]*)\) of the input)?$/
+const given = /^batch (\d+) (ms|s)(?:, parent = window\((\d+), (\d+)\) of the input)?$/
 
 /** What is defined by each case is refused, and what is accepted is not, before anything runs. */
 const refusedDefinitions = Effect.fnUntraced(function* (vector: Vector) {
   const words = given.exec(vector["given"])
   if (words === null) throw new UnknownWord("given", vector["given"])
-  const batchMs = Number(words[1])
+  const batchMs = Number(words[1]) * (words[2] === "s" ? 1000 : 1)
   const pairs = [{ partitions: 1, batches: [[["a", 1]]] }]
-  const [windowMs, slideMs] = durationsOf(words[2] ?? "")
-  const parent = windowMs === undefined ? [] : [{ op: "window", windowMs, slideMs }]
+  const parent = words[3] === undefined ? [] : [{ op: "window", windowMs: Number(words[3]), slideMs: Number(words[4]) }]
   const validate = (op: Json) =>
     Effect.suspend(() =>
       StreamingApp.validate(StreamingApp.make({

@@ -22,14 +22,17 @@ const executorOf = (place: Json): ReceiverExecutor => ({ executor: idOf(place), 
 
 const hostOf = ({ preferredHost }: Json): string | undefined => preferredHost ?? undefined
 
+/** Where a scheduled receiver may go. */
+const placesFields = ["scheduled", "candidates", "places"]
+
 const states = { ACTIVE: "Active", SCHEDULED: "Scheduled", INACTIVE: "Inactive" } as const
 
 const trackingOf = ([stream, tracked]: readonly [string, Json]): ReceiverTracking => {
-  onlyFields("tracking", tracked, ["state", "running", "scheduled", "candidates"])
+  onlyFields("tracking", tracked, ["state", "running", ...placesFields])
   return {
     stream,
     state: known("state of a receiver", states, tracked.state),
-    candidates: (tracked.scheduled ?? tracked.candidates ?? []).map(idOf),
+    candidates: placesFields.flatMap((field) => tracked[field] ?? []).map(idOf),
     running: tracked.running ? idOf(tracked.running) : undefined
   }
 }

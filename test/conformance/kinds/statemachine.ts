@@ -33,17 +33,13 @@ export const statemachine = kind(
         if (!expectations.includes(field) && !takes.includes(field)) throw new UnknownWord("field of a step", field)
       }
       const exit = yield* Effect.exit(Effect.suspend(() => apply(step)))
-      if (step.expectError !== undefined) {
-        sameError(where, step.expectError, Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined)
-        continue
-      }
-      if (Exit.isFailure(exit)) {
-        const error: Json = Cause.squash(exit.cause)
-        if (error instanceof UnknownWord || error instanceof NotYet) throw error
-        throw new Mismatch(where, "no error", `${error?.stack ?? error}`)
-      }
-      const observed: Json = exit.value ?? {}
+      const observed: Json = Exit.isSuccess(exit) ? exit.value ?? {} : { error: Cause.squash(exit.cause) }
+      const { error } = observed
+      if (error instanceof UnknownWord || error instanceof NotYet) throw error
+      if (step.expectError !== undefined) sameError(where, step.expectError, error)
+      else if (error !== undefined) throw new Mismatch(where, "no error", `${error.stack ?? error}`)
       for (const field of expectations) {
+        if (field === "expectError") continue
         if (!Object.hasOwn(observed, field)) throw new UnknownWord(`expectation at ${where}`, field)
         compareObserved(`${where}, ${field}`, step[field], observed[field], vector["tolerance"])
       }

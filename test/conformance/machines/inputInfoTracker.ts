@@ -5,7 +5,7 @@ import { known } from "../Vector.ts"
 import type { Apply, Machine } from "./machine.ts"
 
 export const inputInfoTracker: Machine = {
-  takes: ["do", "batchMs", "stream", "records"],
+  takes: ["do", "batchMs", "beforeMs", "stream", "records"],
   open: () =>
     Effect.sync(() => {
       const tracker = new InputInfoTracker()
@@ -16,7 +16,7 @@ export const inputInfoTracker: Machine = {
           Effect.sync(() => ({
             expect: new Map(tracker.get(batchMs).map(({ stream, records }) => [stream, records]))
           })),
-        cleanup: ({ batchMs }) => Effect.sync(() => tracker.cleanup(batchMs))
+        cleanup: ({ batchMs, beforeMs = batchMs }) => Effect.sync(() => tracker.cleanup(beforeMs - 1))
       }
       return (step) => known("step", steps, step.do)(step)
     })

@@ -4,7 +4,7 @@
 import type { Effect, Scope } from "effect"
 import type { Json } from "../Vector.ts"
 
-/** What holds after a step, under the names that steps expect it by. */
+/** What holds after a step, under the names that steps expect it by; with `error`, after one that failed. */
 export type Observed = Readonly<Record<string, unknown>>
 
 export type Apply = (step: Json) => Effect.Effect<Observed | void, unknown, Scope.Scope>

@@ -1,7 +1,7 @@
 /**
  * streamingContext: contexts on an engine of their own: what runs the jobs underneath are the context's executors.
  */
-import { Effect } from "effect"
+import { Effect, Result } from "effect"
 import * as Memory from "../../../adapters/memory/mod.ts"
 import { DStream, StreamingApp } from "../../../core/mod.ts"
 import type { StreamingContext } from "../../../runtime/driver/StreamingContext.ts"
@@ -23,7 +23,7 @@ const watched = (executors: Set<string>) => (executor: string): Effect.Effect<ne
 
 export const streamingContext: Machine = {
   // An engine cannot be kept beyond its context, and no setting asks for it: see deviations.md.
-  takes: ["do", "as", "on", "stopEngine", "conf"],
+  takes: ["do", "as", "on", "stopEngine", "conf", "graceful"],
   open: () =>
     Effect.sync(() => {
       const contexts = new Map<string, Running>()
@@ -44,12 +44,13 @@ export const streamingContext: Machine = {
         addInput: () => Effect.void,
         addOutput: () => Effect.void,
         start: (step) => of(step).context.start,
-        stop: (step) => Effect.asVoid(of(step).context.stop())
+        stop: (step) => Effect.asVoid(of(step).context.stop({ graceful: step.graceful }))
       }
       return (step) =>
-        Effect.map(known("step", steps, step.do)(step), () => {
+        Effect.map(Effect.result(known("step", steps, step.do)(step)), (result) => {
           const { context, executors } = of(step)
-          return { expectState: context.state().toUpperCase(), expectEngineUsable: executors.size > 0 }
+          const error = Result.isFailure(result) ? result.failure : undefined
+          return { error, expectState: context.state().toUpperCase(), expectEngineUsable: executors.size > 0 }
         })
     })
 }

@@ -124,10 +124,8 @@ export const snapshotsOf = (stream: Stream): Stream => DStream.stateSnapshots(st
 
 const states: Readonly<Record<string, Operation>> = {
   mapWithState: op(["mapping", "timeoutMs", "initial", "partitions", "output"], (entry) => {
-    const mapped = DStream.mapWithState(specOf(entry))
-    if (entry.output === undefined) return mapped
-    if (entry.output !== "snapshots") throw new UnknownWord("output of mapWithState", entry.output)
-    return (stream) => snapshotsOf(mapped(stream))
+    if (![undefined, "snapshots"].includes(entry.output)) throw new UnknownWord("output of mapWithState", entry.output)
+    return DStream.mapWithState(specOf(entry))
   }),
   updateStateByKey: op(
     ["update", "initial", "partitions"],
@@ -154,5 +152,6 @@ export const applyOps = (
   ops.reduce((stream: Stream, entry) => {
     const { fields, build } = known("operation", operations, entry.op)
     onlyFields(`operation ${entry.op}`, entry, fields)
-    return between(build(entry, source)(stream), entry)
+    const made = between(build(entry, source)(stream), entry)
+    return entry.output === "snapshots" ? snapshotsOf(made) : made
   }, start)

@@ -22,16 +22,28 @@ const stateful = ["mapWithState", "updateStateByKey", "countByWindow", "countByV
 
 const keepsState = (op: Json): boolean => stateful.includes(op.op) || op.inverse !== undefined
 
+interface Built {
+  readonly stream: Stream
+  /** The stream that mapWithState made last on the way there. */
+  readonly mapped: Stream | undefined
+}
+
 /** The streams of the inputs, and what the pipeline makes of the first. */
-export const streamOf = ({ inputs, ops, checkpointMs }: Pipeline): Stream => {
+export const build = ({ inputs, ops, checkpointMs }: Pipeline): Built => {
   const streams = inputs.map(({ batches, partitions }): Stream => Memory.batches<any>(batches, partitions))
   const source = {
     other: (named: Json): Stream => applyOps(named.ops, source)(streams[named.stream]!)
   }
-  const between = (stream: Stream, op: Json): Stream =>
-    checkpointMs !== undefined && keepsState(op) ? DStream.checkpoint(checkpointMs)(stream) : stream
-  return applyOps(ops, source, between)(streams[0]!)
+  let mapped: Stream | undefined
+  const between = (stream: Stream, op: Json): Stream => {
+    const made = checkpointMs !== undefined && keepsState(op) ? DStream.checkpoint(checkpointMs)(stream) : stream
+    if (op.op === "mapWithState") mapped = made
+    return made
+  }
+  return { stream: applyOps(ops, source, between)(streams[0]!), mapped }
 }
+
+export const streamOf = (pipeline: Pipeline): Stream => build(pipeline).stream
 
 export const batchMsDefault = 1000
 

@@ -16,6 +16,8 @@ export const step = (store: StateStore, time: number, records: ReadonlyArray<rea
   for (const _ of store.step(time, [{ time, records }]));
 }
 
+export const byKey = (a: Json, b: Json): number => a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0
+
 export const entriesOf = (store: StateStore): ReadonlyArray<Json> =>
   store.version === undefined
     ? []

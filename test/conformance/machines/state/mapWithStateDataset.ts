@@ -9,15 +9,13 @@ import type { MappingFunction } from "../../../../core/state/StateSpec.ts"
 import type { StateStore } from "../../../../core/state/StateStore.ts"
 import { type Json, known } from "../../Vector.ts"
 import type { Machine } from "../machine.ts"
-import { entriesOf, partitionOf, restored, step as stepStore } from "./entries.ts"
+import { byKey, entriesOf, partitionOf, restored, step as stepStore } from "./entries.ts"
 
 const commands: Readonly<Record<string, (state: Json) => void>> = {
   0: () => {},
   1: (state) => state.update(state.exists() ? state.get() + 1 : 0),
   2: (state) => state.remove()
 }
-
-const byKey = (a: Json, b: Json): number => a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0
 
 export const mapWithStateDataset: Machine = {
   takes: ["name", "from", "data"],

@@ -23,6 +23,7 @@ export const stateHandle: Machine = {
         new: () => Effect.void,
         wrap: ({ state }) => Effect.sync(() => handle.wrap(state !== null, state ?? undefined)),
         wrapTimingOut: ({ state }) => Effect.sync(() => handle.wrap(true, state, true)),
+        wrapTimingOutState: ({ state }) => Effect.sync(() => handle.wrap(true, state, true)),
         update: ({ state }) => Effect.sync(() => handle.update(state)),
         remove: () => Effect.sync(() => handle.remove())
       }

@@ -1,14 +1,13 @@
 /**
- * stateMap: the table of states of one partition, as an operator's step changes it. A copy is the next version: earlier ones stay
- * readable.
+ * stateMap: the table of states of one partition, as an operator's step changes it. A copy is what a snapshot restores.
  */
 import { Effect } from "effect"
 import type { KeyedState } from "../../../../core/state/KeyedState.ts"
 import { definition } from "../../../../core/state/KeyedStateStore.ts"
 import type { StateStore } from "../../../../core/state/StateStore.ts"
 import { type Json, known, UnknownWord } from "../../Vector.ts"
-import type { Apply, Machine } from "../machine.ts"
-import { entriesOf, partitionOf, restored, step as stepStore } from "./entries.ts"
+import type { Machine, Observed } from "../machine.ts"
+import { byKey, entriesOf, partitionOf, restored, step as stepStore } from "./entries.ts"
 
 type Change = (state: KeyedState, slot: number) => void
 
@@ -35,36 +34,36 @@ export const stateMap: Machine = {
       if (kind !== undefined) throw new UnknownWord("kind of state map", kind)
       const looks = { at: (_: KeyedState) => {} }
       const table = commanded(looks)
-      const store = table.make(partitionOf())
-      let version = 0
-      const change = (key: Json, f: Change) => stepStore(store, ++version, [[key, f]])
-      const look = <A>(of: StateStore, read: (state: KeyedState) => A): A => {
+      const maps = new Map<string, StateStore>()
+      const mapOf = ({ on = "map" }: Json): StateStore => {
+        if (!maps.has(on)) maps.set(on, table.make(partitionOf()))
+        return maps.get(on)!
+      }
+      const next = (map: StateStore) => (map.version ?? 0) + 1
+      const change = (map: StateStore, key: Json, f: Change) => stepStore(map, next(map), [[key, f]])
+      const look = <A>(map: StateStore, read: (state: KeyedState) => A): A => {
         let seen: A | undefined
         looks.at = (state) => void (seen = read(state))
-        stepStore(of, of === store ? ++version : (of.version ?? 0) + 1, [])
+        stepStore(map, next(map), [])
         looks.at = () => {}
         return seen!
       }
-      const entries = (of: StateStore) => entriesOf(of).toSorted((a, b) => a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0)
-      const olderThan = (of: StateStore, threshold: number) => {
-        const keys = look(of, (state) => state.dueBefore(threshold).map((slot) => state.keys[slot]))
-        return entries(of).filter(([key]) => keys.includes(key))
+      const entries = (map: StateStore) => entriesOf(map).toSorted(byKey)
+      const olderThan = (map: StateStore, threshold: number) => {
+        const keys = look(map, (state) => state.dueBefore(threshold).map((slot) => state.keys[slot]))
+        return entries(map).filter(([key]) => keys.includes(key))
       }
-      const steps: Readonly<Record<string, Apply>> = {
-        put: ({ key, state, timeMs }) =>
-          Effect.sync(() => change(key, (table, slot) => table.set(slot, state, timeMs))),
-        remove: ({ key }) => Effect.sync(() => change(key, (table, slot) => table.remove(slot))),
-        get: ({ key }) => Effect.sync(() => ({ expect: entries(store).find(([known]) => known === key)?.[1] ?? null })),
-        getAll: () => Effect.sync(() => ({ expect: entries(store) })),
-        getByTime: ({ thresholdMs }) => Effect.sync(() => ({ expect: olderThan(store, thresholdMs) })),
-        copy: () => Effect.sync(() => stepStore(store, ++version, [])),
-        shouldCompact: () => Effect.sync(() => ({ expect: look(store, (state) => state.isSparse) })),
-        roundTrip: () =>
-          Effect.sync(() => {
-            const copy = restored(table, store, partitionOf(), version)
-            return { expect: olderThan(copy, Infinity) }
-          })
+      const copyOf = (map: StateStore) => restored(table, map, partitionOf(), map.version ?? 0)
+      const steps: Readonly<Record<string, (step: Json, map: StateStore) => Observed | void>> = {
+        put: ({ key, state, timeMs }, map) => change(map, key, (table, slot) => table.set(slot, state, timeMs)),
+        remove: ({ key }, map) => change(map, key, (table, slot) => table.remove(slot)),
+        get: ({ key }, map) => ({ expect: entries(map).find(([known]) => known === key)?.[1] ?? null }),
+        getAll: (_, map) => ({ expect: entries(map) }),
+        getByTime: ({ thresholdMs }, map) => ({ expect: olderThan(map, thresholdMs) }),
+        copy: ({ as }, map) => void maps.set(as, copyOf(map)),
+        shouldCompact: (_, map) => ({ expect: look(map, (state) => state.isSparse) }),
+        roundTrip: (_, map) => ({ expect: olderThan(copyOf(map), Infinity) })
       }
-      return (step) => known("step", steps, step.do)(step)
+      return (step) => Effect.sync(() => known("step", steps, step.do)(step, mapOf(step)))
     })
 }
