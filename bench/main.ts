@@ -45,6 +45,7 @@ const inMemory: Record<string, InMemory> = {
 
 const againstTheClock: Record<string, () => Promise<ReadonlyArray<Row>>> = {
   "wordcount-socket": () => live.socket(values.master, Number(values.rate)),
+  files: () => live.files(values.master),
   tiny: () => live.tiny(values.master),
   start: () => live.start(values.master),
   idle: () => live.idle(values.master),

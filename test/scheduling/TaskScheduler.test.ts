@@ -26,7 +26,6 @@ const taskSpec = (partition: number, more: Partial<TaskSpec> = {}): TaskSpec => 
   ...more
 })
 
-/** The whole of a shuffle. */
 const all = (stage: string) => [{ stage, partition: undefined }]
 
 const stageSpec = (stage: string, tasks: ReadonlyArray<TaskSpec>): StageSpec => ({
