@@ -60,8 +60,6 @@ export interface JobSchedulerState<E> {
   readonly phase: "Running" | "Draining" | "Failing" | "Stopped"
   /** Batches that are not done, by time: open ones, and failed ones. */
   readonly sets: ReadonlyArray<JobSet.JobSet>
-  /** Jobs that have not started, in order. */
-  readonly waiting: ReadonlyArray<Job>
   readonly running: ReadonlyArray<JobId>
   readonly lastSubmitted: Time | undefined
   /** The first failure under policy `stop`. */
@@ -73,7 +71,6 @@ type Step<E> = readonly [JobSchedulerState<E>, ReadonlyArray<JobSchedulerCommand
 export const initial = <E>(): JobSchedulerState<E> => ({
   phase: "Running",
   sets: [],
-  waiting: [],
   running: [],
   lastSubmitted: undefined,
   failure: undefined
@@ -114,7 +111,7 @@ const submitted = <E>(
   }
   const set = JobSet.make(time, jobs, inputs, now)
   return [
-    { ...state, sets: [...state.sets, set], waiting: [...state.waiting, ...jobs], lastSubmitted: time },
+    { ...state, sets: [...state.sets, set], lastSubmitted: time },
     [post({ kind: "BatchSubmitted", batch: JobSet.toBatchInfo(set) })]
   ]
 }
@@ -163,7 +160,7 @@ const batchEnded = <E>(
 }
 
 const stopped = <E>(state: JobSchedulerState<E>): Step<E> => [
-  { ...state, phase: "Stopped", waiting: [], running: [] },
+  { ...state, phase: "Stopped", running: [] },
   [...(state.failure === undefined ? [] : [{ kind: "Fail" as const, cause: state.failure.cause }]), {
     kind: "CancelJobs"
   }]
@@ -174,19 +171,19 @@ const startJobs = <E>({ concurrentJobs }: JobSchedulerSettings, [from, before]: 
   let state = from
   const commands = [...before]
   while (state.running.length < concurrentJobs) {
-    const job = state.phase === "Failing"
-      ? state.waiting.find(({ time }) => time === state.failure?.time)
-      : state.waiting[0]
-    if (job === undefined) break
-    const waiting = state.sets.find(({ time }) => time === job.time)!
+    const { failure, phase, sets } = state
+    const waiting = sets.find((set) =>
+      JobSet.nextJob(set) !== undefined && (phase !== "Failing" || set.time === failure?.time)
+    )
+    if (waiting === undefined) break
+    const job = JobSet.nextJob(waiting)!
     const set = JobSet.started(waiting, job.id, now)
     if (!JobSet.hasStarted(waiting)) commands.push(post({ kind: "BatchStarted", batch: JobSet.toBatchInfo(set) }))
     commands.push(post({ kind: "OutputOperationStarted", operation: JobSet.operation(set, job.id)! }))
     commands.push({ kind: "StartJob", job })
     state = {
       ...state,
-      sets: replaced(state.sets, set),
-      waiting: state.waiting.filter((other) => other !== job),
+      sets: replaced(sets, set),
       running: [...state.running, job.id]
     }
   }

@@ -1,8 +1,8 @@
 /**
  * JobSet: the jobs of one batch and when each started and ended. Values: each step gives a new set.
  *
- * A job goes from waiting (no times) over running (a start) to ended (a start and an end); a set is complete when all its jobs
- * have ended, well or not. Source: Spark Streaming's `JobSet`.
+ * A job goes from waiting (no times) over running (a start) to ended (a start and an end); jobs start in the order of the outputs. A
+ * set is complete when all its jobs have ended, well or not. Source: Spark Streaming's `JobSet`.
  */
 import type { Time } from "../time/Time.ts"
 import { type BatchInfo, delays, type OutputOperationInfo } from "./BatchInfo.ts"
@@ -13,8 +13,15 @@ export interface JobSet {
   readonly time: Time
   readonly inputs: ReadonlyArray<InputInfo>
   readonly submissionTime: Time
-  /** In the order of the program's outputs. */
+  /** In the order of the program's outputs, as are `operations`. */
+  readonly jobs: ReadonlyArray<Job>
   readonly operations: ReadonlyArray<OutputOperationInfo>
+  /** Where each job stands in these lists. */
+  readonly places: ReadonlyMap<JobId, number>
+  /** How many jobs have started, ended, failed. */
+  readonly started: number
+  readonly ended: number
+  readonly failed: number
 }
 
 export const make = (
@@ -26,6 +33,11 @@ export const make = (
   time,
   inputs,
   submissionTime,
+  jobs,
+  places: new Map(jobs.map(({ id }, place) => [id, place])),
+  started: 0,
+  ended: 0,
+  failed: 0,
   operations: jobs.map(({ id, output }) => ({
     time,
     job: id,
@@ -37,24 +49,34 @@ export const make = (
 })
 
 export const operation = (set: JobSet, job: JobId): OutputOperationInfo | undefined =>
-  set.operations.find((operation) => operation.job === job)
+  set.operations[set.places.get(job) ?? -1]
 
-const change = (set: JobSet, job: JobId, to: Partial<OutputOperationInfo>): JobSet => ({
+const changed = (set: JobSet, job: JobId, to: Partial<OutputOperationInfo>): ReadonlyArray<OutputOperationInfo> => {
+  const place = set.places.get(job)
+  return place === undefined ? set.operations : set.operations.with(place, { ...set.operations[place]!, ...to })
+}
+
+/** The next job to start; undefined: all have started. */
+export const nextJob = (set: JobSet): Job | undefined => set.jobs[set.started]
+
+export const started = (set: JobSet, job: JobId, startTime: Time): JobSet => ({
   ...set,
-  operations: set.operations.map((operation) => operation.job === job ? { ...operation, ...to } : operation)
+  operations: changed(set, job, { startTime }),
+  started: set.started + 1
 })
 
-export const started = (set: JobSet, job: JobId, startTime: Time): JobSet => change(set, job, { startTime })
+export const ended = (set: JobSet, job: JobId, endTime: Time, failureReason: string | undefined): JobSet => ({
+  ...set,
+  operations: changed(set, job, { endTime, failureReason }),
+  ended: set.ended + 1,
+  failed: set.failed + (failureReason === undefined ? 0 : 1)
+})
 
-export const ended = (set: JobSet, job: JobId, endTime: Time, failureReason: string | undefined): JobSet =>
-  change(set, job, { endTime, failureReason })
+export const hasStarted = (set: JobSet): boolean => set.started > 0
 
-export const hasStarted = (set: JobSet): boolean => set.operations.some(({ startTime }) => startTime !== undefined)
+export const hasCompleted = (set: JobSet): boolean => set.ended === set.jobs.length
 
-export const hasCompleted = (set: JobSet): boolean => set.operations.every(({ endTime }) => endTime !== undefined)
-
-export const hasFailed = (set: JobSet): boolean =>
-  set.operations.some(({ failureReason }) => failureReason !== undefined)
+export const hasFailed = (set: JobSet): boolean => set.failed > 0
 
 export const toBatchInfo = (set: JobSet): BatchInfo => {
   const starts = set.operations.flatMap(({ startTime }) => startTime === undefined ? [] : [startTime])
