@@ -2,13 +2,12 @@
  * The reference model: a DStream is a function from batch time to an optional data set, a list of partitions.
  *
  * It interprets the same program values as the engine, by the kind and the parameters of each operator, and shares with it only
- * the user's functions and the partitioner. It keeps nothing: what is asked twice is computed twice. What stands in a batch's
- * inputs, and its side values, it is told.
+ * the user's functions and the partitioner. What stands in a batch's inputs, and its side values, it is told. A world is taken to
+ * say always the same: what was computed of it once is known.
  */
 import type { AnyDStream } from "../../core/dstream/DStream.ts"
 import type { AnyRDD } from "../../core/rdd/RDD.ts"
 import * as RDD from "../../core/rdd/RDD.ts"
-import { HashPartitioner, type Partitioner } from "../../core/rdd/Partitioner.ts"
 import type { Time } from "../../core/time/Time.ts"
 import { isJoin, joined } from "./joins.ts"
 import { partitionsOf } from "./lineage.ts"
@@ -22,19 +21,64 @@ import {
   spreadEvenly
 } from "./Partitions.ts"
 import { runEffect } from "./runEffect.ts"
+import { type Version, versionOf } from "./states.ts"
+import { groupedWindow, inverseVersion, reducedWindow, windowed } from "./windows.ts"
+import { type ModelWorld, partitionerOf, timesOf, type View } from "./World.ts"
 
-export interface ModelWorld {
-  /** What an input stream has at a batch time; undefined: no data set. */
-  readonly input: (stream: AnyDStream, time: Time) => Partitions | undefined
-  readonly sideValue?: (stream: AnyDStream, key: string, time: Time) => unknown
-  /** Partitions of a shuffle that was not told how many. */
-  readonly defaultParallelism: number
-}
+export type { ModelWorld } from "./World.ts"
 
 /** The partitions of a stream's data set at a batch time; undefined: it has none. */
-export function batchOf(stream: AnyDStream, time: Time, world: ModelWorld): Partitions | undefined {
-  if (stream.input !== undefined) return world.input(stream, time)
-  const parents = stream.parents.map((parent) => batchOf(parent, time, world))
+export const batchOf = (stream: AnyDStream, time: Time, world: ModelWorld): Partitions | undefined =>
+  remembered(world, `batch ${time}`, stream, () => {
+    if (world.batches !== undefined && !timesOf(stream, world.batches).includes(time)) return undefined
+    if (stream.input !== undefined) return world.input(stream, time)
+    return computed(viewOf(stream, time, world))
+  })
+
+const known = new WeakMap<ModelWorld, Map<string, Map<AnyDStream, unknown>>>()
+
+const remembered = <A>(world: ModelWorld, what: string, stream: AnyDStream, compute: () => A): A => {
+  const all = known.get(world) ?? new Map<string, Map<AnyDStream, unknown>>()
+  known.set(world, all)
+  const answers = all.get(what) ?? new Map<AnyDStream, unknown>()
+  all.set(what, answers)
+  if (!answers.has(stream)) answers.set(stream, compute())
+  return answers.get(stream) as A
+}
+
+const viewOf = (stream: AnyDStream, time: Time, world: ModelWorld): View => ({
+  stream,
+  time,
+  world,
+  parent: (index, at = time) => batchOf(stream.parents[index]!, at, world)
+})
+
+/** What a stateful stream keeps after a batch. */
+const versionAt = (stream: AnyDStream, time: Time, world: ModelWorld): Version =>
+  remembered(world, `version ${time}`, stream, () => {
+    const view = viewOf(stream, time, world)
+    const before = (previous: Time) => versionAt(stream, previous, world)
+    return stream.kind === "reduceByKeyAndWindow" ? inverseVersion(view, before) : versionOf(view, before)
+  })
+
+/** Operators that have a data set whether or not their parent has one at this time. */
+const lookingBack: Record<string, (view: View) => Partitions | undefined> = {
+  window: windowed,
+  groupByKeyAndWindow: groupedWindow,
+  reduceByKeyAndWindow: (view) =>
+    view.stream.params["inverse"] === undefined
+      ? reducedWindow(view)
+      : versionAt(view.stream, view.time, view.world).states,
+  updateStateByKey: ({ stream, time, world }) => versionAt(stream, time, world).states,
+  updateStateByPartition: ({ stream, time, world }) => versionAt(stream, time, world).states,
+  mapWithState: ({ stream, time, world }) => versionAt(stream, time, world).emitted,
+  stateSnapshots: ({ stream, time, world }) => versionAt(stream.parents[0]!, time, world).states
+}
+
+function computed(view: View): Partitions | undefined {
+  const { stream, time, world } = view
+  if (Object.hasOwn(lookingBack, stream.kind)) return lookingBack[stream.kind]!(view)
+  const parents = stream.parents.map((_, index) => view.parent(index))
   const present = parents.filter((parent) => parent !== undefined)
   if (present.length < parents.length) {
     if (parents.length === 1 && !stream.kind.startsWith("transform")) return undefined
@@ -42,8 +86,8 @@ export function batchOf(stream: AnyDStream, time: Time, world: ModelWorld): Part
   }
   if (stream.kind === "union") return present.flat(1)
   if (stream.kind.startsWith("transform")) return transformed(stream, present, time, world)
-  if (isJoin(stream.kind)) return joined(stream.kind, present[0]!, present[1]!, partitionerOf(stream, world))
-  return interpret(stream, present[0]!, world)
+  if (isJoin(stream.kind)) return joined(stream.kind, present[0]!, present[1]!, partitionerOf(view))
+  return interpret(view, present[0]!)
 }
 
 /** All records of a stream's data set at a batch time. */
@@ -58,19 +102,15 @@ interface Params {
   readonly mergeValue: Combine["mergeValue"]
   readonly mergeCombiners: Combine["mergeCombiners"]
   readonly numPartitions: number
-  readonly options: { numPartitions?: number; partitioner?: Partitioner; mapSideCombine?: boolean } | undefined
+  readonly options: { mapSideCombine?: boolean } | undefined
 }
 
-const partitionerOf = ({ params }: AnyDStream, world: ModelWorld): Partitioner => {
-  const { options } = params as unknown as Params
-  return options?.partitioner ?? HashPartitioner(options?.numPartitions ?? world.defaultParallelism)
-}
-
-function interpret(stream: AnyDStream, parent: Partitions, world: ModelWorld): Partitions {
+function interpret(view: View, parent: Partitions): Partitions {
+  const { stream } = view
   const params = stream.params as unknown as Params
   const { f, options } = params
   const each = (change: (records: ReadonlyArray<any>) => ReadonlyArray<any>): Partitions => parent.map(change)
-  const byKey = (pairs: Partitions, combine: Combine) => combineByKey(pairs, partitionerOf(stream, world), combine)
+  const byKey = (pairs: Partitions, combine: Combine) => combineByKey(pairs, partitionerOf(view), combine)
   switch (stream.kind) {
     case "map":
     case "mapToPair":
@@ -104,7 +144,7 @@ function interpret(stream: AnyDStream, parent: Partitions, world: ModelWorld): P
     case "reduce":
       return [reduction(flat(parent), f)]
     case "partitionBy":
-      return spreadByKey(parent, partitionerOf(stream, world))
+      return spreadByKey(parent, partitionerOf(view))
     case "persist":
       return parent
     default:
