@@ -17,8 +17,7 @@ import {
 } from "../dstream/DStream.ts"
 import type { Partitioner } from "../rdd/Partitioner.ts"
 import * as Joins from "../rdd/pairs/joins.ts"
-import { spreadBy } from "../rdd/pairs/Partitioning.ts"
-import type { AnyRDD, RDD } from "../rdd/RDD.ts"
+import { type AnyRDD, partitionBy as movePairs, type RDD } from "../rdd/RDD.ts"
 
 type Joined = <A>(that: AnyRDD, options: ShuffleOptions) => (self: AnyRDD) => RDD<A>
 
@@ -74,4 +73,4 @@ export const fullOuterJoin = <K, W, E2, R2>(
 export const partitionBy = (
   partitioner: Partitioner
 ): <K, V, E, R>(self: DStream<readonly [K, V], E, R>) => DStream<[K, V], E, R> =>
-  lift<any, any>("partitionBy", { options: { partitioner } }, spreadBy(partitioner)) as any
+  lift<any, any>("partitionBy", { options: { partitioner } }, movePairs(partitioner)) as any

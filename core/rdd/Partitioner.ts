@@ -15,6 +15,10 @@ export interface Partitioner {
   readonly name: string
 }
 
+/** Whether what one of them has spread is spread as the other would. */
+export const spreadAlike = (a: Partitioner, b: Partitioner): boolean =>
+  a.name === b.name && a.numPartitions === b.numPartitions
+
 /** How many partitions a shuffle may have. */
 export const numPartitionsMax = 65_536
 

@@ -14,7 +14,9 @@ import type { StorageLevel } from "../receiving/Receiver.ts"
 import type { StateDefinition, StateView } from "../state/StateStore.ts"
 import type { Time } from "../time/Time.ts"
 import type { NarrowOp } from "./NarrowOp.ts"
-import { HashPartitioner, type Partitioner } from "./Partitioner.ts"
+import { owned } from "./copyValue.ts"
+import { KeyedMap } from "./KeyedMap.ts"
+import { HashPartitioner, type Partitioner, spreadAlike } from "./Partitioner.ts"
 import { type Combiner, numPartitionsOf, type ShuffleDependency } from "./ShuffleDependency.ts"
 
 export const TypeId = "~dstreams/RDD"
@@ -234,18 +236,30 @@ export const union = <B>(that: RDD<B>) => <A>(self: RDD<A>): RDD<A | B> => union
 export const repartition = (numPartitions: number) => <A>(self: RDD<A>): RDD<A> =>
   fromLineage({ kind: "shuffled", parent: self, dependency: { kind: "spread", numPartitions } })
 
-const byKey = <A>(self: AnyRDD, options: ShuffleOptions | undefined, combiner: Combiner | undefined): RDD<A> =>
-  fromLineage({
-    kind: "shuffled",
-    parent: self,
-    dependency: {
-      kind: "byKey",
-      partitioner: options?.partitioner ?? HashPartitioner(options?.numPartitions ?? Math.max(1, self.numPartitions)),
-      combiner
-    }
-  })
+/** What is spread by the partitioner already stays where it is. */
+const byKey = <A>(self: AnyRDD, options: ShuffleOptions | undefined, combiner: Combiner | undefined): RDD<A> => {
+  const { numPartitions, partitioner = HashPartitioner(numPartitions ?? Math.max(1, self.numPartitions)) } = options ??
+    {}
+  if (self.partitioner === undefined || !spreadAlike(self.partitioner, partitioner)) {
+    return fromLineage({ kind: "shuffled", parent: self, dependency: { kind: "byKey", partitioner, combiner } })
+  }
+  return combiner === undefined
+    ? self
+    : fromLineage({ kind: "zipped", parents: [self], name: "combine", f: combineInPlace(combiner) }, { partitioner })
+}
 
-/** Pairs moved to where the partitioner says their key belongs. */
+const combineInPlace = ({ create, mergeValue }: Combiner): ZipPartitions => ([pairs]) => {
+  const slots = new KeyedMap()
+  const combined: Array<unknown> = []
+  for (const [key, value] of pairs!) {
+    const slot = slots.slotOf(key)
+    if (slot < combined.length) combined[slot] = mergeValue(combined[slot], value)
+    else combined.push(owned(create(value), value))
+  }
+  return slots.keys.map((key, slot) => [key, combined[slot]])
+}
+
+/** Pairs moved to where the partitioner says their key belongs; the RDD itself, if they are there already. */
 export const partitionBy = (partitioner: Partitioner) => <K, V>(self: RDD<readonly [K, V]>): RDD<[K, V]> =>
   byKey(self, { partitioner }, undefined)
 

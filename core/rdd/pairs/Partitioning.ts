@@ -1,11 +1,10 @@
 /**
- * Partitioning: by which partitioner several RDDs of pairs are brought together, and a shuffle only where there is need of one.
+ * Partitioning: by which partitioner several RDDs of pairs are brought together.
  *
- * What is spread by a partitioner of the same name and number is spread alike, and stays where it is.
  * Source: Spark's `Partitioner.defaultPartitioner`.
  */
 import { HashPartitioner, type Partitioner } from "../Partitioner.ts"
-import { type AnyRDD, partitionBy, type RDD, type ShuffleOptions } from "../RDD.ts"
+import type { AnyRDD, ShuffleOptions } from "../RDD.ts"
 
 /**
  * The one that is asked for; else a hash over as many partitions as are asked for; else that of the parents which has the most
@@ -25,9 +24,3 @@ export const defaultPartitioner = (
   }
   return widest !== undefined && most < 10 * widest.numPartitions ? widest : HashPartitioner(most)
 }
-
-/** Pairs where the partitioner says their key belongs: the RDD itself, if they are there already. */
-export const spreadBy = (partitioner: Partitioner) => <K, V>(self: RDD<readonly [K, V]>): RDD<readonly [K, V]> =>
-  self.partitioner?.name === partitioner.name && self.partitioner.numPartitions === partitioner.numPartitions
-    ? self
-    : partitionBy(partitioner)(self)

@@ -10,8 +10,8 @@
  * Source: Spark's `PairRDDFunctions`.
  */
 import { KeyedMap } from "../KeyedMap.ts"
-import { flatMapValues, fromLineage, type RDD, type ShuffleOptions, type ZipPartitions } from "../RDD.ts"
-import { defaultPartitioner, spreadBy } from "./Partitioning.ts"
+import { flatMapValues, fromLineage, partitionBy, type RDD, type ShuffleOptions, type ZipPartitions } from "../RDD.ts"
+import { defaultPartitioner } from "./Partitioning.ts"
 
 /** For each key of either side the values of this RDD and those of `that`, each list possibly empty. */
 export const cogroup = <K, W>(that: RDD<readonly [K, W]>, options?: ShuffleOptions) =>
@@ -19,7 +19,7 @@ export const cogroup = <K, W>(that: RDD<readonly [K, W]>, options?: ShuffleOptio
   self: RDD<readonly [K, V]>
 ): RDD<[K, [Array<V>, Array<W>]]> => {
   const partitioner = defaultPartitioner([self, that], options)
-  const parents = [spreadBy(partitioner)(self), spreadBy(partitioner)(that)]
+  const parents = [partitionBy(partitioner)(self), partitionBy(partitioner)(that)]
   return fromLineage({ kind: "zipped", parents, name: "cogroup", f: groupSides }, { partitioner })
 }
 
