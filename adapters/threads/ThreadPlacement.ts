@@ -70,6 +70,9 @@ const introduce = (a: Worker, nameOfA: ExecutorId, b: Worker, nameOfB: ExecutorI
   b.postMessage({ kind: "Peer", peer: nameOfA, port: port2 } satisfies ThreadLink.ToThread, [port2])
 }
 
+/** What a batch makes is soon garbage: more room for it costs memory in each thread and was not seen to save time. */
+const maxYoungGenerationSizeMb = 48
+
 const launchThread = Effect.fnUntraced(function* (
   start: ThreadLink.Start,
   hear: (message: ToDriver) => void,
@@ -77,7 +80,7 @@ const launchThread = Effect.fnUntraced(function* (
   workers: Map<ExecutorId, Worker>
 ): Effect.fn.Return<ExecutorSlots.Launched, never, Scope.Scope> {
   const { executor } = start
-  const worker = new Worker(module, { name: executor })
+  const worker = new Worker(module, { name: executor, resourceLimits: { maxYoungGenerationSizeMb } })
   const exited = Deferred.makeUnsafe<string>()
   let reason: string | undefined
   workers.set(executor, worker)
