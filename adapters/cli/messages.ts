@@ -81,6 +81,9 @@ const noticeOfEngine = (event: StreamingEvent): string | undefined => {
     }
     case "BlocksLost":
       return `${event.blocks} blocks of ${event.stream} were lost and are read as empty in batch ${event.time} ms: ${event.reason}`
+    case "SnapshotFailed":
+      return `no snapshot could be taken of the state ${event.state}, partition ${event.partition}; the steps since the last one ` +
+        `are kept to be repeated, which takes memory: ${firstLine(event.reason)}`
     case "GenerationFailed":
       return `the jobs of batch ${event.time} ms could not be made: ${firstLine(event.reason)}`
     default:
