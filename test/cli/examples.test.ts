@@ -1,10 +1,12 @@
 /**
- * Every example, and every program of the README, is run or checked as a reader would.
+ * Every example is run as a reader would; its head says how. (The programs of README and docs: `test/docs`.)
  */
 import * as assert from "node:assert/strict"
 import { execFile } from "node:child_process"
 import * as fs from "node:fs"
+import * as os from "node:os"
 import * as path from "node:path"
+import { after } from "node:test"
 import { fileURLToPath } from "node:url"
 import { Effect } from "effect"
 import { it } from "../kit.ts"
@@ -24,13 +26,22 @@ const dstreams = (...args: ReadonlyArray<string>) =>
     )
   })
 
+const words = fs.mkdtempSync(path.join(os.tmpdir(), "dstreams-words-"))
+fs.writeFileSync(path.join(words, "a.txt"), "to be or not to be\n")
+after(() => fs.rmSync(words, { recursive: true, force: true }))
+
+/** What an example reads, where it is not the launcher's server. */
+const worlds: Readonly<Record<string, ReadonlyArray<string>>> = {
+  "file-word-count.ts": ["--config", `DIRECTORY=${words}`]
+}
+
 for (const name of examples) {
   it.live(`examples/${name} runs and prints its batches`, () =>
     Effect.gen(function* () {
       const { failed, out, err } = yield* dstreams(
         "run",
         `examples/${name}`,
-        "--demo",
+        ...worlds[name] ?? ["--demo"],
         "--batches",
         "3",
         "--batch-duration",
@@ -38,6 +49,8 @@ for (const name of examples) {
       )
       assert.equal(failed, false, err)
       assert.equal(out.match(/^Time: \d+ ms$/gm)?.length, 3)
-      assert.match(out, /^\(.+,\d+\)$/m)
+      assert.match(out, /^\(.+,.*\d+\)+$/m)
+      const head = fs.readFileSync(path.join(root, "examples", name), "utf8").split("*/")[0]!
+      assert.ok(head.includes(`dstreams run examples/${name}`), "its head does not say how to run it")
     }))
 }
