@@ -11,6 +11,7 @@
  * | ReceiverMessage | executor | driver | ReceiverAnswer, where the message asks for one | see `ReceiverTracker` |
  * | Peers | driver | executor | - | all executors that are ready: who may be given copies of blocks |
  * | BlocksHeld | executor | driver | Forget, of what nobody knows | these blocks have a holder that the driver may not know of |
+ * | ReleaseState | driver | executor | - | this partition of a state moves to another executor |
  * | Forget | driver | executor | - | plans, shuffles and blocks that no task will need again |
  * | StopExecutor | driver | executor | - | ends the executor |
  * | SnapshotTaken, SnapshotFailed | executor | driver | - | a version of a state is safe, or is not |
@@ -144,6 +145,7 @@ export type ToExecutor =
   | { readonly kind: "ReceiverAnswer"; readonly request: number; readonly answer: ReceiverAnswer }
   | { readonly kind: "Peers"; readonly executors: ReadonlyArray<ExecutorId> }
   | Forget
+  | { readonly kind: "ReleaseState"; readonly operator: StreamId; readonly partition: PartitionIndex }
   | { readonly kind: "StopExecutor" }
 
 /** What a supervisor tells or asks the ReceiverTracker; all but ReportError are answered. */

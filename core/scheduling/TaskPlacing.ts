@@ -86,22 +86,39 @@ const placeJob = (state: State, job: Job, executors: ReadonlyArray<Executor>, pl
   round(left, 2 * taskSlots, preferred)
 }
 
-/** The executor that holds the version of a state that a task reads; the first, if it reads several. */
-const holderOf = (state: State, { restorable, spec }: Task): ExecutorId | undefined => {
-  if (restorable) return undefined
-  for (const { partition, stage } of spec.reads) {
+/**
+ * The executor that holds the version of a state that a task reads; the first, if it reads several. A version that is made of none,
+ * or restored, is made where other versions of that partition are.
+ */
+const holderOf = (state: State, task: Task): ExecutorId | undefined => {
+  const { restorable, spec, stage: { spec: { operator }, work } } = task
+  for (const { partition, stage } of restorable ? [] : spec.reads) {
     if (partition !== undefined) return state.stages.get(stage)?.outputs[partition]
+  }
+  if (work.kind !== "state") return undefined
+  for (const other of state.stages.values()) {
+    if (other.work.kind !== "state" || other.spec.operator !== operator) continue
+    const place = other.outputs[task.index] ?? other.tasks[task.index]?.runsAt
+    if (place !== undefined) return place
   }
   return undefined
 }
 
-/** The waiting tasks of a job, and of the stages that they wait for, that can run now. */
+/** The waiting tasks of a job, and those that they wait for, that can run now. */
 const readyTasks = (state: State, job: Job): ReadonlyArray<Task> => {
   const ready: Array<Task> = []
-  for (const stage of [job.stage, ...demandOf(state, job)]) {
-    for (const task of stage.waiting) if (task.runsAt === undefined && isReady(state, task)) ready.push(task)
+  const demand = demandOf(state, job)
+  for (const stage of [job.stage, ...demand.keys()]) {
+    for (const task of stage.waiting) {
+      if (task.runsAt === undefined && isWanted(demand, task) && isReady(state, task)) ready.push(task)
+    }
   }
   return ready
+}
+
+const isWanted = (demand: Demand, { index, stage }: Task): boolean => {
+  const wanted = demand.get(stage)
+  return wanted === undefined || wanted === "all" || wanted.has(index)
 }
 
 const isReady = (state: State, { restorable, spec }: Task): boolean =>
@@ -112,31 +129,42 @@ const isThere = (state: State, { partition, stage: id }: StageRead): boolean => 
   return partition === undefined ? stage?.unfinished === 0 : stage?.tasks[partition]?.done === true
 }
 
-/** The incomplete stages that the waiting tasks of a job need, directly or through others. */
-export const demandOf = (state: State, job: Job): ReadonlySet<StageRun> => {
-  const demand = new Set<StageRun>()
-  const visit = (stage: StageRun): void => {
-    if (stage.reads.size === 0) return
-    for (const { restorable, spec } of stage.waiting) {
-      if (restorable) continue
-      for (const read of spec.reads) {
-        const wanted = state.stages.get(read.stage)
-        if (wanted === undefined || wanted.unfinished === 0 || demand.has(wanted)) continue
-        demand.add(wanted)
-        visit(wanted)
-      }
-    }
+/** Stages, and of each which tasks: of a shuffle all of them, of a state the partitions that are read. */
+export type Demand = ReadonlyMap<StageRun, "all" | ReadonlySet<number>>
+
+/** What is missing that the waiting tasks of a job need, directly or through others. */
+export const demandOf = (state: State, job: Job): Demand => {
+  const demand = new Map<StageRun, "all" | Set<number>>()
+  const visit = ({ restorable, spec }: Task): void => {
+    if (!restorable) { for (const read of spec.reads) want(read) }
   }
-  visit(job.stage)
+  const want = ({ partition, stage: id }: StageRead): void => {
+    const stage = state.stages.get(id)
+    if (stage === undefined || stage.unfinished === 0) return
+    const wanted = demand.get(stage)
+    if (partition === undefined) {
+      if (wanted === "all") return
+      demand.set(stage, "all")
+      if (stage.reads.size > 0) { for (const task of stage.waiting) visit(task) }
+      return
+    }
+    const task = stage.tasks[partition]
+    if (wanted === "all" || wanted?.has(partition) === true || task === undefined || task.done) return
+    if (wanted === undefined) demand.set(stage, new Set([partition]))
+    else wanted.add(partition)
+    if (task.runsAt === undefined) visit(task)
+  }
+  if (job.stage.reads.size > 0) { for (const task of job.stage.waiting) visit(task) }
   return demand
 }
 
 /** A waiting task that reads a stage of which nothing is known any more. */
 const strandedTask = (state: State, job: Job): Task | undefined => {
-  for (const stage of [job.stage, ...demandOf(state, job)]) {
+  const demand = demandOf(state, job)
+  for (const stage of [job.stage, ...demand.keys()]) {
     if (stage.reads.size === 0) continue
-    const stranded = stage.waiting.find(({ restorable, spec }) =>
-      !restorable && spec.reads.some((read) => !state.stages.has(read.stage))
+    const stranded = stage.waiting.find((task) =>
+      !task.restorable && isWanted(demand, task) && task.spec.reads.some((read) => !state.stages.has(read.stage))
     )
     if (stranded !== undefined) return stranded
   }

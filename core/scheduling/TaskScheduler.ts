@@ -17,7 +17,7 @@
  * | JobCancelled | its waiting tasks are dropped; those that run end unheard | LaunchTasks, for others |
  * | SnapshotTaken | should that version of a state be lost, it is read back instead of made again | SnapshotComplete with the last partition |
  * | Forgotten | shuffles and states of batches before that time are dropped, save those that an unfinished job needs; map outputs that
- * are read no more in the normal course of things are missing from now on, save those that an unfinished task needs | DropOutputs |
+ * are read no more in the normal course of things are missing from now on, save those that an unfinished task needs | DropOutputs; ReleaseState, see `StateBalance` |
  * | TaskEnded but Done, ExecutorLost | for each task that waits again within its limit | TaskRetried |
  * | any | a waiting task reads what was forgotten: its job cannot end well | JobFailed |
  *
@@ -42,6 +42,7 @@ import { timeOf } from "../rdd/RddId.ts"
 import type { Time } from "../time/Time.ts"
 import type { JobGraph } from "./JobGraph.ts"
 import type { TaskRetried } from "./StreamingListener.ts"
+import { balanceStates } from "./StateBalance.ts"
 import { demandOf, launchTasks } from "./TaskPlacing.ts"
 import {
   type DoneTask,
@@ -49,10 +50,12 @@ import {
   type Job,
   type JobFailure,
   type JobId,
+  missAgain,
   newStage,
   type StageRun,
   type State,
-  type Task
+  type Task,
+  wait
 } from "./TaskSchedulerState.ts"
 
 export type { DoneTask, JobFailure, JobId, State, TaskSchedulerSettings } from "./TaskSchedulerState.ts"
@@ -85,6 +88,13 @@ export type Command =
   | { readonly kind: "BlockIgnored"; readonly block: BlockId; readonly stage: RddId; readonly reason: string }
   /** No executor need keep the outputs of these shuffles. */
   | { readonly kind: "DropOutputs"; readonly shuffles: ReadonlyArray<RddId> }
+  /** The executor need not hold this partition of a state: it moves. */
+  | {
+    readonly kind: "ReleaseState"
+    readonly executor: ExecutorId
+    readonly operator: StreamId
+    readonly partition: PartitionIndex
+  }
   /** Every partition of this version of a state has a snapshot. */
   | { readonly kind: "SnapshotComplete"; readonly operator: StreamId; readonly time: Time }
   | TaskRetried
@@ -122,7 +132,8 @@ const apply = (state: State, event: Event, commands: Array<Command>): void => {
       return takeSnapshot(state, event.state, event.partition, commands)
     case "Forgotten":
       forget(state, event.before)
-      return dropOutputsOf(state, event.done, commands)
+      dropOutputsOf(state, event.done, commands)
+      return balanceStates(state, commands)
   }
 }
 
@@ -275,10 +286,6 @@ const forgive = (stage: StageRun): void => {
   }
 }
 
-const wait = (task: Task): void => {
-  task.stage.waiting.push(task)
-}
-
 /**
  * The outputs that an executor held of a stage are missing; whether there were any. Of a state that one version of `partition`
  * is, for an executor holds some and not others.
@@ -293,14 +300,6 @@ const dropOutputs = (stage: StageRun | undefined, executor: ExecutorId, partitio
     missAgain(task)
   }
   return lost
-}
-
-/** The output of a task that was done is not there any more. */
-const missAgain = (task: Task): void => {
-  task.stage.outputs[task.index] = undefined
-  task.stage.unfinished++
-  task.done = false
-  wait(task)
 }
 
 const loseExecutor = (state: State, id: ExecutorId, reason: string, commands: Array<Command>): void => {

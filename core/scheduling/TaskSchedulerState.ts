@@ -146,3 +146,15 @@ export const dropJob = (state: State, id: JobId): void => {
   state.jobs.delete(id)
   for (const task of job.stage.tasks) state.tasks.delete(task.id)
 }
+
+export const wait = (task: Task): void => {
+  task.stage.waiting.push(task)
+}
+
+/** The output of a task that was done is not there any more. */
+export const missAgain = (task: Task): void => {
+  task.stage.outputs[task.index] = undefined
+  task.stage.unfinished++
+  task.done = false
+  wait(task)
+}

@@ -188,6 +188,10 @@ class Driver implements TaskScheduler {
       return this.options.onBlockIgnored?.(command.block, timeOf(command.stage), command.reason)
     }
     if (command.kind === "TaskRetried") return this.options.onTaskRetried?.(command)
+    if (command.kind === "ReleaseState") {
+      const { executor, ...release } = command
+      return this.sentUpTo.has(executor) ? this.options.send(executor, release) : undefined
+    }
     if (command.kind === "DropOutputs") return void this.dropped.push(...command.shuffles)
     if (command.kind === "SnapshotComplete") return this.options.onSnapshotComplete?.(command.operator, command.time)
     const running = this.jobs.get(command.job)

@@ -7,6 +7,7 @@
  * | StartReceiver, StopReceiver, UpdateRate, ReceiverAnswer | to the receivers' supervisor |
  * | Forget | plans, shuffles, blocks, kept partitions and versions of states are dropped |
  * | Peers | see `BlockReplicator` |
+ * | ReleaseState | a partition of a state is dropped |
  * | StopExecutor | `run` ends, at once; what runs is interrupted when its scope closes |
  * | FetchShuffle, FetchBlock, ReplicateBlock and their answers | see `Peers`; also while tasks run, for they give way |
  * | PeerLost | see `Peers` and `BlockReplicator` |
@@ -150,6 +151,8 @@ const orders = (
         return receivers.answer(message.request, message.answer)
       case "Peers":
         return blocks.peers(message.executors)
+      case "ReleaseState":
+        return options.states.release(message.operator, message.partition)
       case "Forget":
         return forget(message)
       case "StopExecutor":

@@ -23,7 +23,7 @@ export interface LocalOptions extends StreamingContext.RunOptions {
   readonly executorApp?: StreamingApp<any, any>
   readonly kill?: Killer
   /** Each message that an executor hears from the driver. */
-  readonly heard?: (message: ToExecutor) => void
+  readonly heard?: (message: ToExecutor, executor: string) => void
 }
 
 /** Ends executors as a crash would. */
@@ -46,7 +46,7 @@ const overheard = (link: ExecutorLink, heard: LocalOptions["heard"]): ExecutorLi
   ...link,
   onMessage: (handle) =>
     link.onMessage((incoming) => {
-      if (incoming.kind === "FromDriver") heard?.(incoming.message)
+      if (incoming.kind === "FromDriver") heard?.(incoming.message, link.executor)
       handle(incoming)
     })
 })

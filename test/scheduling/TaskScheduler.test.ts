@@ -6,37 +6,10 @@ import * as assert from "node:assert/strict"
 import { test } from "node:test"
 import * as fc from "fast-check"
 import type { TaskResult } from "../../core/protocol/ExecutorProtocol.ts"
-import type { JobGraph, StageSpec, TaskSpec } from "../../core/scheduling/JobGraph.ts"
+import type { JobGraph, TaskSpec } from "../../core/scheduling/JobGraph.ts"
 import { demandOf } from "../../core/scheduling/TaskPlacing.ts"
 import * as TaskScheduler from "../../core/scheduling/TaskScheduler.ts"
-
-const done = (text: string): TaskResult => ({
-  kind: "Done",
-  value: { kind: "value", value: text },
-  records: 1,
-  bytes: 0
-})
-const failed: TaskResult = { kind: "Failed", operator: "op", partition: 0, message: "boom", stack: undefined }
-
-const taskSpec = (partition: number, more: Partial<TaskSpec> = {}): TaskSpec => ({
-  partition,
-  reads: [],
-  block: undefined,
-  affinity: partition,
-  ...more
-})
-
-const all = (stage: string) => [{ stage, partition: undefined }]
-
-const stageSpec = (stage: string, tasks: ReadonlyArray<TaskSpec>): StageSpec => ({
-  stage,
-  work: "map",
-  snapshot: false,
-  reusedUntil: Infinity,
-  operator: stage,
-  digest: "d",
-  tasks
-})
+import { all, done, failed, stageSpec, taskSpec } from "./taskSpecs.ts"
 
 type Launch = Extract<TaskScheduler.Command, { kind: "LaunchTasks" }>["work"]
 
@@ -77,7 +50,9 @@ class World {
     const { jobs, stages } = this.state
     const isReady = (reads: TaskSpec["reads"]) => reads.every(({ stage }) => stages.get(stage)?.unfinished === 0)
     return [...jobs.values()].some((job) =>
-      [job.stage, ...demandOf(this.state, job)].some(({ waiting }) => waiting.some(({ spec }) => isReady(spec.reads)))
+      [job.stage, ...demandOf(this.state, job).keys()].flatMap(({ waiting }) => waiting).some((t) =>
+        isReady(t.spec.reads)
+      )
     )
   }
 
@@ -96,7 +71,8 @@ class World {
       }
       return
     }
-    if (command.kind === "TaskRetried" || command.kind === "SnapshotComplete" || command.kind === "DropOutputs") return
+    if (command.kind === "TaskRetried" || command.kind === "SnapshotComplete") return
+    if (command.kind === "DropOutputs" || command.kind === "ReleaseState") return
     if (command.kind === "BlockIgnored") {
       return assert.equal(this.ignored.size + 1, this.ignored.add(command.block).size, "a block is told twice")
     }

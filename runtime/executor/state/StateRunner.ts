@@ -4,11 +4,13 @@
  * | asked for version t, and here is | what happens |
  * | --- | --- |
  * | t | it is done already |
- * | a later one, t not held | it was forgotten: the task fails, for nobody may ask for it any more |
  * | any other, or none; there is a snapshot of t | a new store is restored |
- * | t less a slide | the step is taken: all of it, or nothing where a user's function throws |
- * | none; t is the first | a new store with the initial state takes the step |
+ * | the version before t, as the newest | the step is taken: all of it, or nothing where a user's function throws |
+ * | any other, or none; t is the first | a new store with the initial state takes the step |
  * | any other, or none | FetchFailed of the version before: the driver has it made here first |
+ *
+ * After a loss versions may be asked for that are older than those that were restored first, say by a window over a state: then a
+ * partition has more than one store, until the older ones are behind all that may be asked for.
  *
  * A step gives way between slices; readers of earlier versions are answered meanwhile. Where the driver says so, a snapshot is
  * captured after the step and written aside. Source: Spark's `StateDStream` and `MapWithStateRDD`.
@@ -49,18 +51,21 @@ export interface StateRunner {
     partition: PartitionIndex,
     view: StateView
   ) => Iterable<ReadonlyArray<unknown>> | undefined
+  /** Drops a partition that another executor will hold; unknown ones are no matter. */
+  readonly release: (operator: string, partition: PartitionIndex) => void
   /** Versions before the operator's own time are not asked for any more. */
   readonly forgetBefore: (timeOf: (operator: string) => Time) => void
   readonly counts: () => StateCounts
 }
 
+/** The stores of one partition, at least one. */
 interface Held {
   readonly operator: string
-  readonly store: StateStore
+  readonly stores: ReadonlyArray<StateStore>
 }
 
 export const make = (executor: string, snapshots: StateSnapshots): StateRunner => {
-  const stores = new Map<string, Held>()
+  const held = new Map<string, Held>()
   const keyOf = (operator: string, partition: PartitionIndex) => `${partition}/${operator}`
 
   const fresh = (
@@ -68,8 +73,12 @@ export const make = (executor: string, snapshots: StateSnapshots): StateRunner =
     partition: PartitionIndex
   ) => definition.make({ operator, partition, owns: (key) => partitionOf(partitioner, key) === partition })
 
-  const hold = ({ identity: { operator } }: StateRDD, partition: PartitionIndex, store: StateStore) => {
-    stores.set(keyOf(operator, partition), { operator, store })
+  const storesOf = ({ identity: { operator } }: StateRDD, partition: PartitionIndex) =>
+    held.get(keyOf(operator, partition))?.stores ?? []
+
+  const hold = (state: StateRDD, partition: PartitionIndex, store: StateStore) => {
+    const { operator } = state.identity
+    held.set(keyOf(operator, partition), { operator, stores: [...storesOf(state, partition), store] })
     return store
   }
 
@@ -97,41 +106,43 @@ export const make = (executor: string, snapshots: StateSnapshots): StateRunner =
   const step = Effect.fnUntraced(function* (task: StateTask): Effect.fn.Return<number, TaskFault> {
     const { partition, state } = task
     const { identity: { id, operator, time }, lineage: { previous } } = state
-    const known = stores.get(keyOf(operator, partition))?.store
-    if (known?.holds(time)) return known.size
-    if (known?.version !== undefined && known.version > time) {
-      const message =
-        `version ${time} ms of its state was forgotten, the newest is ${known.version} ms: remember it for longer`
-      return yield* Effect.fail(failed({ operator, partition }, new Error(message)))
-    }
+    const known = storesOf(state, partition)
+    const there = known.find((store) => store.holds(time))
+    if (there !== undefined) return there.size
     if (task.restore) return (yield* restored(task)).size
-    if (previous === undefined) {
-      const store = fresh(state, partition)
-      yield* advance(store, task)
-      hold(state, partition, store)
-    } else if (known?.version === timeOf(previous)) yield* advance(known, task)
-    else {
-      const here = known?.version === undefined ? "none" : `version ${known.version} ms`
-      return yield* Effect.fail(missing(previous, partition, `it holds ${here} of this state`))
+    const store = previous === undefined
+      ? fresh(state, partition)
+      : known.find(({ version }) => version === timeOf(previous))
+    if (store === undefined) {
+      const here = known.map(({ version }) => `version ${version} ms`).join(", ") || "none"
+      return yield* Effect.fail(missing(previous!, partition, `it holds ${here} of this state`))
     }
-    const { store } = stores.get(keyOf(operator, partition))!
+    yield* advance(store, task)
+    if (previous === undefined) hold(state, partition, store)
     if (task.snapshot) snapshots.write({ state: id, operator, partition, time }, store.snapshot())
     return store.size
   })
 
   return {
     step,
-    read: ({ identity: { operator, time } }, partition, view) => {
-      const store = stores.get(keyOf(operator, partition))?.store
-      return store?.holds(time) ? store.read(time, view) : undefined
+    read: (state, partition, view) => {
+      const { time } = state.identity
+      return storesOf(state, partition).find((store) => store.holds(time))?.read(time, view)
     },
+    release: (operator, partition) => void held.delete(keyOf(operator, partition)),
     forgetBefore: (timeFor) => {
-      for (const { operator, store } of stores.values()) store.forgetBefore(timeFor(operator))
+      for (const [key, { operator, stores }] of held) {
+        const time = timeFor(operator)
+        const newest = Math.max(...stores.map(({ version }) => version!))
+        const kept = stores.filter(({ version }) => version === newest || version! >= time)
+        for (const store of kept) store.forgetBefore(time)
+        held.set(key, { operator, stores: kept })
+      }
     },
-    counts: () => ({
-      stores: stores.size,
-      keys: Array.from(stores.values(), ({ store }) => store.size).reduce((sum, size) => sum + size, 0)
-    })
+    counts: () => {
+      const stores = Array.from(held.values(), ({ stores }) => stores).flat(1)
+      return { stores: stores.length, keys: stores.reduce((sum, { size }) => sum + size, 0) }
+    }
   }
 }
 

@@ -266,3 +266,36 @@ it("a state that cannot be encoded is told at each snapshot, and goes on; nothin
     assert.match(failures[0]!, /Total/)
     assert.deepEqual(sorted(outputs), expected(14))
   }))
+
+it("after a loss that left one executor with all states, the next snapshot spreads them again", () =>
+  Effect.gen(function* () {
+    const outputs: Collected = []
+    const placed: Array<
+      { readonly executor: string; readonly stage: string; readonly partitions: ReadonlyArray<number> }
+    > = []
+    const counted = pairs.pipe(
+      DStream.updateStateByKey(sum, { numPartitions: 2 }),
+      DStream.checkpoint("2 seconds"),
+      DStream.collectTo(outputs)
+    )
+    const app = StreamingApp.make({ name: "spread", batchDuration: "1 second", outputs: [counted] })
+    const kill = new Local.Killer()
+    yield* Local.start(app, {
+      executors: 2,
+      kill,
+      heard: (message, executor) => {
+        if (message.kind !== "RunTasks" || message.work.kind !== "state") return
+        placed.push({ executor, stage: message.stage, partitions: message.tasks.map(({ partition }) => partition) })
+      }
+    })
+    const batch = Effect.andThen(TestClock.adjust("1 second"), Local.settled)
+    yield* Effect.repeat(batch, { times: 4 })
+    yield* TestClock.adjust("999 millis")
+    kill.now("executor-2")
+    yield* Effect.andThen(TestClock.adjust("1 millis"), Local.settled)
+    yield* Effect.repeat(Effect.andThen(batch, Local.settled), { times: 5 })
+    const ofPartition1 = (time: number) =>
+      placed.find(({ partitions, stage }) => stage.includes(`@${time}:`) && partitions.includes(1))!.executor
+    assert.deepEqual(sorted(outputs), expected(outputs.length))
+    assert.deepEqual([5000, 6000, 10_000].map(ofPartition1), ["executor-2", "executor-1", "executor-3"])
+  }))
