@@ -5,7 +5,7 @@
 import * as process from "node:process"
 import { lines, needle } from "./data.ts"
 import { integersOf } from "./programs/numericChain.ts"
-import { stateKeys } from "./programs/stateKeys.ts"
+import { keysInAll, stateKeys } from "./programs/stateKeys.ts"
 import { linesPerPartition, outputs } from "./programs/wide.ts"
 import { windowBatches, windowKeys } from "./programs/windowKeys.ts"
 
@@ -67,8 +67,8 @@ const updateState = (): Loop => {
   }
 }
 
-const mapState = (): Loop => {
-  const next = everyKey(stateKeys)
+const mapState = (keys: number) => (): Loop => {
+  const next = everyKey((batch, partition) => stateKeys(batch, partition, keys))
   const sums = new Map<string, number>()
   return () => {
     let emitted = 0
@@ -114,7 +114,8 @@ const loops: Record<string, () => Loop> = {
   "wordcount-mem": wordCountMem,
   "numeric-chain": numericChain,
   "update-state": updateState,
-  "map-state": mapState,
+  "map-state": mapState(keysInAll),
+  "map-state-of-few": mapState(keysInAll / 10),
   "window-inverse": window,
   window,
   wide

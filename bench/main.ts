@@ -40,6 +40,8 @@ const inMemory: Record<string, InMemory> = {
   window: { program: "window.ts", config: { inverse: "no" }, warmup: 35, batches: 35 },
   "update-state": { program: "updateState.ts", warmup: 15, batches: 20 },
   "map-state": { program: "mapState.ts", warmup: 15, batches: 20 },
+  // Beside map-state: what ten times the keys cost, with as many updates, in the engine and in the loop.
+  "map-state-of-few": { program: "mapState.ts", config: { keys: "100000" }, warmup: 15, batches: 20 },
   wide: { program: "wide.ts", warmup: 10, batches: 20 }
 }
 

@@ -1,18 +1,17 @@
 /**
- * The keys of the state workloads: 100,000 distinct ones a batch, of 1,000,000 that come in turn.
+ * The keys of the state workloads: 100,000 distinct ones a batch, of so many (1,000,000) that come in turn.
  */
 import { Memory } from "./kit.ts"
 
 export const keysPerBatch = 100_000
-const keys = 1_000_000
-const datasets = keys / keysPerBatch
+export const keysInAll = 1_000_000
 
 const made = new Map<string, ReadonlyArray<string>>()
 
 /** One of two partitions of a batch; each data set is made once in the process or thread that reads it. */
-export const stateKeys = (batch: number, partition: number): ReadonlyArray<string> => {
-  const dataset = batch % datasets
-  const name = `${dataset}/${partition}`
+export const stateKeys = (batch: number, partition: number, keys = keysInAll): ReadonlyArray<string> => {
+  const dataset = batch % (keys / keysPerBatch)
+  const name = `${keys}/${dataset}/${partition}`
   const known = made.get(name)
   if (known !== undefined) return known
   const half = keysPerBatch / 2
@@ -24,9 +23,9 @@ export const stateKeys = (batch: number, partition: number): ReadonlyArray<strin
   return fresh
 }
 
-export const stateKeyStream = Memory.stream({
-  numPartitions: 2,
-  // The batch is counted by its place, not by its time: at full load ticks are left out.
-  read: ({ batch, partition }) => stateKeys(batch, partition),
-  records: () => keysPerBatch / 2
-})
+export const stateKeyStream = (keys = keysInAll) =>
+  Memory.stream({
+    numPartitions: 2,
+    read: ({ batch, partition }) => stateKeys(batch, partition, keys),
+    records: () => keysPerBatch / 2
+  })

@@ -9,7 +9,7 @@ export default StreamingApp.make({
   name: "update-state",
   ...everyTick,
   outputs: [
-    stateKeyStream.pipe(
+    stateKeyStream().pipe(
       DStream.mapToPair((key) => [key, 1]),
       DStream.updateStateByKey((values: ReadonlyArray<number>, state: number | undefined) => {
         let sum = state ?? 0
