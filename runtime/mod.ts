@@ -4,6 +4,6 @@
  */
 export * as StreamingContext from "./driver/StreamingContext.ts"
 export type { EngineError, StopReport } from "./driver/Engine.ts"
-export { ExecutorRefused } from "./driver/ExecutorEvents.ts"
+export { ExecutorRefused } from "./driver/executors/ExecutorEvents.ts"
 export { PlanningFailed } from "./driver/BatchPlanner.ts"
 export { Placement, PlacementError } from "./placement/Placement.ts"

@@ -69,7 +69,11 @@ const serverHint = ({ lastErrorMessage, lastError }: ReceiverInfo): string | und
 const noticeOfEngine = (event: StreamingEvent): string | undefined => {
   switch (event.kind) {
     case "ExecutorRemoved":
-      return `${event.executor} is gone and is replaced: ${event.reason}`
+      return event.reason === "removed"
+        ? `${event.executor} is not needed any more and is removed (dynamicAllocation)`
+        : `${event.executor} is gone and is replaced: ${event.reason}`
+    case "ExecutorsRequested":
+      return `there shall be ${event.total} executors (dynamicAllocation)`
     case "TaskRetried":
       return `a task is tried again (stage ${event.stage}, partition ${event.partition}): ${firstLine(event.reason)}`
     case "TicksMissed":

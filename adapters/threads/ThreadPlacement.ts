@@ -1,5 +1,5 @@
 /**
- * ThreadPlacement: `local[n]`: n worker threads, each an executor; the driver's thread stays free.
+ * ThreadPlacement: `local[n]`: n worker threads at the start, each an executor; the driver's thread stays free.
  *
  * A thread imports the program's module itself and builds the same graph (see `executorThread`); records cross its border as
  * MessagePack, between executors over a direct channel for each pair, which the driver makes when the second of them joins.
@@ -48,7 +48,7 @@ export const make = (options: ThreadOptions): Placement["Service"] => ({
       for (const [other, worker] of workers) if (other !== executor) introduce(own, executor, worker, other)
     }
     const lost = (executor: ExecutorId) => {
-      for (const worker of workers.values()) tell(worker, { kind: "PeerGone", peer: executor })
+      for (const [other, worker] of workers) if (other !== executor) tell(worker, { kind: "PeerGone", peer: executor })
     }
     const slots = { ...options.slots, size: options.threads }
     return yield* ExecutorSlots.start({ launch, joined, lost, host }, slots, receive)

@@ -12,7 +12,7 @@ import { isMultipleOf } from "../time/Time.ts"
 import { isDStream } from "./DStream.ts"
 import type { DStreamGraph, GraphNode } from "./DStreamGraph.ts"
 import { isOutput } from "./Output.ts"
-import { invalidSettings, type SettingsInput } from "../settings/Settings.ts"
+import { contradictions, invalidSettings, merge, type SettingsInput } from "../settings/Settings.ts"
 import * as SideValue from "./SideValue.ts"
 import type { AnyStreamingApp } from "./StreamingApp.ts"
 
@@ -45,10 +45,15 @@ export const mistakesOf = (
   ...graph.nodes.flatMap((node) => windowMistakes(graph, node)),
   ...graph.nodes.flatMap(stateMistakes),
   ...partitionMistakes(graph),
-  ...[runSettings, app.settings].flatMap((settings) =>
-    invalidSettings(settings).map(({ setting, message, remedy }) => ({ where: setting, message, remedy }))
-  )
+  ...settingMistakes([runSettings, app.settings])
 ]
+
+/** First the strongest. */
+const settingMistakes = (inputs: ReadonlyArray<SettingsInput>): ReadonlyArray<Mistake> => {
+  const invalid = inputs.flatMap(invalidSettings)
+  const mistakes = invalid.length > 0 ? invalid : contradictions(merge(inputs))
+  return mistakes.map(({ setting, message, remedy }) => ({ where: setting, message, remedy }))
+}
 
 const outputExample = "counts.pipe(DStream.print())"
 

@@ -150,6 +150,10 @@ export const allocatedExecutors = (self: ReceiverTracker): ReadonlyMap<StreamId,
     )
   )
 
+/** Executors on which a receiver was launched and has not ended. */
+export const executorsInUse = (self: ReceiverTracker): ReadonlyArray<ExecutorId> =>
+  Array.from(self.receivers.values()).flatMap(({ executor, launched }) => launched ? executor ?? [] : [])
+
 /** The attempt that a stream's receiver is registered with. */
 export const registeredAttempt = (self: ReceiverTracker, stream: StreamId): number | undefined =>
   self.receivers.get(stream)?.registered

@@ -58,7 +58,10 @@ export type StreamingEvent =
   /** The jobs of a batch could not be made. */
   | { readonly kind: "GenerationFailed"; readonly time: Time; readonly reason: string }
   | { readonly kind: "ExecutorAdded"; readonly executor: ExecutorId; readonly host: string }
+  /** It is gone; `removed`: because it was not needed any more, and nothing takes its place. */
   | { readonly kind: "ExecutorRemoved"; readonly executor: ExecutorId; readonly reason: string }
+  /** Dynamic allocation wants so many executors, more than there are. */
+  | { readonly kind: "ExecutorsRequested"; readonly total: number }
   /** A user's listener was too slow and lost `count` events since it was last told. */
   | { readonly kind: "ListenerEventsDropped"; readonly listener: string; readonly count: number }
   /** A receiver may now store so many records a second. */

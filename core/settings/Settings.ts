@@ -56,6 +56,18 @@ export interface SettingsInput {
   readonly backpressureIntegral?: number | undefined
   /** PID estimator: weight of the change of the error. 0. */
   readonly backpressureDerivative?: number | undefined
+  /** Lets the number of executors follow the processing time of batches. false. */
+  readonly dynamicAllocation?: boolean | undefined
+  /** Fewest executors: as many as there are receivers, at least 1. */
+  readonly minExecutors?: number | undefined
+  /** Most executors that are asked for. 16. */
+  readonly maxExecutors?: number | undefined
+  /** How often the number of executors is decided anew. 60 s. */
+  readonly scalingInterval?: Duration.Input | undefined
+  /** Average processing time over batch duration from which executors are added. 0.9. */
+  readonly scalingUpRatio?: number | undefined
+  /** Average processing time over batch duration down from which an executor is removed. 0.3. */
+  readonly scalingDownRatio?: number | undefined
   /** Memory for the blocks of one executor, in bytes. 512 MiB. */
   readonly blockMemoryBytes?: number | undefined
   /** Records that the map outputs of one executor may hold. 100,000,000. */
@@ -86,6 +98,12 @@ export interface Settings {
   readonly backpressureProportional: number
   readonly backpressureIntegral: number
   readonly backpressureDerivative: number
+  readonly dynamicAllocation: boolean
+  readonly minExecutors: number | undefined
+  readonly maxExecutors: number
+  readonly scalingIntervalMillis: Millis
+  readonly scalingUpRatio: number
+  readonly scalingDownRatio: number
   readonly blockMemoryBytes: number
   readonly shuffleRecordsMax: number
 }
@@ -114,7 +132,8 @@ export const resolve = (
   const given = merge(inputs)
   const of = <Name extends keyof SettingsInput>(name: Name): Exclude<SettingsInput[Name], undefined> =>
     given[name] as Exclude<SettingsInput[Name], undefined> ?? fallback(name)
-  const millis = (name: "remember" | "blockInterval" | "receiverRestartDelay") => millisOrNaN(of(name))
+  const millis = (name: "remember" | "blockInterval" | "receiverRestartDelay" | "scalingInterval") =>
+    millisOrNaN(of(name))
   return {
     concurrentJobs: of("concurrentJobs"),
     defaultParallelism: given.defaultParallelism ?? run.executors,
@@ -138,9 +157,15 @@ export const resolve = (
     backpressureProportional: of("backpressureProportional"),
     backpressureIntegral: of("backpressureIntegral"),
     backpressureDerivative: of("backpressureDerivative"),
+    dynamicAllocation: of("dynamicAllocation"),
+    minExecutors: given.minExecutors,
+    maxExecutors: of("maxExecutors"),
+    scalingIntervalMillis: millis("scalingInterval"),
+    scalingUpRatio: of("scalingUpRatio"),
+    scalingDownRatio: of("scalingDownRatio"),
     blockMemoryBytes: of("blockMemoryBytes"),
     shuffleRecordsMax: of("shuffleRecordsMax")
   }
 }
 
-export { InvalidSetting, invalidSettings } from "./invalidSettings.ts"
+export { contradictions, InvalidSetting, invalidSettings } from "./invalidSettings.ts"

@@ -41,6 +41,12 @@ const weight: Need = {
   holds: (value) => typeof value === "number" && value >= 0 && value < Infinity
 }
 
+const ratio: Need = {
+  kind: "number",
+  what: "a number above 0",
+  holds: (value) => typeof value === "number" && value > 0 && value < Infinity
+}
+
 const boolean: Need = { kind: "boolean", what: "true or false", holds: (value) => typeof value === "boolean" }
 
 const oneOf = (...names: ReadonlyArray<string>): Need => ({
@@ -200,6 +206,43 @@ export const definitions: { readonly [Name in keyof Required<SettingsInput>]: De
     fallback: 0,
     meaning: "PID estimator: weight of the change of the error",
     spark: "spark.streaming.backpressure.pid.derived"
+  },
+  dynamicAllocation: {
+    need: boolean,
+    fallback: false,
+    meaning: "the number of executors follows the processing time of batches",
+    spark: "spark.streaming.dynamicAllocation.enabled"
+  },
+  minExecutors: {
+    need: wholeFrom(1),
+    fallback: undefined,
+    fallbackText: "the receivers, at least 1",
+    meaning: "fewest executors",
+    spark: "spark.streaming.dynamicAllocation.minExecutors"
+  },
+  maxExecutors: {
+    need: wholeFrom(1),
+    fallback: 16,
+    meaning: "most executors that are asked for",
+    spark: "spark.streaming.dynamicAllocation.maxExecutors"
+  },
+  scalingInterval: {
+    need: durationAboveZero,
+    fallback: 60_000,
+    meaning: "how often the number of executors is decided anew",
+    spark: "spark.streaming.dynamicAllocation.scalingInterval"
+  },
+  scalingUpRatio: {
+    need: ratio,
+    fallback: 0.9,
+    meaning: "average processing time over batch duration from which executors are added",
+    spark: "spark.streaming.dynamicAllocation.scalingUpRatio"
+  },
+  scalingDownRatio: {
+    need: ratio,
+    fallback: 0.3,
+    meaning: "average processing time over batch duration down from which an executor is removed",
+    spark: "spark.streaming.dynamicAllocation.scalingDownRatio"
   },
   blockMemoryBytes: {
     need: wholeFrom(1),

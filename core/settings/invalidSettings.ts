@@ -6,6 +6,7 @@
 import { Schema } from "effect"
 import { describeValue } from "../protocol/describeValue.ts"
 import { definitions, type SettingName, settingNames } from "./definitions.ts"
+import type { SettingsInput } from "./Settings.ts"
 
 /** A setting that there is not, or one with a value that it cannot have. */
 export class InvalidSetting extends Schema.TaggedError<InvalidSetting>()("InvalidSetting", {
@@ -31,6 +32,33 @@ export const invalidSettings = (input: unknown): ReadonlyArray<InvalidSetting> =
     const message = `it has to be ${what}, and is ${describeValue(value)}`
     return [new InvalidSetting({ setting, message, remedy: "change it, or leave it out" })]
   })
+}
+
+/** Settings of which each can be, and that cannot be together. */
+export const contradictions = (given: SettingsInput): ReadonlyArray<InvalidSetting> => {
+  const { scalingDownRatio: down = definitions.scalingDownRatio.fallback as number } = given
+  const { scalingUpRatio: up = definitions.scalingUpRatio.fallback as number } = given
+  const { maxExecutors: most, minExecutors: fewest } = given
+  const mistakes: Array<InvalidSetting> = []
+  if (up <= down) {
+    mistakes.push(
+      new InvalidSetting({
+        setting: "scalingUpRatio",
+        message: `executors would be added from ${up}, and removed down from ${down} (scalingDownRatio)`,
+        remedy: "set scalingUpRatio above scalingDownRatio"
+      })
+    )
+  }
+  if (fewest !== undefined && most !== undefined && most < fewest) {
+    mistakes.push(
+      new InvalidSetting({
+        setting: "maxExecutors",
+        message: `there would be at least ${fewest} executors (minExecutors), and at most ${most}`,
+        remedy: "set maxExecutors to at least minExecutors, or leave one of them out"
+      })
+    )
+  }
+  return mistakes
 }
 
 /** A name that is none of `names`, with the one that was most likely meant. */

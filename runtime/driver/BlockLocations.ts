@@ -43,6 +43,13 @@ export class BlockLocations {
     return this.holders.get(block) ?? []
   }
 
+  /** Those that hold a block that nobody else does. */
+  onlyHolders(): ReadonlySet<ExecutorId> {
+    const only = new Set<ExecutorId>()
+    for (const holders of this.holders.values()) if (holders.length === 1) only.add(holders[0]!)
+    return only
+  }
+
   forget(block: BlockId): void {
     this.holders.delete(block)
   }

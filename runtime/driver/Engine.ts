@@ -15,6 +15,7 @@ import * as Settings from "../../core/settings/Settings.ts"
 import * as StreamingApp from "../../core/dstream/StreamingApp.ts"
 import type { StreamId } from "../../core/protocol/Ids.ts"
 import * as RddIds from "../../core/rdd/RddId.ts"
+import * as ExecutorAllocation from "../../core/allocation/ExecutorAllocation.ts"
 import { Border } from "../../core/protocol/RecordCodec.ts"
 import { leastLoaded } from "../../core/receiving/ReceiverSchedulingPolicy.ts"
 import { fromSettings } from "../../core/receiving/ReceivingSettings.ts"
@@ -31,7 +32,8 @@ import * as BatchPlanner from "./BatchPlanner.ts"
 import * as BatchReader from "./BatchReader.ts"
 import * as BatchSlice from "./BatchSlice.ts"
 import { BlockLocations } from "./BlockLocations.ts"
-import * as ExecutorEvents from "./ExecutorEvents.ts"
+import * as ExecutorAllocationManager from "./executors/ExecutorAllocationManager.ts"
+import * as ExecutorEvents from "./executors/ExecutorEvents.ts"
 import * as JobGenerator from "./JobGenerator.ts"
 import * as JobScheduler from "./JobScheduler.ts"
 import * as ListenerBus from "./ListenerBus.ts"
@@ -84,7 +86,9 @@ interface Parts {
   readonly memo: GeneratedRDDs.GeneratedRDDs
   readonly snapshots: SnapshotTracker
   readonly bus: ListenerBus.ListenerBus
+  readonly executors: ExecutorEvents.ExecutorEvents
   readonly tasks: TaskScheduler.TaskScheduler
+  readonly locations: BlockLocations
   readonly receivers: ReceiverTracker.ReceiverTracker
   readonly now: () => Time
   readonly fail: Fail<unknown>
@@ -112,10 +116,15 @@ export const make = Effect.fnUntraced(function* (
     if (event.kind === "BatchCompleted" && ++completed === limit) hooks.completed()
   })
   controlRates(parts, rates)
+  const allocation = yield* allocationManager(parts)
   receivers.start()
+  allocation?.start()
   bus.post({ kind: "StreamingStarted", time: now() })
   generator.start({ zeroTime })
-  return { stop: stopper({ ...parts, generator, scheduler }), slice: BatchSlice.make({ ...parts, zeroTime }) }
+  return {
+    stop: stopper({ ...parts, generator, scheduler, allocation }),
+    slice: BatchSlice.make({ ...parts, zeroTime })
+  }
 })
 
 /** All that a batch needs; returns when every executor is ready. */
@@ -135,9 +144,7 @@ const startExecutors = Effect.fnUntraced(function* (
   )
   const memo = GeneratedRDDs.make(graph, settings)
   const locations = new BlockLocations()
-  const snapshots = new SnapshotTracker(
-    graph.nodes.flatMap(({ checkpointMillis, id }) => checkpointMillis === undefined ? [] : [id])
-  )
+  const snapshots = new SnapshotTracker(graph)
   const executors = ExecutorEvents.make()
   const { send } = executors
   const tasks = TaskScheduler.make({
@@ -152,7 +159,7 @@ const startExecutors = Effect.fnUntraced(function* (
     onBlockIgnored: (block, batch, why) => post(ExecutorEvents.blockLost(block, batch, why)),
     onTaskRetried: post,
     onSnapshotComplete: (operator, time) => {
-      snapshots.completed(operator, time)
+      snapshots.completed(operator, time, memo.previousTime(operator, time))
       post({ kind: "SnapshotCompleted", operator, time })
     },
     onSnapshotFailed: (state, partition, reason) => post({ kind: "SnapshotFailed", state, partition, reason })
@@ -179,7 +186,7 @@ const startExecutors = Effect.fnUntraced(function* (
   })
   const now = () => clock.currentTimeMillisUnsafe()
   const border = yield* Border
-  return { graph, settings, context, border, memo, snapshots, bus, tasks, receivers, now, fail }
+  return { graph, settings, context, border, memo, snapshots, bus, executors, tasks, locations, receivers, now, fail }
 })
 
 /** Without a place for checkpoints every run is the first. */
@@ -241,6 +248,15 @@ const controlRates = ({ bus, receivers, fail }: Parts, rates: RateController.Rat
     }
   })
 
+/** undefined: the number of executors is fixed. */
+const allocationManager = (parts: Parts) => {
+  const { graph, settings } = parts
+  const receivers = receiversOf(graph).length
+  const policy = ExecutorAllocation.make(settings, { batchMillis: graph.batchMillis, receivers })
+  if (policy === undefined) return Effect.undefined
+  return ExecutorAllocationManager.make({ ...parts, ...settings, policy })
+}
+
 const receiversOf = (graph: DStreamGraph) =>
   graph.inputs.flatMap(({ id, stream }) =>
     stream.input?.kind === "receiver"
@@ -261,13 +277,13 @@ const jobsOf = (graph: DStreamGraph, memo: GeneratedRDDs.GeneratedRDDs, time: Ti
 /** Every batch at or before `time` is done: everybody forgets what lies the longest remember duration behind it. */
 const clearMetadata = Effect.fnUntraced(
   function* ({ graph, memo, receivers, snapshots, tasks, now }: Parts, time: Time) {
-    const neededFrom = snapshots.neededFrom()
-    memo.clearMetadata(time, neededFrom)
-    const before = Math.min(time - graph.rememberMillis + 1, neededFrom)
+    const { from, removable } = snapshots.needed(time)
+    memo.clearMetadata(time, from)
+    const before = Math.min(time - graph.rememberMillis + 1, from)
     // A batch that is generated ahead of a clock that was set back.
     if (before >= now()) return
     if (before > -Infinity) yield* receivers.cleanup(before)
-    tasks.forget({ before, blocks: [], done: time, snapshots: snapshots.removable() })
+    tasks.forget({ before, blocks: [], done: time, snapshots: removable })
   }
 )
 
@@ -313,15 +329,17 @@ const jobRunner = ({ graph, memo, tasks, border, context }: Parts) => {
 interface Stoppable extends Parts {
   readonly generator: JobGenerator.JobGenerator
   readonly scheduler: JobScheduler.JobScheduler
+  readonly allocation: ExecutorAllocationManager.ExecutorAllocationManager | undefined
 }
 
 /**
  * The order of a stop; one deadline over all of a graceful one, past it everything stops at once. Whoever ends the work says what
  * is left: a stop at once that cuts a graceful one short, or the graceful one.
  */
-const stopper = ({ generator, scheduler, receivers, bus, settings }: Stoppable) => {
+const stopper = ({ allocation, generator, scheduler, receivers, bus, settings }: Stoppable) => {
   let report: StopReport | undefined
   return Effect.fnUntraced(function* (graceful: boolean) {
+    if (allocation !== undefined) yield* allocation.stop
     const drained = graceful && (yield* awaitEnd(generator.stop({ graceful }), settings.gracefulStopTimeoutMillis))
     report ??= {
       graceful: drained,

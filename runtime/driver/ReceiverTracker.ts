@@ -46,6 +46,8 @@ export interface ReceiverTracker {
   readonly allReceiverIds: () => ReadonlyArray<StreamId>
   /** Executor of each active receiver. */
   readonly allocatedExecutors: () => ReadonlyMap<StreamId, ExecutorId>
+  /** Executors where a receiver is, active or not, or a block of one that is not logged yet. */
+  readonly executorsInUse: () => ReadonlySet<ExecutorId>
 }
 
 export interface Options {
@@ -124,7 +126,8 @@ export const make = (options: Options): Effect.Effect<ReceiverTracker, EventLogE
           loop.post({ kind: "CleanupOldBlocks", blocks: held, now: now() })
         }),
       allReceiverIds: () => Receivers.allReceiverIds(state),
-      allocatedExecutors: () => Receivers.allocatedExecutors(state)
+      allocatedExecutors: () => Receivers.allocatedExecutors(state),
+      executorsInUse: () => new Set([...Receivers.executorsInUse(state), ...blocks.unwrittenOf()])
     }
     return tracker
   })
@@ -161,10 +164,10 @@ const makeLogWriter = Effect.fnUntraced(function* (
   const work = yield* Queue.unbounded<Work>()
   // Bounded by the questions that supervisors may have open.
   let waitingAdditions: Array<Addition> | undefined
-  let unwritten = 0
+  const unwritten = new Set<Addition>()
 
   const add = (addition: Addition): void => {
-    unwritten++
+    unwritten.add(addition)
     if (waitingAdditions !== undefined) return void waitingAdditions.push(addition)
     waitingAdditions = [addition]
     Queue.offerUnsafe(work, { kind: "Additions", additions: waitingAdditions })
@@ -184,7 +187,7 @@ const makeLogWriter = Effect.fnUntraced(function* (
       if (plan.kind === "Accepted" && plan.events.length > 0) events.set(info.block, plan.events[0]!)
     })
     const written = yield* Effect.result(write(Array.from(events.values())))
-    unwritten -= additions.length
+    for (const addition of additions) unwritten.delete(addition)
     additions.forEach(({ executor, request, info }, i) => {
       const plan = plans[i]!
       const isNew = plan.kind === "Accepted" && plan.events.length > 0
@@ -243,6 +246,7 @@ const makeLogWriter = Effect.fnUntraced(function* (
       return dropped
     }),
     blocksOf: (time: Time) => Blocks.blocksOf(state, time),
-    hasUnallocated: () => unwritten > 0 || Blocks.hasUnallocated(state)
+    hasUnallocated: () => unwritten.size > 0 || Blocks.hasUnallocated(state),
+    unwrittenOf: () => Array.from(unwritten, ({ executor }) => executor)
   }
 })

@@ -17,6 +17,7 @@ import type { BatchPlan, Payload } from "../../core/dstream/BatchPlan.ts"
 import type { SealedRDD } from "../../core/dstream/Derivation.ts"
 import type { Action, Forget, TaskResult } from "../../core/protocol/ExecutorProtocol.ts"
 import type { ExecutorId, PartitionIndex, RddId, StreamId } from "../../core/protocol/Ids.ts"
+import { type ExecutorLoad, loadOf } from "../../core/allocation/ExecutorLoad.ts"
 import { jobGraph } from "../../core/scheduling/JobGraph.ts"
 import { timeOf } from "../../core/rdd/RddId.ts"
 import * as Machine from "../../core/scheduling/TaskScheduler.ts"
@@ -74,6 +75,7 @@ export interface TaskScheduler {
   /** No task will need what batches before `before` made: forgotten here and by every executor. */
   readonly forget: (what: Omit<Forget, "kind" | "shuffles">) => void
   readonly counts: () => { readonly jobs: number; readonly stages: number; readonly executors: number }
+  readonly loadOf: (executor: ExecutorId) => ExecutorLoad
 }
 
 interface RunningJob {
@@ -162,6 +164,10 @@ class Driver implements TaskScheduler {
   counts(): { readonly jobs: number; readonly stages: number; readonly executors: number } {
     const { executors, jobs, stages } = this.state
     return { jobs: jobs.size, stages: stages.size, executors: executors.size }
+  }
+
+  loadOf(executor: ExecutorId): ExecutorLoad {
+    return loadOf(this.state, executor)
   }
 
   private dispatch(event: Machine.Event): void {

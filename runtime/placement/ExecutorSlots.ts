@@ -1,5 +1,5 @@
 /**
- * ExecutorSlots: keeps a fixed number of executors alive over some way of launching one: the common part of placements.
+ * ExecutorSlots: keeps so many executors alive over some way of launching one: the common part of placements.
  *
  * Each slot has one executor at a time:
  *
@@ -11,11 +11,13 @@
  * | up, for `livedMillis` | it dies | ExecutorLost, peers are told, a new executor with a new id starts; failures count from zero |
  * | up, not for so long | it dies | the same after a back-off that doubles, without limit |
  * | any | StopExecutor was sent to it | when it ends, nothing is lost and nothing replaced |
+ * | any | `remove` | ExecutorLost, peers are told, both at once; it is ended as when the scope closes, and the slot with it |
+ * | there is none | `request` | a slot more, until there are so many; should its executor not start, it is told and the slot is given up |
  *
  * An executor is dead when its launcher says so, never for silence. What an executor says after its end is dropped; what was
  * said before is handed over before its loss is told. Closing the scope ends all executors at the same time.
  */
-import { Cause, Clock, Deferred, Effect, Exit, Scope } from "effect"
+import { Cause, Clock, Deferred, Effect, Exit, FiberSet, Scope } from "effect"
 import type { ToDriver, ToExecutor } from "../../core/protocol/ExecutorProtocol.ts"
 import type { ExecutorId } from "../../core/protocol/Ids.ts"
 import { type ExecutorInfo, type Executors, PlacementError, type PlacementEvent } from "./Placement.ts"
@@ -56,6 +58,7 @@ export interface SlotOptions {
 
 interface Member {
   readonly info: ExecutorInfo
+  readonly slot: Up
   launched: Launched | undefined
   /** What came before `launched` was known. */
   early: Array<ToDriver>
@@ -64,9 +67,13 @@ interface Member {
   since: number
   stopping: boolean
   over: boolean
+  /** Completed by what is not its death. */
+  readonly ended: Deferred.Deferred<End>
 }
 
-type End = { readonly kind: "died" | "refused"; readonly reason: string }
+type End = { readonly kind: "died" | "refused" | "removed"; readonly reason: string }
+
+type Up = Deferred.Deferred<void, PlacementError>
 
 export const start = Effect.fnUntraced(function* (
   launcher: Launcher,
@@ -76,13 +83,14 @@ export const start = Effect.fnUntraced(function* (
   const { startFailuresMax = 3, backOffMillis = 100, backOffMillisMax = 10_000 } = options
   const { livedMillis = 10_000, slowStartMillis = 10_000 } = options
   const clock = yield* Clock.Clock
+  const fork = yield* FiberSet.makeRuntime()
   const members = new Map<ExecutorId, Member>()
   let started = 0
+  const slots = new Set<Up>()
 
   /** One executor from launch to end. */
   const live = Effect.fnUntraced(function* (member: Member, up: () => void) {
     const { executor } = member.info
-    const refused = Deferred.makeUnsafe<End>()
     const ready = Deferred.makeUnsafe<void>()
     const hear = (message: ToDriver) => {
       if (member.over) return
@@ -100,7 +108,7 @@ export const start = Effect.fnUntraced(function* (
         up()
       }
       if (message.kind === "ExecutorRefused") {
-        Deferred.doneUnsafe(refused, Exit.succeed({ kind: "refused", reason: message.difference }))
+        Deferred.doneUnsafe(member.ended, Exit.succeed({ kind: "refused", reason: message.difference }))
       }
     }
     member.launched = yield* launcher.launch(member.info, hear)
@@ -109,11 +117,12 @@ export const start = Effect.fnUntraced(function* (
     early.forEach(hear)
     yield* Effect.forkScoped(warnIfSlow(executor, Deferred.await(ready), slowStartMillis))
     const died = Effect.map(member.launched.died, (reason): End => ({ kind: "died", reason }))
-    return yield* Effect.raceFirst(Deferred.await(refused), died)
+    return yield* Effect.raceFirst(Deferred.await(member.ended), died)
   })
 
   const bury = (member: Member, reason: string) => {
     const { executor } = member.info
+    if (member.over) return
     member.over = true
     members.delete(executor)
     if (!member.joined) return
@@ -122,19 +131,19 @@ export const start = Effect.fnUntraced(function* (
     receive({ kind: "ExecutorLost", executor, reason })
   }
 
-  const slot = Effect.fnUntraced(function* (up: Deferred.Deferred<void, PlacementError>) {
+  const slot = Effect.fnUntraced(function* (up: Up) {
     let failures = 0
     let wasUp = false
     while (true) {
       const info = { executor: `executor-${++started}`, host: launcher.host }
-      const member = memberOf(info)
+      const member = memberOf(info, up)
       members.set(info.executor, member)
       const end = yield* live(member, () => {
         wasUp = true
         Deferred.doneUnsafe(up, Exit.void)
       }).pipe(Effect.scoped, Effect.catchCause(deathOf))
       bury(member, end.reason)
-      if (member.stopping) return
+      if (member.stopping || end.kind === "removed") return
       if (end.kind === "refused") return yield* Deferred.fail(up, refusal(end.reason))
       const lived = member.joined ? clock.currentTimeMillisUnsafe() - member.since : undefined
       failures = lived !== undefined && lived >= livedMillis ? 0 : failures + 1
@@ -147,27 +156,47 @@ export const start = Effect.fnUntraced(function* (
     }
   })
 
-  const ups = Array.from({ length: options.size }, () => Deferred.makeUnsafe<void, PlacementError>())
-  yield* Effect.forkScoped(Effect.forEach(ups, slot, { concurrency: "unbounded", discard: true }))
-  yield* Effect.forEach(ups, (up) => Deferred.await(up), { concurrency: "unbounded", discard: true })
+  /** A slot more; fails if its executor does not start. */
+  const open = (): Effect.Effect<void, PlacementError> => {
+    const up: Up = Deferred.makeUnsafe()
+    slots.add(up)
+    fork(Effect.ensuring(slot(up), Effect.sync(() => slots.delete(up))))
+    return Deferred.await(up)
+  }
+
+  const ups = Array.from({ length: options.size }, open)
+  yield* Effect.all(ups, { concurrency: "unbounded", discard: true })
   return {
     send: (executor, message) => {
       const member = members.get(executor)
       if (member === undefined) return
       if (message.kind === "StopExecutor") member.stopping = true
       member.launched?.send(message)
+    },
+    request: (total) => {
+      for (let missing = total - slots.size; missing > 0; missing--) fork(Effect.catch(open(), notStarted))
+    },
+    remove: (executor) => {
+      const member = members.get(executor)
+      if (member === undefined) return
+      const reason = "removed"
+      slots.delete(member.slot)
+      bury(member, reason)
+      Deferred.doneUnsafe(member.ended, Exit.succeed({ kind: "removed", reason }))
     }
   }
 })
 
-const memberOf = (info: ExecutorInfo): Member => ({
+const memberOf = (info: ExecutorInfo, slot: Up): Member => ({
   info,
+  slot,
   launched: undefined,
   early: [],
   joined: false,
   since: 0,
   stopping: false,
-  over: false
+  over: false,
+  ended: Deferred.makeUnsafe()
 })
 
 /** A launch that fails, or dies of a defect, is a death like any other; an interruption is none. */
@@ -190,6 +219,9 @@ const warnIfSlow = (executor: ExecutorId, ready: Effect.Effect<void>, slowStartM
 
 const refusal = (difference: string) =>
   new PlacementError({ message: `an executor's program differs from the driver's: ${difference}` })
+
+const notStarted = ({ message }: PlacementError) =>
+  Effect.logWarning(`an executor that was requested is not there: ${message}`)
 
 const noStart = (times: number, reason: string) =>
   new PlacementError({

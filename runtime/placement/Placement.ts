@@ -26,12 +26,16 @@ export class PlacementError extends Schema.TaggedError<PlacementError>()("Placem
 
 export interface Executors {
   readonly send: (executor: ExecutorId, message: ToExecutor) => void
+  /** There shall be so many: those that are missing are started, and join; none is removed. One that cannot start is told. */
+  readonly request: (total: number) => void
+  /** Told lost, with the reason `removed`, before this returns; then it is ended, and nothing takes its place. */
+  readonly remove: (executor: ExecutorId) => void
 }
 
 export class Placement extends Context.Service<Placement, {
-  /** How many executors there are when all is well: the default parallelism. */
+  /** How many executors there are at the start, when all is well: the default parallelism. */
   readonly size: number
-  /** Starts the executors, and replaces those that die, until the scope closes. `receive` must return at once. */
+  /** Starts so many executors, and replaces those that die, until the scope closes. `receive` must return at once. */
   readonly start: (
     handshake: Handshake,
     receive: (event: PlacementEvent) => void

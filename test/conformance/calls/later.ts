@@ -1,5 +1,5 @@
 /**
- * Functions that need capabilities which come later: recovery from a checkpoint, executors that come and go by load.
+ * Functions that need capabilities which come later: recovery from a checkpoint.
  */
 import { NotYet } from "../Vector.ts"
 import type { Call } from "./call.ts"
@@ -8,15 +8,7 @@ const later = (capability: string): Call => () => {
   throw new NotYet(capability)
 }
 
-/** How many executors there are is the placement's: `local[n]` has n. */
-const scaling = later("cluster")
-
 export const laterCalls: Readonly<Record<string, Call>> = {
   getOrCreate: later("durability"),
-  getActiveOrCreate: later("durability"),
-  scalingDecision: scaling,
-  requestTotal: scaling,
-  removeOne: scaling,
-  validateScaling: scaling,
-  scalingManager: scaling
+  getActiveOrCreate: later("durability")
 }

@@ -1,6 +1,7 @@
 /**
  * Every function that vectors name, by name.
  */
+import { allocationCalls } from "./allocation.ts"
 import { blockCalls } from "./blocks.ts"
 import type { Call } from "./call.ts"
 import { laterCalls } from "./later.ts"
@@ -15,5 +16,6 @@ export const calls: Readonly<Record<string, Call>> = {
   ...runningCalls,
   ...operatorCalls,
   ...blockCalls,
+  ...allocationCalls,
   ...laterCalls
 }

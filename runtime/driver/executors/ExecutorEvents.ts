@@ -2,19 +2,20 @@
  * ExecutorEvents: what comes from the placement, to whom it concerns, and when all executors are there.
  *
  * Tasks go to the TaskScheduler, receivers to the ReceiverTracker, joining and losing to both, to BlockLocations and to
- * listeners; then all executors are told which are ready. An executor counts once it has said ExecutorReady. One whose graph or code differs ends the context with the difference.
+ * listeners; then all executors are told which are ready. An executor counts once it has said ExecutorReady. One whose graph or
+ * code differs ends the context with the difference.
  */
 import { Cause, Deferred, Effect, Exit, Option, Schema } from "effect"
-import type { BlockId } from "../../core/blocks/ReceivedBlock.ts"
-import type { Handshake, ToExecutor } from "../../core/protocol/ExecutorProtocol.ts"
-import type { ExecutorId } from "../../core/protocol/Ids.ts"
-import type { StreamingEvent } from "../../core/scheduling/StreamingListener.ts"
-import type { Time } from "../../core/time/Time.ts"
-import type { Executors, Placement, PlacementEvent } from "../placement/Placement.ts"
-import type { BlockLocations } from "./BlockLocations.ts"
-import type { ReceiverTracker } from "./ReceiverTracker.ts"
-import type { Fail } from "../Supervisor.ts"
-import type { TaskScheduler } from "./TaskScheduler.ts"
+import type { BlockId } from "../../../core/blocks/ReceivedBlock.ts"
+import type { Handshake, ToExecutor } from "../../../core/protocol/ExecutorProtocol.ts"
+import type { ExecutorId } from "../../../core/protocol/Ids.ts"
+import type { StreamingEvent } from "../../../core/scheduling/StreamingListener.ts"
+import type { Time } from "../../../core/time/Time.ts"
+import type { Executors, Placement, PlacementEvent } from "../../placement/Placement.ts"
+import type { BlockLocations } from "../BlockLocations.ts"
+import type { ReceiverTracker } from "../ReceiverTracker.ts"
+import type { Fail } from "../../Supervisor.ts"
+import type { TaskScheduler } from "../TaskScheduler.ts"
 
 /** An executor built another graph, or loaded other code, than the driver. */
 export class ExecutorRefused extends Schema.TaggedError<ExecutorRefused>()("ExecutorRefused", {
@@ -31,13 +32,26 @@ export interface Concerned {
   readonly fail: Fail<ExecutorRefused>
 }
 
+export type ExecutorEvents = ReturnType<typeof make>
+
 /** Executors can be sent to from the start; what is sent before they have started waits. */
 export const make = () => {
   const early: Array<readonly [ExecutorId, ToExecutor]> = []
-  let executors: Executors = { send: (executor, message) => void early.push([executor, message]) }
+  const notStarted: Executors = {
+    send: (executor, message) => void early.push([executor, message]),
+    request: () => {},
+    remove: () => {}
+  }
+  const ready = new Set<ExecutorId>()
+  let executors = notStarted
   const send = (executor: ExecutorId, message: ToExecutor): void => executors.send(executor, message)
   return {
     send,
+    /** In the order in which they became it. */
+    ready: (): ReadonlyArray<ExecutorId> => [...ready],
+    /** See `Executors`. */
+    request: (total: number): void => executors.request(total),
+    remove: (executor: ExecutorId): void => executors.remove(executor),
     /** Returns when as many executors are ready as there shall be. */
     start: Effect.fnUntraced(function* (concerned: Concerned, handshake: Handshake) {
       const { placement } = concerned
@@ -47,7 +61,8 @@ export const make = () => {
         refused ??= Option.getOrUndefined(Cause.findErrorOption(cause))
         concerned.fail(cause)
       }
-      const distribute = distributor({ ...concerned, fail }, send, () => void Deferred.doneUnsafe(allReady, Exit.void))
+      const done = () => void Deferred.doneUnsafe(allReady, Exit.void)
+      const distribute = distributor({ ...concerned, fail }, ready, send, done)
       // The placement's own fiber must not die of what we make of its events: that is the context's end.
       const receive = (event: PlacementEvent) => {
         try {
@@ -65,11 +80,11 @@ export const make = () => {
 
 const distributor = (
   { placement, tasks, receivers, locations, post, fail }: Concerned,
+  ready: Set<ExecutorId>,
   send: Executors["send"],
   allReady: () => void
 ) => {
   const hosts = new Map<ExecutorId, string>()
-  const ready = new Set<ExecutorId>()
   const tellPeers = () => {
     for (const executor of ready) send(executor, { kind: "Peers", executors: [...ready] })
   }
