@@ -3,6 +3,8 @@
  * in an example, all else at least by name.
  */
 import * as assert from "node:assert/strict"
+import * as fs from "node:fs"
+import * as path from "node:path"
 import { Effect } from "effect"
 import * as File from "../../adapters/file/mod.ts"
 import * as Http from "../../adapters/http/mod.ts"
@@ -13,7 +15,7 @@ import * as Socket from "../../adapters/socket/mod.ts"
 import * as Core from "../../core/mod.ts"
 import * as Runtime from "../../runtime/mod.ts"
 import { it } from "../kit.ts"
-import { examples, pages } from "./pages.ts"
+import { examples, pages, root } from "./pages.ts"
 
 const { DStream, Output, RDD, Receiver, StateSpec, StreamingApp } = Core
 const { StreamingContext } = Runtime
@@ -68,4 +70,13 @@ it("no heading is about an operator that is no more", () =>
       return space !== undefined && space in spaces && !(name! in spaces[space]!)
     })
     assert.deepEqual(gone, [])
+  }))
+
+it("every event that listeners are told is on the page about running", () =>
+  Effect.sync(() => {
+    const events = fs.readFileSync(path.join(root, "core/scheduling/StreamingListener.ts"), "utf8")
+    const kinds = new Set(Array.from(events.matchAll(/readonly kind: "(\w+)"/g), ([, kind]) => kind!))
+    const running = pages.find((page) => page.path === "docs/running.md")!.text
+    assert.ok(kinds.size >= 20, "the events are not found")
+    assert.deepEqual([...kinds].filter((kind) => !running.includes(`\`${kind}\``)), [])
   }))
