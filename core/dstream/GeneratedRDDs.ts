@@ -37,6 +37,8 @@ export interface GeneratedRDDs extends Derivation {
    * from `neededFrom` on.
    */
   readonly clearMetadata: (done: Time, neededFrom?: Time) => void
+  /** The last time before `time` at which the stream had a batch; zero time if there was none. */
+  readonly previousTime: (stream: StreamId, time: Time) => Time
   /** Whether a snapshot shall be taken of a stateful stream's version. */
   readonly isCheckpointDue: (stream: StreamId, time: Time) => boolean
   /** The batch times of which a stream still holds an answer, newest first. */
@@ -112,8 +114,11 @@ class Lineage implements GeneratedRDDs {
     return this.gaps.find(({ begin, end }) => begin < time && time < end)
   }
 
-  /** The last time before `time` at which the stream had a batch; zero time if there was none. */
-  private previousTime({ slideMillis }: GraphNode, time: Time): Time {
+  previousTime(stream: StreamId, time: Time): Time {
+    return this.previousOf(this.graph.node(stream)!, time)
+  }
+
+  private previousOf({ slideMillis }: GraphNode, time: Time): Time {
     let previous = time - slideMillis
     for (let gap = this.gapAt(previous); gap !== undefined; gap = this.gapAt(previous)) {
       previous = this.zeroTime + floorTo(gap.begin - this.zeroTime, slideMillis)
@@ -132,7 +137,7 @@ class Lineage implements GeneratedRDDs {
           `the plan of the batch ${time} ms is not known to this process; it is ahead of the driver, or has been forgotten`
       })
     }
-    const previousTime = this.previousTime(node, time)
+    const previousTime = this.previousOf(node, time)
     try {
       const rdd = node.stream.compute({
         time,
@@ -212,7 +217,7 @@ class Lineage implements GeneratedRDDs {
 
   isCheckpointDue(stream: StreamId, time: Time): boolean {
     const node = this.graph.node(stream)
-    return node !== undefined && this.isDue(node, time, this.previousTime(node, time))
+    return node !== undefined && this.isDue(node, time, this.previousOf(node, time))
   }
 
   /** Since the batch before, a multiple of the interval has been reached: batches may be missing. */

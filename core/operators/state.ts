@@ -24,7 +24,7 @@ import {
   updateState,
   type UpdateStateOptions as UpdateDefinition
 } from "../state/UpdateState.ts"
-import { isMultipleOf, type Millis, millisOrNaN } from "../time/Time.ts"
+import { floorTo, type Millis, millisOrNaN } from "../time/Time.ts"
 
 /** A state that has no interval of its own gets a snapshot at the least multiple of its slide from this on. */
 const checkpointMillisMin = 10_000
@@ -152,7 +152,8 @@ export const mapWithState =
           f,
           initialState,
           timeoutMillis,
-          sweeps: (time) => isMultipleOf(time - zeroTime, every)
+          // as snapshots: a multiple of the interval has been reached since the batch before, which may lie far back
+          sweeps: (time, before = zeroTime) => floorTo(time - zeroTime, every) > floorTo(before - zeroTime, every)
         })
         return viewOf(stepOf(context, options, definition), "emitted")
       }

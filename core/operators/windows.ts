@@ -131,7 +131,8 @@ export const reduceByKeyAndWindow = <K, V>(
       parentRemember: () => params.windowSlideMillis ?? 0,
       stateful: defaultCheckpointMillis,
       compute: (context) => {
-        const batches = batchesOf(context, Math.min(windowMillis, context.slideMillis))
+        // a slide, and more where the batch of the last one is missing
+        const batches = batchesOf(context, Math.min(windowMillis, context.time - context.previousTime))
         const partitioner = partitionerOf(shuffle, context)
         const state = RDD.fromLineage({
           kind: "state",

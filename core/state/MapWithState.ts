@@ -19,8 +19,8 @@ export interface MapWithStateOptions {
   readonly f: MappingFunction<any, any, any, unknown>
   readonly initialState: ReadonlyArray<readonly [key: unknown, state: unknown]>
   readonly timeoutMillis: Millis | undefined
-  /** Whether keys that are timing out are looked for at a batch. */
-  readonly sweeps: (time: Time) => boolean
+  /** Whether keys that are timing out are looked for at a batch; `before`: the one before it, if there was one. */
+  readonly sweeps: (time: Time, before: Time | undefined) => boolean
 }
 
 /** Every version shows the mapped records of its batch as emitted, and `[key, state]` of every key as all. */
@@ -36,6 +36,7 @@ export const mapWithState = (options: MapWithStateOptions): StateDefinition =>
 export const changeOf = ({ f, sweeps, timeoutMillis }: MapWithStateOptions): KeyedChange =>
   function* (state, step) {
     const { time } = step
+    const before = state.newest?.time
     const handle = new StateHandle<unknown>()
     const batch = Object.freeze({ time })
     const emitted: Array<unknown> = []
@@ -45,9 +46,9 @@ export const changeOf = ({ f, sweeps, timeoutMillis }: MapWithStateOptions): Key
         step.index = i
         const [key, value] = records[i]!
         const slot = state.slotOf(key)
-        const before = state.values[slot]
-        if (before === absent) handle.wrap(false, undefined)
-        else handle.wrap(true, before)
+        const stored = state.values[slot]
+        if (stored === absent) handle.wrap(false, undefined)
+        else handle.wrap(true, stored)
         const mapped = f(key, value, handle, batch)
         if (handle.isRemoved) state.remove(slot)
         else if (handle.isUpdated) state.set(slot, handle.get(), time)
@@ -57,7 +58,7 @@ export const changeOf = ({ f, sweeps, timeoutMillis }: MapWithStateOptions): Key
       }
     }
     step.index = undefined
-    if (timeoutMillis === undefined || !sweeps(time)) return emitted
+    if (timeoutMillis === undefined || !sweeps(time, before)) return emitted
     const due = state.dueBefore(time - timeoutMillis)
     for (let i = 0; i < due.length; i++) {
       const slot = due[i]!
