@@ -6,7 +6,7 @@ import { Deferred, Effect, Exit } from "effect"
 import { TestClock } from "effect/testing"
 import type { ToDriver, ToExecutor } from "../../core/protocol/ExecutorProtocol.ts"
 import * as ExecutorSlots from "../../runtime/placement/ExecutorSlots.ts"
-import type { PlacementEvent } from "../../runtime/placement/Placement.ts"
+import { PlacementError, type PlacementEvent } from "../../runtime/placement/Placement.ts"
 import { it } from "../kit.ts"
 
 const settle = Effect.yieldNow.pipe(Effect.repeat({ times: 50 }))
@@ -99,4 +99,71 @@ it("an executor that stopped as it was told says nothing more either", () =>
     assert.deepEqual(lines, ["executor-1 joined", "executor-1 ExecutorReady"])
     assert.deepEqual(notes, ["joined executor-1", "lost executor-1"])
     assert.equal(launched.size, 1)
+  }))
+
+/** Slots over puppets; `lines` are the events, `take` gives those that are new. */
+const slotsOf = Effect.fnUntraced(function* (size: number, options: Partial<ExecutorSlots.SlotOptions> = {}) {
+  const made = puppets()
+  const lines: Array<string> = []
+  const hear = (event: PlacementEvent) => void lines.push(lineOf(event))
+  const executors = yield* ExecutorSlots.start(made.launcher, { ...options, size }, hear)
+  return { ...made, executors, take: () => lines.splice(0).filter((line) => !line.endsWith("ExecutorReady")) }
+})
+
+it("what is requested is started, once, and a total that is there already changes nothing", () =>
+  Effect.gen(function* () {
+    const { executors, launched, take } = yield* slotsOf(1)
+    executors.request(3)
+    executors.request(3)
+    executors.request(1)
+    yield* settle
+    assert.deepEqual(take(), ["executor-1 joined", "executor-2 joined", "executor-3 joined"])
+    // Those that were requested are replaced like the others.
+    yield* TestClock.adjust("1 minute")
+    launched.get("executor-3")!.die("no power")
+    yield* settle
+    assert.deepEqual(take(), ["executor-3 lost: no power", "executor-4 joined"])
+  }))
+
+it("one that is removed is told lost at once and replaced by none, however long it takes to end", () =>
+  Effect.gen(function* () {
+    const { executors, launched, notes, take } = yield* slotsOf(2)
+    take()
+    executors.remove("executor-1")
+    executors.remove("executor-1")
+    executors.remove("executor-9")
+    assert.deepEqual(take(), ["executor-1 lost: removed"])
+    assert.deepEqual(notes, ["joined executor-1", "joined executor-2", "lost executor-1"])
+    const { die, heard, say } = launched.get("executor-1")!
+    say(report("from the grave"))
+    executors.send("executor-1", { kind: "StopExecutor" })
+    yield* settle
+    die("at last")
+    yield* TestClock.adjust("1 minute")
+    assert.deepEqual([take(), heard, launched.size], [[], [], 2])
+    // Its slot is gone with it.
+    executors.request(2)
+    yield* settle
+    assert.deepEqual(take(), ["executor-3 joined"])
+  }))
+
+it("a requested executor that does not start is given up, and may be requested again", () =>
+  Effect.gen(function* () {
+    const { launcher } = puppets()
+    let broken = false
+    const launch: ExecutorSlots.Launcher["launch"] = (info, hear) =>
+      broken ? Effect.fail(new PlacementError({ message: "no memory" })) : launcher.launch(info, hear)
+    const joined: Array<string> = []
+    const executors = yield* ExecutorSlots.start({ ...launcher, launch }, { size: 1 }, (event) => {
+      if (event.kind === "ExecutorJoined") joined.push(event.info.executor)
+    })
+    broken = true
+    executors.request(2)
+    yield* TestClock.adjust("1 minute")
+    broken = false
+    yield* TestClock.adjust("1 minute")
+    assert.deepEqual(joined, ["executor-1"])
+    executors.request(2)
+    yield* settle
+    assert.deepEqual(joined, ["executor-1", "executor-5"])
   }))
