@@ -26,8 +26,8 @@ import {
 import { HashPartitioner, type Partitioner } from "../rdd/Partitioner.ts"
 import { KeyedMap } from "../rdd/KeyedMap.ts"
 import * as RDD from "../rdd/RDD.ts"
-import { definition as inverseWindow } from "../state/InverseWindowState.ts"
-import { definition as plainWindow } from "../state/WindowState.ts"
+import { definition as inverseWindow } from "../state/windows/InverseWindowState.ts"
+import { definition as plainWindow } from "../state/windows/WindowState.ts"
 import { type Millis, millisOrNaN, type Time } from "../time/Time.ts"
 import { persist } from "./persistence.ts"
 import { defaultCheckpointMillis } from "./state.ts"
@@ -98,9 +98,12 @@ export interface ReduceWindowOptions<K, V> extends InverseOption<V>, ShuffleOpti
  * The values of each key over the window, reduced by `f`, which has to be associative, and must not change what it is given.
  *
  * **What associativity buys.** The values of a batch are combined once, when it comes, in any grouping that keeps their order; the
- * window is put together from such partial results, and never from records again. So a batch costs about three calls of `f` for
- * each pair (key and batch) that comes, whether the window is ten batches long or ten thousand, and whether or not there is an inverse;
- * batches stay in their order, so `f` need not be commutative across batches (within a batch it has to be, as in `reduceByKey`).
+ * window is put together from such partial results, and never from records again. So what a batch costs does not grow with the
+ * window, ten batches long or ten thousand. Without an inverse, amortised: each record but the first of its key in the batch costs one
+ * call of `f`, and the first at most 3 where the key comes in every batch, or few times in a window; 4 less the share of batches that
+ * it comes in otherwise; and 4.5 in a partition that has fewer keys than a quarter of the window's batches, where the work
+ * is spread so that no batch pays for a whole window. That is at most 3 calls per record from two records a key and batch on.
+ * Batches stay in their order, so `f` need not be commutative across batches (within a batch it has to be, as in `reduceByKey`).
  * A function that is not associative, such as an average of averages, gives a result that depends on the grouping: reduce
  * sums and counts, and divide afterwards.
  *

@@ -2,9 +2,9 @@ import * as assert from "node:assert/strict"
 import { test } from "node:test"
 import * as fc from "fast-check"
 import { UserFunctionError } from "../../core/rdd/UserFunctionError.ts"
-import { definition as inverseWindow } from "../../core/state/InverseWindowState.ts"
+import { definition as inverseWindow } from "../../core/state/windows/InverseWindowState.ts"
 import type { StateDefinition } from "../../core/state/StateStore.ts"
-import { definition as plainWindow } from "../../core/state/WindowState.ts"
+import { definition as plainWindow } from "../../core/state/windows/WindowState.ts"
 import {
   type Batches,
   inputsAt,
@@ -26,15 +26,32 @@ const isNotZero = ([, value]: readonly [unknown, unknown]) => value !== 0
 /** Few keys that come often, and many that come once or go for long. */
 const keys = fc.oneof(fc.constantFrom("a", "b", "c"), fc.nat(60).map((n) => `k${n}`))
 
-const batchesOf = <V>(values: fc.Arbitrary<V>): fc.Arbitrary<Batches> =>
+const manyKeys = <V>(values: fc.Arbitrary<V>): fc.Arbitrary<Batches> =>
   fc.array(fc.oneof(fc.constant([]), fc.array(fc.tuple(keys, values), { maxLength: 12 })), {
     minLength: 1,
     maxLength: 40
   })
 
+/** So few that their queues spread their work; and now and then a batch of many others. */
+const fewKeys = <V>(values: fc.Arbitrary<V>): fc.Arbitrary<Batches> => {
+  const few = fc.array(fc.tuple(fc.constantFrom("a", "b"), values), { minLength: 1, maxLength: 2 })
+  return fc.array(
+    fc.oneof({ weight: 20, arbitrary: few }, { weight: 3, arbitrary: fc.constant([]) }, {
+      weight: 1,
+      arbitrary: fc.array(fc.tuple(keys, values), { minLength: 6, maxLength: 9 })
+    }),
+    { minLength: 20, maxLength: 70 }
+  )
+}
+
+const batchesOf = <V>(values: fc.Arbitrary<V>): fc.Arbitrary<Batches> => fc.oneof(manyKeys(values), fewKeys(values))
+
 const texts = batchesOf(fc.constantFrom("p", "q", "r", "s", "t"))
 const numbers = batchesOf(fc.integer({ min: 1, max: 9 }))
-const durations = { window: fc.integer({ min: 1, max: 12 }), slide: fc.integer({ min: 1, max: 5 }) }
+const durations = {
+  window: fc.oneof(fc.integer({ min: 1, max: 12 }), fc.integer({ min: 5, max: 30 })),
+  slide: fc.integer({ min: 1, max: 5 })
+}
 
 const times = (batches: Batches, slide: number) =>
   Array.from({ length: Math.floor(batches.length / slide) }, (_, i) => (i + 1) * slide)
@@ -53,6 +70,27 @@ test("a window shows what its last batches hold, in their order, whatever window
       assert.equal(store.version, time)
     }
   }))
+})
+
+test("a window shows what its last batches hold also where batches were missed", () => {
+  fc.assert(fc.property(
+    texts,
+    durations.window,
+    fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 20 }),
+    (batches, window, gaps) => {
+      const store = newStore(plainWindow(concat as never, window))
+      const held: Array<Batches[number]> = batches.map(() => [])
+      for (
+        let i = 0, time = 1;
+        time <= batches.length;
+        i++, time += gaps[i % gaps.length]! > 7 ? gaps[i % gaps.length]! : 1
+      ) {
+        held[time - 1] = batches[time - 1]!
+        takeStep(store, time, inputsAt(held, time, window, 1, concat))
+        assert.deepEqual(sorted(shown(store, time)), windowAt(held, time, window, concat))
+      }
+    }
+  ))
 })
 
 test("with an inverse and a filter a window of sums shows the same as without", () => {
@@ -211,6 +249,50 @@ for (const [name, make] of makings) {
     assert.deepEqual(shown(copy, 4), expected)
     for (const time of [5, 6, 7]) takeStep(copy, time, inputsAt(batches, time, 3, 1, add))
     assert.deepEqual(shown(copy, 7), shown(store, 7))
+  })
+
+  test(`${name}: snapshots that are read while steps run and fail show the versions that they were taken of`, () => {
+    fc.assert(fc.property(numbers, durations.window, fc.nat(30), fc.nat(10), (batches, window, at, failAt) => {
+      let callsLeft = Infinity
+      const failing = (a: number, b: number) => {
+        if (--callsLeft < 0) throw new Error("no")
+        return a + b
+      }
+      const definition = make(failing, window)
+      const store = newStore(definition)
+      const open: Array<{ readonly time: number; readonly rest: Iterator<unknown>; readonly read: Array<unknown> }> = []
+      const expected = new Map<number, ReadonlyArray<Pair>>()
+      for (const time of times(batches, 1)) {
+        const inputs = inputsAt(batches, time, window, 1, add)
+        callsLeft = time % 3 === 0 ? failAt : Infinity
+        try {
+          takeStep(store, time, inputs)
+        } catch {
+          callsLeft = Infinity
+          takeStep(store, time, inputs)
+        }
+        callsLeft = Infinity
+        for (const { read, rest } of open) {
+          const { done, value } = rest.next()
+          if (!done) read.push(JSON.parse(JSON.stringify(value)))
+        }
+        if (time < at || time > at + 3) continue
+        expected.set(time, shown(store, time))
+        open.push({ time, rest: store.snapshot().pieces[Symbol.iterator](), read: [] })
+      }
+      for (const { read, rest, time } of open) {
+        for (let next = rest.next(); next.done !== true; next = rest.next()) {
+          read.push(JSON.parse(JSON.stringify(next.value)))
+        }
+        const copy = newStore(definition)
+        copy.restore(time, read)
+        assert.deepEqual(shown(copy, time), expected.get(time))
+        for (let later = time + 1; later <= batches.length; later++) {
+          takeStep(copy, later, inputsAt(batches, later, window, 1, add))
+          assert.deepEqual(sorted(shown(copy, later)), windowAt(batches, later, window, add))
+        }
+      }
+    }))
   })
 
   test(`${name}: what is no snapshot of it is refused`, () => {

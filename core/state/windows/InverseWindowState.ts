@@ -11,11 +11,11 @@
  * Source: Spark Streaming's `ReducedWindowedDStream`. There a slide longer than the window adds batches that lie between two
  * windows, and a key that was dropped while batches of it remain fails the batch in which they leave.
  */
-import type { Millis, Time } from "../time/Time.ts"
-import { absent, sliceSlots } from "./KeyedState.ts"
+import type { Millis, Time } from "../../time/Time.ts"
+import { absent, sliceSlots } from "../KeyedState.ts"
 import { grownNumbers } from "./slotColumns.ts"
-import type { StateDefinition, StatePartition, StepInput } from "./StateStore.ts"
-import type { Reduce } from "./TwoStacks.ts"
+import type { StateDefinition, StatePartition, StepInput } from "../StateStore.ts"
+import type { Reduce } from "./WindowQueues.ts"
 import { type Column, WindowStore } from "./WindowStore.ts"
 
 const kind = "inverseWindow"

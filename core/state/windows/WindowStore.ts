@@ -7,11 +7,11 @@
  *
  * A snapshot is a header, the slots of the table, the columns, and what the making keeps, in pieces.
  */
-import { UserFunctionError } from "../rdd/UserFunctionError.ts"
-import type { Millis, Time } from "../time/Time.ts"
-import { absent, KeyedState, sliceSlots } from "./KeyedState.ts"
-import { InvalidSnapshot, StateNotHeld } from "./KeyedStateStore.ts"
-import type { StateDefinition, StatePartition, StateSnapshot, StateStore, StateView, StepInput } from "./StateStore.ts"
+import { UserFunctionError } from "../../rdd/UserFunctionError.ts"
+import type { Millis, Time } from "../../time/Time.ts"
+import { absent, KeyedState, sliceSlots } from "../KeyedState.ts"
+import { InvalidSnapshot, StateNotHeld } from "../KeyedStateStore.ts"
+import type { StateDefinition, StatePartition, StateSnapshot, StateStore, StateView, StepInput } from "../StateStore.ts"
 
 /** What a batch brought: the slots of its keys, in order of arrival, and their values where the making needs them again. */
 export interface Column {
@@ -110,6 +110,19 @@ export abstract class WindowStore implements StateStore {
         state.rollback()
       }
     }
+  }
+
+  /** How many batches the window has, as far as those tell that it holds, and `added`. */
+  protected batches(added: ReadonlyArray<Column>): number {
+    let shortest = this.windowMillis
+    let before: Time | undefined
+    for (const columns of [this.columns, added]) {
+      for (const { time } of columns) {
+        if (before !== undefined && time > before) shortest = Math.min(shortest, time - before)
+        before = time
+      }
+    }
+    return this.windowMillis / shortest
   }
 
   /** Slots that a column names keep their place, also when their key has no value. */
