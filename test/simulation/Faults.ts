@@ -25,6 +25,12 @@ export interface MomentaryFaults {
   readonly receiverFailure: number
   /** A receiver's source closes the connection. */
   readonly sourceClosed: number
+  /** An executor dies while a state steps there. */
+  readonly crashInStep: number
+  /** An executor dies when it has stepped a state, and its readers are still to come. */
+  readonly crashAfterStep: number
+  /** An executor dies while it writes a snapshot. */
+  readonly crashInSnapshot: number
 }
 
 /** Faults that strike what comes by: how likely. */
@@ -39,6 +45,14 @@ export interface FrequentFaults {
   readonly taskFailure: number
   /** A timer fires a millisecond early. */
   readonly earlyTimer: number
+  /** A user's function throws in the middle of a state's step; it is tried again. */
+  readonly stepFailure: number
+  /** A snapshot cannot be written. */
+  readonly snapshotFailure: number
+  /** A snapshot takes longer to write than a batch takes to come. */
+  readonly snapshotDelay: number
+  /** A snapshot comes back damaged. */
+  readonly snapshotDamage: number
 }
 
 export interface FaultPlan {
@@ -52,14 +66,30 @@ export interface FaultPlan {
 
 export type FaultKind = keyof MomentaryFaults | keyof FrequentFaults
 
-const momentary = ["executorCrash", "executorPause", "driverPause", "receiverFailure", "sourceClosed"] as const
-const frequent = ["messageDelay", "messageDuplicate", "slowTask", "taskFailure", "earlyTimer"] as const
+const statePhases = ["crashInStep", "crashAfterStep", "crashInSnapshot"] as const
+const momentary = [
+  ...["executorCrash", "executorPause", "driverPause", "receiverFailure", "sourceClosed"] as const,
+  ...statePhases
+]
+const ofStates = ["stepFailure", "snapshotFailure", "snapshotDelay", "snapshotDamage"] as const
+const frequent = [
+  ...["messageDelay", "messageDuplicate", "slowTask", "taskFailure", "earlyTimer"] as const,
+  ...ofStates
+]
+
+export type StatePhase = (typeof statePhases)[number]
+
+/** Faults of states strike only programs that keep some. */
+export const stateFaultKinds: ReadonlyArray<FaultKind> = [...statePhases, ...ofStates]
 
 export const faultKinds: ReadonlyArray<FaultKind> = [...momentary, ...frequent]
 
+const allOf = <K extends FaultKind, A>(names: ReadonlyArray<K>, value: (kind: K) => A): Record<K, A> =>
+  Object.fromEntries(names.map((kind) => [kind, value(kind)])) as Record<K, A>
+
 export const noFaults: FaultPlan = {
-  moments: { executorCrash: 0, executorPause: 0, driverPause: 0, receiverFailure: 0, sourceClosed: 0 },
-  rates: { messageDelay: 0, messageDuplicate: 0, slowTask: 0, taskFailure: 0, earlyTimer: 0 },
+  moments: allOf(momentary, () => 0),
+  rates: allOf(frequent, () => 0),
   delayMillisMax: 0,
   pauseMillisMax: 0,
   slowTaskMillisMax: 0
@@ -71,7 +101,10 @@ const momentsMax: MomentaryFaults = {
   executorPause: 3,
   driverPause: 2,
   receiverFailure: 4,
-  sourceClosed: 4
+  sourceClosed: 4,
+  crashInStep: 2,
+  crashAfterStep: 2,
+  crashInSnapshot: 2
 }
 
 /**
@@ -83,15 +116,23 @@ const ratesMax: FrequentFaults = {
   messageDuplicate: 0.2,
   slowTask: 0.05,
   taskFailure: 0.02,
-  earlyTimer: 0.2
+  earlyTimer: 0.2,
+  stepFailure: 0.02,
+  snapshotFailure: 0.1,
+  snapshotDelay: 0.2,
+  snapshotDamage: 0.7
 }
 const costMillisMax = { messageDelay: 8, slowTask: 12 }
 
-/** Between three and six kinds of fault for a run. */
-export function drawFaults(chance: Chance): FaultPlan {
-  const kinds = new Set(chance.some(faultKinds, chance.between(3, 6)))
+/** Between three and six kinds of fault for a run; with states, up to four of theirs besides. */
+export function drawFaults(chance: Chance, keepsState: boolean): FaultPlan {
+  const common = faultKinds.filter((kind) => !stateFaultKinds.includes(kind))
+  const kinds = new Set(chance.some(common, chance.between(3, 6)))
+  if (keepsState) { for (const kind of chance.some(stateFaultKinds, chance.between(1, 4))) kinds.add(kind) }
+  // A snapshot is read only after a loss.
+  if (kinds.has("snapshotDamage")) kinds.add("crashAfterStep")
   const draw = <K extends FaultKind>(names: ReadonlyArray<K>, amount: (kind: K) => number): Record<K, number> =>
-    Object.fromEntries(names.map((kind) => [kind, kinds.has(kind) ? amount(kind) : 0])) as Record<K, number>
+    allOf(names, (kind) => kinds.has(kind) ? amount(kind) : 0)
   const delayMillisMax = chance.pick([20, 200, 2000])
   const slowTaskMillisMax = chance.pick([50, 500, 3000])
   const rates = draw(frequent, (kind) => ratesMax[kind] * chance.between(2, 8) / 8)
@@ -123,6 +164,9 @@ const retryMillis = 130
 /** Between two failures of tasks: a task that fails too often fails its job, as it should. */
 const taskFailureGapMillis = 1000
 
+/** The longest that a snapshot is held up. */
+const snapshotDelayMillisMax = 3000
+
 export class Faults {
   readonly counts: Record<FaultKind, number>
   private readonly world: World
@@ -130,8 +174,11 @@ export class Faults {
   private readonly chance: Chance
   private readonly messages: Chance
   private readonly timers: Chance
+  private readonly disks: Chance
   private over = false
   private lastTaskFailure = -Infinity
+  /** Deaths that wait for an executor to be at that phase. */
+  private readonly armed: Array<{ readonly phase: StatePhase; readonly victims: Victims }> = []
 
   constructor(world: World, plan: FaultPlan) {
     this.world = world
@@ -139,6 +186,7 @@ export class Faults {
     this.chance = world.chance.split("faults")
     this.messages = world.chance.split("message faults")
     this.timers = world.chance.split("timer faults")
+    this.disks = world.chance.split("state faults")
     this.counts = Object.fromEntries(faultKinds.map((kind) => [kind, 0])) as Record<FaultKind, number>
   }
 
@@ -168,12 +216,45 @@ export class Faults {
   }
 
   /** For users' functions: fails now and then. */
-  readonly stumble: Effect.Effect<void, Error> = Effect.suspend(() => {
+  readonly stumble: Effect.Effect<void, Error> = Effect.suspend(() =>
+    this.failsTask("taskFailure") ? Effect.fail(new Error("a user's function stumbled")) : Effect.void
+  )
+
+  /** For users' functions in a step: throws now and then. */
+  readonly trip = (): void => {
+    if (this.failsTask("stepFailure")) throw new Error("a user's function tripped")
+  }
+
+  private failsTask(kind: "taskFailure" | "stepFailure"): boolean {
     const due = this.world.now - this.lastTaskFailure >= taskFailureGapMillis
-    if (!due || !this.strikes("taskFailure", this.chance)) return Effect.void
+    if (!due || !this.strikes(kind, this.chance)) return false
     this.lastTaskFailure = this.world.now
-    return Effect.fail(new Error("a user's function stumbled"))
-  })
+    return true
+  }
+
+  failsSnapshot(): boolean {
+    return this.strikes("snapshotFailure", this.disks)
+  }
+
+  snapshotDelayMillis(): number {
+    return this.strikes("snapshotDelay", this.disks) ? this.disks.between(1, snapshotDelayMillisMax) : 0
+  }
+
+  damagesSnapshot(): boolean {
+    return this.strikes("snapshotDamage", this.disks)
+  }
+
+  /** An executor is at work on a state: whoever waits for that strikes a few steps later. */
+  stateWork(phase: StatePhase, executor: ExecutorId): void {
+    const index = this.armed.findIndex((it) => it.phase === phase)
+    if (index < 0 || this.over) return
+    const [{ victims }] = this.armed.splice(index, 1) as [(typeof this.armed)[number]]
+    this.world.afterSteps(this.disks.below(40), () => {
+      if (this.over) return
+      if (victims.crash(executor)) this.struck(phase)
+      else this.armed.push({ phase, victims })
+    })
+  }
 
   /** Lays the momentary faults over a stretch of the run. */
   schedule(
@@ -206,7 +287,9 @@ export class Faults {
 
   private strikeWhenPossible(kind: keyof MomentaryFaults, victims: Victims): void {
     if (this.over) return
-    if (this.hurt(kind, victims)) this.struck(kind)
+    const phase = statePhases.find((it) => it === kind)
+    if (phase !== undefined) this.armed.push({ phase, victims })
+    else if (this.hurt(kind, victims)) this.struck(kind)
     else this.world.after(retryMillis, undefined, () => this.strikeWhenPossible(kind, victims))
   }
 
@@ -225,6 +308,10 @@ export class Faults {
       case "receiverFailure":
       case "sourceClosed":
         return victims.breakReceiver(kind, this.chance)
+      case "crashInStep":
+      case "crashAfterStep":
+      case "crashInSnapshot":
+        throw new Error(`${kind} waits for its phase`)
     }
   }
 

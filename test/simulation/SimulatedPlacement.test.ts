@@ -43,7 +43,7 @@ const echo: RunExecutor = ({ link }) =>
 
 const run = (seed: number, crashAt: number | undefined) => {
   const world = new World({ seed, preemption: 0.1 })
-  const rates = { messageDelay: 0.1, messageDuplicate: 0.2, slowTask: 0, taskFailure: 0, earlyTimer: 0.1 }
+  const rates = { ...noFaults.rates, messageDelay: 0.1, messageDuplicate: 0.2, earlyTimer: 0.1 }
   const faults = new Faults(world, { ...noFaults, rates, delayMillisMax: 30 })
   const driver = world.node("driver")
   const placement = new SimulatedPlacement({

@@ -4,13 +4,41 @@
  */
 import * as assert from "node:assert/strict"
 import { test } from "node:test"
-import { makeChecker } from "./invariants/Invariant.ts"
+import { makeChecker, type RunFacts } from "./invariants/Invariant.ts"
 import { invariants } from "./invariants/mod.ts"
 import type { Observation, Of } from "./invariants/Observation.ts"
 
 type History = ReadonlyArray<Observation>
 
-const facts = { batchMillis: 1000, concurrentJobs: 1, rememberMillis: 1000 }
+const facts: RunFacts = {
+  batchMillis: 1000,
+  concurrentJobs: 1,
+  missedTicks: "replay",
+  states: ["counts"],
+  snapshotsMax: 2,
+  rememberMillis: 1000
+}
+
+const ofState = { operator: "counts", partition: 0 }
+
+const stepped = (store: number, executor: string, from: number | undefined, to: number): Observation => ({
+  kind: "StateStepped",
+  ...ofState,
+  store,
+  executor,
+  from,
+  to
+})
+
+const read = (store: number, executor: string): Observation => ({
+  kind: "StateRead",
+  ...ofState,
+  store,
+  executor,
+  version: 500,
+  view: "all",
+  shown: "a"
+})
 
 const answered = (block: string, attempt: number, executor: string, accepted = true): Observation => ({
   kind: "BlockAnswered",
@@ -56,6 +84,10 @@ const lawful: History = [
   answered("a2", 1, "e1"),
   answered("a2", 1, "e1"),
   ...batch(1000, ["a1", "a2"], "e1"),
+  stepped(1, "e1", undefined, 1000),
+  read(1, "e1"),
+  { kind: "SnapshotWritten", ...ofState, time: 1000 },
+  { kind: "SnapshotCompleted", operator: "counts", time: 1000 },
   { kind: "ExecutorDied", executor: "e1" },
   { kind: "ExecutorLost", executor: "e1" },
   { kind: "BlockIgnored", block: "a2", batch: 1000 },
@@ -65,10 +97,20 @@ const lawful: History = [
   answered("a3", 1, "e1", false),
   answered("b1", 2, "e2"),
   ...batch(2000, ["b1"], "e2"),
-  { kind: "ForgetSent", before: 2000 },
+  { kind: "StateRestored", ...ofState, store: 2, executor: "e2", version: 1000 },
+  read(2, "e2"),
+  stepped(2, "e2", 1000, 2000),
+  { kind: "SnapshotCompleted", operator: "counts", time: 2000 },
+  { kind: "StateForgot", ...ofState, store: 2, executor: "e2", before: 2000, held: [2000] },
+  { kind: "SnapshotRemoved", ...ofState, time: 500 },
+  { kind: "ForgetSent", before: 1000, blocks: [] },
   { kind: "ExecutorProbed", executor: "e2", forgotten: "a1", held: false },
   answered("b2", 2, "e2"),
   ...batch(3000, ["b2"], "e2"),
+  stepped(2, "e2", 2000, 3000),
+  { kind: "StateReleased", ...ofState, executor: "e2" },
+  { kind: "StateRestored", ...ofState, store: 3, executor: "e3", version: 2000 },
+  stepped(3, "e3", 2000, 3000),
   { kind: "Drained" }
 ]
 
@@ -91,12 +133,48 @@ const at = (time: number) => (it: { readonly time: number }) => it.time === time
 
 /** The bug that each invariant is there for, as it would show. */
 const planted: Record<string, History> = {
-  "batch times grow by one interval": [
+  "batch times grow by one interval, or by several where ticks may be passed over": [
     ...lawful.slice(0, -1),
     ...batch(5000, [], "e2"),
-    { kind: "ForgetSent", before: 4000 },
     { kind: "Drained" }
   ],
+  "each version of a state is made of the last version before it, however often it is made": replace(
+    "StateStepped",
+    (it) => it.store === 3,
+    (it) => [{ ...it, from: 1000 }]
+  ),
+  "a store takes a step once, and only forward": replace("StateRestored", (it) => it.store === 2, (it) => [
+    { ...it, version: 2000 }
+  ]),
+  "a version is made again only after whoever made it has died, or has let it go": replace(
+    "StateReleased",
+    () => true,
+    () => []
+  ),
+  "what a version shows is the same whoever reads it, also when it was made again": replace(
+    "StateRead",
+    (it) => it.store === 2,
+    (it) => [{ ...it, shown: "b" }]
+  ),
+  "a snapshot is removed only when two complete ones are newer than it, or as new": replace(
+    "SnapshotRemoved",
+    () => true,
+    (it) => [{ ...it, time: 1000 }]
+  ),
+  "no plan and no block is forgotten of which a state may have to be made again": replace(
+    "ForgetSent",
+    () => true,
+    (it) => [{ ...it, blocks: ["a1"] }]
+  ),
+  "a store holds its newest version, and others only while they may be asked for": replace(
+    "StateForgot",
+    () => true,
+    (it) => [{ ...it, held: [1000, 2000] }]
+  ),
+  "a store that others have left behind is dropped": replace("StateForgot", () => true, (it) => {
+    const left = { ...it, store: 1, before: 3000, held: [1000] }
+    return [left, left, left]
+  }),
   "a batch is submitted once": replace("BatchSubmitted", at(2000), (it) => [it, it]),
   "no more jobs run at once than concurrentJobs allows": replace("JobStarted", at(2000), (it) => [
     it,
@@ -140,10 +218,10 @@ const planted: Record<string, History> = {
   "after a graceful stop executors were told to forget all batches but those that are still remembered": replace(
     "ForgetSent",
     () => true,
-    (it) => [{ ...it, before: 1000 }]
+    (it) => [{ ...it, before: -1 }]
   ),
   "no plan of a forgotten batch is sent": replace("PlansSent", (it) => it.times[0] === 3000, (it) => [
-    { ...it, times: [1000, 2000, 3000] }
+    { ...it, times: [500, 2000, 3000] }
   ]),
   "no task and no receiver is sent to a lost executor": replace("TaskSent", (it) => it.batch === 3000, (it) => [
     { ...it, executor: "e1" }

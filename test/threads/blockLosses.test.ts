@@ -23,7 +23,7 @@ const order = (journal: string, what: string) => fs.writeFileSync(path.join(jour
 
 const keeps = Effect.fnUntraced(function* (run: string) {
   const journal = yield* Run.folder
-  const running = yield* Run.start("keeps", { config: { JOURNAL: journal, RUN: run } })
+  const running = yield* Run.start("losses/keeps", { config: { JOURNAL: journal, RUN: run } })
   const stored = () => noted(journal, "stored").map(([record]) => record!)
   /** So many more records are stored. */
   const store = (more: number) =>

@@ -4,12 +4,18 @@
  * An invariant is a sentence, and a function that starts a check: the check keeps what it needs and answers each observation
  * with undefined, or with the sentence that says how the rule was broken.
  */
+import type { StreamId } from "../../../core/protocol/Ids.ts"
 import type { Observation, Observed } from "./Observation.ts"
 
 /** What of a run the rules depend on. */
 export interface RunFacts {
   readonly batchMillis: number
   readonly concurrentJobs: number
+  readonly missedTicks: "replay" | "coalesce" | "skip"
+  /** The operators that keep a state. */
+  readonly states: ReadonlyArray<StreamId>
+  /** What of a state may be asked for lies at most so many snapshots back. */
+  readonly snapshotsMax: number
   /** How long the driver has to remember a batch. */
   readonly rememberMillis: number
 }

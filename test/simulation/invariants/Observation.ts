@@ -5,7 +5,8 @@
  * events and from the simulation's own acts: never a guess about what a part thinks. `at` is the virtual time.
  */
 import type { BlockId } from "../../../core/blocks/ReceivedBlock.ts"
-import type { ExecutorId, RddId, StreamId } from "../../../core/protocol/Ids.ts"
+import type { ExecutorId, PartitionIndex, RddId, StreamId } from "../../../core/protocol/Ids.ts"
+import type { StateView } from "../../../core/state/StateStore.ts"
 import type { Time } from "../../../core/time/Time.ts"
 
 export type Observation =
@@ -71,7 +72,7 @@ export type Observation =
   /** The driver sends batch plans. */
   | { readonly kind: "PlansSent"; readonly executor: ExecutorId; readonly times: ReadonlyArray<Time> }
   /** The driver tells an executor to forget what batches before a time made. */
-  | { readonly kind: "ForgetSent"; readonly before: Time }
+  | { readonly kind: "ForgetSent"; readonly before: Time; readonly blocks: ReadonlyArray<BlockId> }
   /** The driver is told that an executor is there. */
   | { readonly kind: "ExecutorJoined"; readonly executor: ExecutorId }
   /** The driver is told that an executor is gone. */
@@ -83,8 +84,42 @@ export type Observation =
     readonly forgotten: string
     readonly held: boolean
   }
+  /** A store has made a version of the one that it had; undefined: of the initial state. */
+  | OfStore<"StateStepped"> & { readonly from: Time | undefined; readonly to: Time }
+  | OfStore<"StateRestored"> & { readonly version: Time }
+  /** A version was read; `shown`: a digest of its records in order. */
+  | OfStore<"StateRead"> & { readonly version: Time; readonly view: StateView; readonly shown: string }
+  /** A store was told that versions before a time are not asked for any more; `held`: those that it has, oldest first. */
+  | OfStore<"StateForgot"> & { readonly before: Time; readonly held: ReadonlyArray<Time> }
+  /** The driver has an executor let go of a partition of a state, which moves to another. */
+  | {
+    readonly kind: "StateReleased"
+    readonly executor: ExecutorId
+    readonly operator: StreamId
+    readonly partition: PartitionIndex
+  }
+  | OfSnapshot<"SnapshotWritten">
+  | OfSnapshot<"SnapshotRemoved">
+  /** The driver knows of a snapshot of every partition of a version. */
+  | { readonly kind: "SnapshotCompleted"; readonly operator: StreamId; readonly time: Time }
   /** The run has ended gracefully: nothing more will come. */
   | { readonly kind: "Drained" }
+
+interface OfStore<K extends string> {
+  readonly kind: K
+  readonly executor: ExecutorId
+  readonly operator: StreamId
+  readonly partition: PartitionIndex
+  /** Which of all stores that ever were. */
+  readonly store: number
+}
+
+interface OfSnapshot<K extends string> {
+  readonly kind: K
+  readonly operator: StreamId
+  readonly partition: PartitionIndex
+  readonly time: Time
+}
 
 export interface Observed {
   readonly at: number

@@ -2,18 +2,22 @@
  * Invariants of batches and their jobs.
  */
 import type { Time } from "../../../core/time/Time.ts"
+import { CompleteSnapshots } from "./CompleteSnapshots.ts"
 import type { Invariant } from "./Invariant.ts"
 
 export const timesGrow: Invariant = {
-  name: "batch times grow by one interval",
-  start: ({ batchMillis }) => {
+  name: "batch times grow by one interval, or by several where ticks may be passed over",
+  start: ({ batchMillis, missedTicks }) => {
     let last: Time | undefined
     return (event) => {
       if (event.kind !== "BatchAllocated") return undefined
       const expected = last === undefined ? event.time : last + batchMillis
       const before = last
       last = event.time
-      return event.time === expected ? undefined : `batch ${event.time} follows batch ${before}, not ${expected}`
+      const fits = missedTicks === "replay" || before === undefined
+        ? event.time === expected
+        : event.time > before && (event.time - before) % batchMillis === 0
+      return fits ? undefined : `batch ${event.time} follows batch ${before}, not ${expected}`
     }
   }
 }
@@ -108,14 +112,18 @@ export const submittedEnds: Invariant = {
 
 export const doneIsForgotten: Invariant = {
   name: "after a graceful stop executors were told to forget all batches but those that are still remembered",
-  start: ({ rememberMillis }) => {
+  start: ({ rememberMillis, snapshotsMax, states }) => {
     let last: Time | undefined
     let forgotten = -Infinity
+    const snapshots = new CompleteSnapshots(states)
+    let needlessBefore = snapshots.before(snapshotsMax)
     return (event) => {
+      snapshots.see(event)
+      if (event.kind === "ForgetSent") needlessBefore = snapshots.before(snapshotsMax)
       if (event.kind === "BatchCompleted") last = Math.max(last ?? event.time, event.time)
       if (event.kind === "ForgetSent") forgotten = Math.max(forgotten, event.before)
       if (event.kind !== "Drained" || last === undefined) return undefined
-      return forgotten < last - rememberMillis
+      return forgotten < Math.min(last, needlessBefore) - rememberMillis
         ? `batch ${last} is done, and executors were told to forget only what is before ${forgotten}`
         : undefined
     }

@@ -15,6 +15,8 @@ export interface Site {
   readonly dice: Dice
   /** For a function on the executors: fails now and then. */
   readonly stumble: Effect.Effect<void, Error>
+  /** For a function that steps a state: throws now and then. */
+  readonly trip: () => void
   /** An output on the driver; its batches are compared with the model. */
   readonly collect: (name: string) => <A, E, R>(stream: DStream<A, E, R>) => Output<E, R>
   /** An output on the executors; each delivery is compared with the model. */
@@ -23,13 +25,20 @@ export interface Site {
 
 /** Numbers that a program may depend on. */
 export interface Dice {
+  readonly batchMillis: number
   readonly partitions: number
   readonly effectMillis: number
   readonly concurrency: number
+  readonly windowBatches: number
+  readonly slideBatches: number
+  /** How many versions of a state apart its snapshots are. */
+  readonly checkpointBatches: number
 }
 
 export interface ReferenceProgram {
   readonly name: string
   readonly sourcesMax: number
+  /** Faults of states and their snapshots strike it. */
+  readonly keepsState?: boolean
   readonly outputs: (site: Site) => ReadonlyArray<AnyOutput>
 }

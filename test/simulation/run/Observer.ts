@@ -25,6 +25,10 @@ export interface ObserverOptions {
   readonly observe: (observation: Observation) => void
   /** A task has reached an executor. */
   readonly taskArrived: (executor: ExecutorId) => void
+  /** An executor begins the step of a state, or has done one. */
+  readonly stateWork: (phase: "crashInStep" | "crashAfterStep", executor: ExecutorId) => void
+  /** The driver knows of a snapshot of every partition of a version. */
+  readonly snapshotCompleted: (operator: StreamId, time: Time) => void
   /** Whether the level of a stream's receiver keeps each block at two executors. */
   readonly isReplicated: (stream: StreamId) => boolean
   /** Executors that live, and have been there for long. */
@@ -50,7 +54,7 @@ export class Observer {
   private readonly plansAt = new Map<ExecutorId, Set<Time>>()
   private readonly tasks = new Map<
     string,
-    { readonly stage: RddId; readonly map: boolean; readonly partition: number }
+    { readonly stage: RddId; readonly work: RunTasks["work"]["kind"]; readonly partition: number }
   >()
   /** Blocks of which an executor was given a copy, by whom. */
   private readonly copiesAt = new Map<ExecutorId, Map<BlockId, ExecutorId>>()
@@ -89,8 +93,10 @@ export class Observer {
       observe({ kind: "ReceiverOrdered", stream: message.stream, attempt: message.attempt, executor })
     } else if (message.kind === "RunTasks") this.tasksSent(executor, message)
     else if (message.kind === "ReceiverAnswer") this.answered(executor, message)
-    else if (message.kind === "Forget") {
-      observe({ kind: "ForgetSent", before: message.before })
+    else if (message.kind === "ReleaseState") {
+      observe({ kind: "StateReleased", executor, operator: message.operator, partition: message.partition })
+    } else if (message.kind === "Forget") {
+      observe({ kind: "ForgetSent", before: message.before, blocks: message.blocks })
       const block = message.blocks.at(-1)
       if (block !== undefined) this.options.later(() => this.lookForCopies(block))
       const plans = this.plansAt.get(executor) ?? new Set()
@@ -122,7 +128,7 @@ export class Observer {
     const action = work.kind === "result" ? work.action : undefined
     for (const { attempt, partition, task } of tasks) {
       if (action?.kind === "foreachPartition") ledger.attemptSent(action.output, batch, partition)
-      this.tasks.set(`${task}/${attempt}`, { stage, map: work.kind === "map", partition })
+      this.tasks.set(`${task}/${attempt}`, { stage, work: work.kind, partition })
       observe({ kind: "TaskSent", executor, stage, partition, task, attempt, batch, plans: all })
     }
   }
@@ -141,6 +147,10 @@ export class Observer {
   }
 
   private executorSends(executor: ExecutorId, message: ToDriver): void {
+    if (message.kind === "TaskEnded" && message.result.kind === "Done") {
+      const work = this.tasks.get(`${message.task}/${message.attempt}`)?.work
+      if (work === "state") this.options.stateWork("crashAfterStep", executor)
+    }
     if (message.kind !== "ReceiverMessage") return
     this.questions.set(`${executor}/${message.request}`, message.message)
     if (message.message.kind !== "AddBlock") return
@@ -183,7 +193,7 @@ export class Observer {
     }
     if (message.kind !== "TaskEnded" || message.result.kind !== "Done") return
     const task = this.tasks.get(`${message.task}/${message.attempt}`)
-    if (task?.map !== true) return
+    if (task?.work !== "map") return
     const made = this.outputsAt.get(executor) ?? []
     made.push({ shuffle: task.stage, mapPartition: task.partition })
     this.outputsAt.set(executor, made)
@@ -193,6 +203,7 @@ export class Observer {
     if (incoming.kind !== "FromDriver") return
     const { message } = incoming
     if (message.kind === "RunTasks") this.options.taskArrived(executor)
+    if (message.kind === "RunTasks" && message.work.kind === "state") this.options.stateWork("crashInStep", executor)
     if (message.kind === "StartReceiver") {
       const key = `${executor} ${message.stream}`
       this.attempts.set(key, Math.max(message.attempt, this.attempts.get(key) ?? 0))
@@ -230,6 +241,9 @@ export class Observer {
         return observe({ kind: "ExecutorJoined", executor: event.executor })
       case "ExecutorRemoved":
         return observe({ kind: "ExecutorLost", executor: event.executor })
+      case "SnapshotCompleted":
+        this.options.snapshotCompleted(event.operator, event.time)
+        return observe({ kind: event.kind, operator: event.operator, time: event.time })
       case "BlocksLost":
         return void ledger.lossesReported.add(event.stream)
     }

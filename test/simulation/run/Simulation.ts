@@ -5,36 +5,35 @@
  * `batches` batches are completed; then the faults end and the context is stopped gracefully, which has to leave nothing behind.
  * Invariants are checked after every observation; outputs are compared with the model after the run.
  */
-import { Cause, Effect, Exit, Layer } from "effect"
+import { Cause, Effect, Exit } from "effect"
 import { messagePack } from "../../../adapters/codec/MessagePack.ts"
-import * as DStream from "../../../core/dstream/DStream.ts"
 import * as DStreamGraph from "../../../core/dstream/DStreamGraph.ts"
-import * as StreamingApp from "../../../core/dstream/StreamingApp.ts"
 import { Border } from "../../../core/protocol/RecordCodec.ts"
 import { isReplicated } from "../../../core/receiving/StorageLevel.ts"
 import type { StopReport } from "../../../runtime/driver/Engine.ts"
 import * as StreamingContext from "../../../runtime/driver/StreamingContext.ts"
 import { runExecutor } from "../../../runtime/executor/bootstrap.ts"
 import { Placement } from "../../../runtime/placement/Placement.ts"
-import * as BlockStorage from "../../../runtime/storage/BlockStorage.ts"
 import { SnapshotSpace } from "../../../runtime/storage/SnapshotSpace.ts"
 import { SpillSpace } from "../../../runtime/storage/SpillSpace.ts"
 import { type FaultKind, type FaultPlan, Faults } from "../Faults.ts"
 import { makeChecker } from "../invariants/Invariant.ts"
 import { invariants } from "../invariants/mod.ts"
-import type { Observed } from "../invariants/Observation.ts"
+import type { Observation, Observed } from "../invariants/Observation.ts"
 import { Network } from "../kernel/Network.ts"
 import type { Node } from "../kernel/Node.ts"
 import type { Chance } from "../kernel/Chance.ts"
 import { World } from "../kernel/World.ts"
 import type { SimulationEvent } from "../kernel/EventLog.ts"
-import type { ReferenceProgram, Site } from "../programs/ReferenceProgram.ts"
+import type { ReferenceProgram } from "../programs/ReferenceProgram.ts"
 import { SimulatedPlacement } from "../SimulatedPlacement.ts"
 import { compare } from "./compare.ts"
-import { type Draw, draw } from "./Draw.ts"
-import { Ledger } from "./Ledger.ts"
+import { slowDisk, SnapshotDisks } from "./disks.ts"
+import { batchMillis, type Draw, draw } from "./Draw.ts"
+import { type Delivery, Ledger } from "./Ledger.ts"
 import { type Forgotten, Observer, probeOf } from "./Observer.ts"
-import { decodeLines, receiverOf, Source } from "./Source.ts"
+import { type SimulatedApp, simulatedApp, type SimulatedAppOptions } from "./simulatedApp.ts"
+import { Source } from "./Source.ts"
 
 export interface SimulationOptions {
   readonly program: ReferenceProgram
@@ -44,6 +43,10 @@ export interface SimulationOptions {
   /** Instead of faults drawn from the seed. */
   readonly faults?: FaultPlan
   readonly trace?: (event: SimulationEvent) => void
+  /** Instead of what the seed draws. */
+  readonly settings?: Partial<Draw["settings"]>
+  /** Sees what outputs are given. */
+  readonly deliver?: (delivery: Delivery) => void
   /** For tests of the simulation itself: sees, and may change, every observation before it is checked. */
   readonly mutate?: (observed: Observed) => ReadonlyArray<Observed>
 }
@@ -63,29 +66,19 @@ export interface SimulationResult {
   readonly events: number
 }
 
-export const batchMillis = 1000
 export const batchesDefault = 30
 export const faultsLeast = 3
 /** Virtual time after which a run that has not ended is stuck. */
 const runMillisMax = 20 * 60_000
+
+/** The programs' windows over states, and states over states, ask for nothing that lies further back. */
+const snapshotsMax = 10
 
 /** How often an executor is asked for what it was told to forget, before it counts as held; its disk may be busy. */
 const probeTries = 40
 
 /** After so long, pauses and delays among it, all executors know who is there. */
 const steadyMillis = 15_000
-
-/** A disk of an executor's own, gone with it, whose every access takes a few milliseconds. */
-function slowDisk(chance: Chance): BlockStorage.BlockStorage {
-  const disk = BlockStorage.memory()
-  const slowly = <A, E>(access: Effect.Effect<A, E>) =>
-    Effect.suspend(() => Effect.andThen(Effect.sleep(chance.below(6)), access))
-  return {
-    write: (name, bytes) => slowly(disk.write(name, bytes)),
-    read: (name) => slowly(disk.read(name)),
-    remove: (name) => slowly(disk.remove(name))
-  }
-}
 
 /** Runs one seed to its end. */
 export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
@@ -106,30 +99,38 @@ class Run {
   private readonly sources: ReadonlyArray<Source>
   private readonly checker: ReturnType<typeof makeChecker>
   private readonly failures: Array<string> = []
-  private readonly app: StreamingApp.StreamingApp<any, never>
+  private readonly snapshots: SnapshotDisks
+  private readonly appOptions: SimulatedAppOptions
+  private readonly app: SimulatedApp
   private completed = 0
   private probes = 0
+  private stores = 0
   private losses = { lostLines: 0, partialBatches: 0 }
 
   constructor(options: SimulationOptions) {
     this.options = options
     const chance = new World({ seed: options.seed }).chance.split(`draw ${options.program.name}`)
-    this.drawn = draw(chance, options.program)
+    const drawn = draw(chance, options.program)
+    this.drawn = { ...drawn, settings: { ...drawn.settings, ...options.settings } }
     this.world = new World({ seed: options.seed, preemption: this.drawn.preemption })
     const { trace } = options
     if (trace !== undefined) this.world.log.observe(trace)
     this.world.record("world", "Drawn", { program: options.program.name, seed: options.seed, ...this.drawn })
     this.faults = new Faults(this.world, options.faults ?? this.drawn.faults)
     this.driver = this.world.node("driver", { bendSleep: this.faults.bendSleep })
+    const observe = (observation: Observation) => this.observe({ at: this.world.now, observation })
+    this.snapshots = new SnapshotDisks({ chance: this.world.chance.split("snapshots"), faults: this.faults, observe })
     this.placement = this.makePlacement()
     const { sources } = this.drawn
     this.observer = new Observer({
       driver: this.driver.name,
       ledger: this.ledger,
-      observe: (observation) => this.observe({ at: this.world.now, observation }),
+      observe,
       isReplicated: (stream) => this.sources.some(({ name }, i) => name === stream && isReplicated(sources[i]!.level)),
       steady: () => this.placement.aliveSince(this.world.now - steadyMillis),
       later: (look) => this.later(look),
+      stateWork: (phase, executor) => this.faults.stateWork(phase, executor),
+      snapshotCompleted: (operator, time) => this.snapshots.completed(operator, time),
       taskArrived: (executor) => this.faults.taskBegins(this.nodeOf(executor)),
       told: (executor, forgotten) => this.probeLater(executor, forgotten, probeTries)
     })
@@ -142,10 +143,29 @@ class Run {
         attemptAt: (node) => this.observer.attemptAt(`lines${i}`, node.name)
       })
     )
-    this.app = this.buildApp(this.driver)
-    const { concurrentJobs } = this.drawn.settings
-    const { rememberMillis } = DStreamGraph.make(this.app)
-    this.checker = makeChecker(invariants, { batchMillis, concurrentJobs, rememberMillis })
+    this.appOptions = {
+      program: options.program,
+      drawn: this.drawn,
+      sources: this.sources,
+      faults: this.faults,
+      deliver: (delivery) => {
+        this.ledger.deliveries.push(delivery)
+        options.deliver?.(delivery)
+      },
+      outputs: this.world.chance.split("outputs")
+    }
+    this.app = simulatedApp(this.appOptions, this.driver)
+    const { concurrentJobs, missedTicks } = this.drawn.settings
+    const { nodes, rememberMillis } = DStreamGraph.make(this.app)
+    const states = nodes.flatMap(({ checkpointMillis, id }) => checkpointMillis === undefined ? [] : [id])
+    this.checker = makeChecker(invariants, {
+      batchMillis,
+      concurrentJobs,
+      missedTicks,
+      states,
+      snapshotsMax,
+      rememberMillis
+    })
   }
 
   /** Runs the world until the driver's program has ended and the executors with it. */
@@ -204,7 +224,7 @@ class Run {
       while (this.completed < this.batches) yield* Effect.sleep(250)
     })
     return Effect.gen({ self: this }, function* () {
-      const context = yield* StreamingContext.make(this.app, { listeners: [listener] })
+      const context = yield* StreamingContext.make(this.app, { observers: [listener] })
       yield* context.start
       yield* Effect.raceFirst(context.awaitTermination, enough)
       this.faults.end()
@@ -221,7 +241,6 @@ class Run {
   private makePlacement(): SimulatedPlacement {
     const { world, faults } = this
     const start = world.chance.split("starts of executors")
-    const snapshots = SnapshotSpace.of({ storage: slowDisk(world.chance.split("snapshots")), codec: messagePack })
     return new SimulatedPlacement({
       world,
       network: new Network(world, messagePack, faults.network),
@@ -231,57 +250,23 @@ class Run {
       noticeMillis: () => start.between(0, 500),
       nodeOptions: () => ({ clockOffsetMillis: start.between(-50, 50), bendSleep: faults.bendSleep }),
       runExecutor: (node) => ({ handshake, link }) =>
-        runExecutor({ app: this.buildApp(node), handshake, link }).pipe(
+        runExecutor({ app: this.appOn(node), handshake, link }).pipe(
           Effect.provideService(Border, Border.coded(messagePack)),
           Effect.provideService(SpillSpace, {
             storage: slowDisk(world.chance.split(`disk ${node.name}`)),
             codec: messagePack
           }),
-          Effect.provideService(SnapshotSpace, snapshots)
+          Effect.provideService(SnapshotSpace, { storage: this.snapshots.of(node.name), codec: messagePack })
         )
     })
   }
 
-  /** The program as a process that runs on the node loads it. */
-  private buildApp(node: Node): StreamingApp.StreamingApp<any, never> {
-    const { dice, sources, settings } = this.drawn
-    // The model runs the driver's program, which does not stumble.
-    const stumble = node === this.driver ? Effect.void : this.faults.stumble
-    const streams = this.sources.map((source, i) =>
-      DStream.named(source.name)(DStream.fromInput<string, unknown, never>("simulated", {
-        kind: "receiver",
-        receiver: receiverOf(source, node, { form: sources[i]!.form, storageLevel: sources[i]!.level }),
-        decode: decodeLines
-      }))
-    )
-    return StreamingApp.make({
-      name: this.options.program.name,
-      batchDuration: batchMillis,
-      outputs: this.options.program.outputs({ streams, dice, stumble, ...this.outputsOf() }),
-      layer: Layer.empty,
-      settings
-    }) as StreamingApp.StreamingApp<any, never>
-  }
-
-  private outputsOf(): Pick<Site, "collect" | "deliver"> {
-    const { deliveries } = this.ledger
-    const slow = this.world.chance.split("outputs")
-    const { outputMillisMax } = this.drawn
-    return {
-      collect: (name) =>
-        DStream.foreachBatch((batch) =>
-          Effect.gen(function* () {
-            const partitions = yield* batch.partitions
-            deliveries.push({ output: name, time: batch.time, partition: undefined, partitions })
-            if (slow.coin(0.3)) yield* Effect.sleep(slow.between(0, outputMillisMax))
-          }), { name }),
-      deliver: (name) =>
-        DStream.foreachPartition(
-          (records, { time, partition }) =>
-            Effect.sync(() => void deliveries.push({ output: name, time, partition, partitions: [records.slice()] })),
-          { name }
-        )
-    }
+  private appOn(node: Node): SimulatedApp {
+    return simulatedApp(this.appOptions, node, {
+      executor: node.name,
+      observe: (observation) => this.observe({ at: this.world.now, observation }),
+      nextStore: () => ++this.stores
+    })
   }
 
   private victims() {
@@ -349,6 +334,7 @@ class Run {
     const { mistakes, lostLines, partialBatches } = compare({
       ledger,
       graph: DStreamGraph.make(this.app),
+      batchMillis,
       defaultParallelism: this.drawn.settings.defaultParallelism,
       taken: this.sources.flatMap((source) => source.taken),
       read: (stream, part, time, partition) => {

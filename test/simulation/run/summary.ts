@@ -4,7 +4,7 @@
  * In a run of `faultTableSeedsMin` seeds or more, a fault that never struck a program fails the run: what was not exercised
  * was not tested.
  */
-import { faultKinds } from "../Faults.ts"
+import { faultKinds, stateFaultKinds } from "../Faults.ts"
 import type { SimulationResult } from "./Simulation.ts"
 
 export const faultTableSeedsMin = 50
@@ -16,7 +16,7 @@ export interface Summary {
 
 export function summarize(
   results: ReadonlyArray<SimulationResult>,
-  programs: ReadonlyArray<{ readonly name: string }>,
+  programs: ReadonlyArray<{ readonly name: string; readonly keepsState?: boolean }>,
   run: { readonly seeds: number; readonly seconds: number }
 ): Summary {
   const sum = (of: (result: SimulationResult) => number, program?: string) =>
@@ -25,9 +25,9 @@ export function summarize(
     name.padEnd(20) + programs.map((program) => String(of(program.name)).padStart(14)).join("")
   const count = (name: string, of: (result: SimulationResult) => number) => row(name, (program) => sum(of, program))
   const missed = faultKinds.flatMap((kind) =>
-    programs.filter(({ name }) => sum(({ faults }) => faults[kind], name) === 0).map(({ name }) =>
-      `${kind} never struck ${name}`
-    )
+    programs.filter(({ keepsState, name }) =>
+      (keepsState === true || !stateFaultKinds.includes(kind)) && sum(({ faults }) => faults[kind], name) === 0
+    ).map(({ name }) => `${kind} never struck ${name}`)
   )
   const incomplete = run.seeds >= faultTableSeedsMin && missed.length > 0
   const failed = results.filter(({ failures }) => failures.length > 0).length

@@ -6,10 +6,10 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import { isMainThread, threadId } from "node:worker_threads"
 import { Effect, Layer } from "effect"
-import { DStream, StreamingApp } from "../../../core/mod.ts"
-import * as Receiver from "../../../core/receiving/Receiver.ts"
-import { collect, RUN } from "./collected.ts"
-import { firstTime, JOURNAL, note } from "./journal.ts"
+import { DStream, StreamingApp } from "../../../../core/mod.ts"
+import * as Receiver from "../../../../core/receiving/Receiver.ts"
+import { collect, RUN } from "../collected.ts"
+import { firstTime, JOURNAL, note } from "../journal.ts"
 
 const when = (journal: string, order: string) =>
   Effect.gen(function* () {
