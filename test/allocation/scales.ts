@@ -5,10 +5,10 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import { threadId } from "node:worker_threads"
 import { Effect } from "effect"
-import * as Memory from "../../../adapters/memory/mod.ts"
-import { DStream, StreamingApp } from "../../../core/mod.ts"
-import { collect, RUN } from "./collected.ts"
-import { JOURNAL, note } from "./journal.ts"
+import * as Memory from "../../adapters/memory/mod.ts"
+import { DStream, StreamingApp } from "../../core/mod.ts"
+import { collect, RUN } from "../threads/programs/collected.ts"
+import { JOURNAL, note } from "../threads/programs/journal.ts"
 
 export const partitions = 6
 

@@ -6,17 +6,20 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import { Effect } from "effect"
 import { it } from "../kit.ts"
-import { collected } from "./programs/collected.ts"
-import { lines } from "./programs/journal.ts"
-import { perKey } from "./programs/scales.ts"
-import * as Run from "./run.ts"
+import { collected } from "../threads/programs/collected.ts"
+import { lines } from "../threads/programs/journal.ts"
+import { perKey } from "./scales.ts"
+import * as Run from "../threads/run.ts"
 
 it.live(
   "local[1] grows to three threads and back to one; every state of every batch is right, and nothing is tried again",
   () =>
     Effect.gen(function* () {
       const journal = yield* Run.folder
-      const running = yield* Run.start("scales", { threads: 1, config: { RUN: "scales", JOURNAL: journal } })
+      const running = yield* Run.start(new URL("./scales.ts", import.meta.url).href, {
+        threads: 1,
+        config: { RUN: "scales", JOURNAL: journal }
+      })
       const { context, eventsOf, sees } = running
       yield* sees("ExecutorAdded", () => eventsOf("ExecutorAdded").length === 3)
       const grown = collected("scales", "counts").length
