@@ -9,7 +9,7 @@ import { type Context, type Duration, Effect, Layer, Predicate, type Scope } fro
 import { millisOrNaN } from "../time/Time.ts"
 import * as DStreamGraph from "./DStreamGraph.ts"
 import type { AnyOutput, Output } from "./Output.ts"
-import type { RateEstimator } from "../scheduling/RateEstimator.ts"
+import type { RateEstimator } from "../rates/RateEstimator.ts"
 import type { SettingsInput } from "../settings/Settings.ts"
 import { InvalidApp, mistakesOf } from "./validation.ts"
 

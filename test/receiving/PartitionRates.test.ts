@@ -4,7 +4,7 @@
 import * as assert from "node:assert/strict"
 import { test } from "node:test"
 import fc from "fast-check"
-import { maxRecordsPerPartition } from "../../core/receiving/PartitionRates.ts"
+import { maxRecordsPerPartition } from "../../core/rates/PartitionRates.ts"
 
 type Case = readonly [
   what: string,

@@ -3,8 +3,8 @@ import { test } from "node:test"
 import { Result } from "effect"
 import fc from "fast-check"
 import type { BatchInfo } from "../../core/scheduling/BatchInfo.ts"
-import { RateController, type RateControllerOptions } from "../../core/scheduling/RateController.ts"
-import { byName, pid, pidDefaults, type PIDSettings, type RateEstimator } from "../../core/scheduling/RateEstimator.ts"
+import { RateController, type RateControllerOptions } from "../../core/rates/RateController.ts"
+import { byName, pid, pidDefaults, type PIDSettings, type RateEstimator } from "../../core/rates/RateEstimator.ts"
 
 type Update = readonly [
   time: number,

@@ -10,7 +10,7 @@ import { fromSettings } from "../../core/receiving/ReceivingSettings.ts"
 import { definitions, settingNames, variableOf } from "../../core/settings/definitions.ts"
 import { invalidSettings } from "../../core/settings/invalidSettings.ts"
 import { merge, resolve } from "../../core/settings/Settings.ts"
-import { pidDefaults } from "../../core/scheduling/RateEstimator.ts"
+import { pidDefaults } from "../../core/rates/RateEstimator.ts"
 import { it } from "../kit.ts"
 
 const run = { batchMillis: 1000, executors: 3 }

@@ -3,7 +3,7 @@
  */
 import { Result } from "effect"
 import * as BatchInfo from "../../../core/scheduling/BatchInfo.ts"
-import * as RateEstimator from "../../../core/scheduling/RateEstimator.ts"
+import * as RateEstimator from "../../../core/rates/RateEstimator.ts"
 import { startTime, zeroTime } from "../../../core/scheduling/RecurringTimer.ts"
 import * as RateLimiter from "../../../core/receiving/RateLimiter.ts"
 import { type Call, of } from "./call.ts"

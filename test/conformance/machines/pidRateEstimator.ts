@@ -1,6 +1,6 @@
 /** pidRateEstimator: the pure estimator, update by update. */
 import { Effect, Result } from "effect"
-import * as RateEstimator from "../../../core/scheduling/RateEstimator.ts"
+import * as RateEstimator from "../../../core/rates/RateEstimator.ts"
 import type { Machine } from "./machine.ts"
 
 export const pidRateEstimator: Machine = {

@@ -13,7 +13,7 @@ import { describeError } from "../protocol/describeError.ts"
 import { describeValue } from "../protocol/describeValue.ts"
 import type { StreamId } from "../protocol/Ids.ts"
 import type { Settings } from "../settings/Settings.ts"
-import type { BatchInfo } from "./BatchInfo.ts"
+import type { BatchInfo } from "../scheduling/BatchInfo.ts"
 import { type BatchMeasure, type InvalidRateEstimator, pid, type RateEstimator } from "./RateEstimator.ts"
 
 export interface RateUpdate {
