@@ -4,7 +4,7 @@
  * In a run of `faultTableSeedsMin` seeds or more, a fault that never struck a program fails the run: what was not exercised
  * was not tested.
  */
-import { faultKinds, stateFaultKinds } from "../Faults.ts"
+import { type FaultKind, faultKinds, stateFaultKinds } from "../Faults.ts"
 import type { SimulationResult } from "./Simulation.ts"
 
 export const faultTableSeedsMin = 50
@@ -24,10 +24,13 @@ export function summarize(
   const row = (name: string, of: (program: string) => number | string) =>
     name.padEnd(20) + programs.map((program) => String(of(program.name)).padStart(14)).join("")
   const count = (name: string, of: (result: SimulationResult) => number) => row(name, (program) => sum(of, program))
+  /** "-": the program keeps no state, so that the fault cannot strike it. */
+  const struck = (kind: FaultKind, program: string): number | "-" => {
+    const { keepsState } = programs.find(({ name }) => name === program)!
+    return keepsState !== true && stateFaultKinds.includes(kind) ? "-" : sum(({ faults }) => faults[kind], program)
+  }
   const missed = faultKinds.flatMap((kind) =>
-    programs.filter(({ keepsState, name }) =>
-      (keepsState === true || !stateFaultKinds.includes(kind)) && sum(({ faults }) => faults[kind], name) === 0
-    ).map(({ name }) => `${kind} never struck ${name}`)
+    programs.flatMap(({ name }) => struck(kind, name) === 0 ? [`${kind} never struck ${name}`] : [])
   )
   const incomplete = run.seeds >= faultTableSeedsMin && missed.length > 0
   const failed = results.filter(({ failures }) => failures.length > 0).length
@@ -35,7 +38,7 @@ export function summarize(
   const lines = [
     "",
     row("faults struck", (program) => program),
-    ...faultKinds.map((kind) => count(kind, ({ faults }) => faults[kind])),
+    ...faultKinds.map((kind) => row(kind, (program) => struck(kind, program))),
     count("lines lost", ({ lostLines }) => lostLines),
     count("partial batches", ({ partialBatches }) => partialBatches),
     count("batches", (result) => result.batches),
