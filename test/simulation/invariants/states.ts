@@ -45,19 +45,22 @@ export const stepsOnce: Invariant = {
 }
 
 export const madeOnce: Invariant = {
-  name: "a version is made again only after whoever made it has died, or has let it go",
+  name: "a version is made again only after whoever made it has died, has let it go, or was told to forget it",
   start: () => {
     const dead = new Set<ExecutorId>()
     const makers = new Map<string, ExecutorId>()
     const released = new Set<string>()
+    const forgotten = new Map<string, Time>()
     return (event) => {
       if (event.kind === "ExecutorDied") dead.add(event.executor)
       if (event.kind === "StateReleased") released.add(`${partitionOf(event)} at ${event.executor}`)
+      if (event.kind === "StateForgot") forgotten.set(`${partitionOf(event)} at ${event.executor}`, event.before)
       if (event.kind !== "StateStepped") return undefined
       const version = `version ${event.to} of ${partitionOf(event)}`
       const maker = makers.get(version)
       makers.set(version, event.executor)
-      return maker === undefined || dead.has(maker) || released.has(`${partitionOf(event)} at ${maker}`)
+      const there = `${partitionOf(event)} at ${maker}`
+      return maker === undefined || dead.has(maker) || released.has(there) || event.to < (forgotten.get(there) ?? 0)
         ? undefined
         : `${version} was made at ${event.executor}, and before at ${maker}, which lives`
     }
