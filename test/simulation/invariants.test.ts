@@ -146,7 +146,7 @@ const planted: Record<string, History> = {
   "a store takes a step once, and only forward": replace("StateRestored", (it) => it.store === 2, (it) => [
     { ...it, version: 2000 }
   ]),
-  "a version is made again only after whoever made it has died, or has let it go": replace(
+  "a version is made again only after whoever made it has died, has let it go, or was told to forget it": replace(
     "StateReleased",
     () => true,
     () => []
