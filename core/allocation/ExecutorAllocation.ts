@@ -91,7 +91,7 @@ export const requestTotal = ({ maxExecutors, minExecutors }: Bounds, current: nu
 /** An executor that could be removed. */
 export interface Candidate {
   readonly executor: ExecutorId
-  /** It cannot be spared: a receiver or a task runs there, or it holds what nobody else does. */
+  /** It cannot be spared: a receiver runs there, or it holds what nobody else does. */
   readonly needed: boolean
   /** Versions of partitions of states that it holds: what would have to be restored elsewhere. */
   readonly states: number

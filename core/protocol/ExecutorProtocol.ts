@@ -9,7 +9,7 @@
  * | TaskEnded | executor | driver | - | a task's end: done, or why not |
  * | StartReceiver, StopReceiver, UpdateRate | driver | executor | - | orders to a receiver's supervisor |
  * | ReceiverMessage | executor | driver | ReceiverAnswer, where the message asks for one | see `ReceiverTracker` |
- * | Peers | driver | executor | - | all executors that are ready: who may be given copies of blocks |
+ * | Peers | driver | executor | - | all executors that are ready and stay: who may be given copies of blocks |
  * | BlocksHeld | executor | driver | Forget, of what nobody knows | these blocks have a holder that the driver may not know of |
  * | ReleaseState | driver | executor | - | this partition of a state moves to another executor |
  * | Forget | driver | executor | - | plans, shuffles and blocks that no task will need again |

@@ -50,6 +50,12 @@ export class BlockLocations {
     return only
   }
 
+  /** Whether two others hold each block that this executor does. */
+  isSpare(executor: ExecutorId): boolean {
+    for (const holders of this.holders.values()) if (holders.length <= 2 && holders.includes(executor)) return false
+    return true
+  }
+
   forget(block: BlockId): void {
     this.holders.delete(block)
   }

@@ -1,5 +1,5 @@
 /**
- * The manager over an engine that is what the test says: when an executor is removed, and which one never.
+ * The manager over an engine that is what the test says: who is to leave, and when it goes.
  */
 import * as assert from "node:assert/strict"
 import { Cause, Effect } from "effect"
@@ -18,6 +18,8 @@ const managed = Effect.fnUntraced(function* (names: ReadonlyArray<string>) {
     jobs: 0,
     inUse: new Set<string>(),
     onlyHolders: new Set<string>(),
+    /** They hold blocks of which there are too few copies without them. */
+    holders: new Set<string>(),
     tasks: new Map<string, number>(),
     states: new Map<string, number>()
   }
@@ -29,6 +31,7 @@ const managed = Effect.fnUntraced(function* (names: ReadonlyArray<string>) {
     executors: {
       ready: () => [...there],
       request: (total) => void done.push(`request ${total}`),
+      leave: (executor) => void done.push(executor === undefined ? "nobody leaves" : `${executor} leaves`),
       remove: (executor) => {
         there.delete(executor)
         done.push(`remove ${executor}`)
@@ -39,7 +42,10 @@ const managed = Effect.fnUntraced(function* (names: ReadonlyArray<string>) {
       loadOf: (executor) => ({ tasks: engine.tasks.get(executor) ?? 0, states: engine.states.get(executor) ?? 0 })
     },
     receivers: { executorsInUse: () => engine.inUse },
-    locations: { onlyHolders: () => engine.onlyHolders },
+    locations: {
+      onlyHolders: () => engine.onlyHolders,
+      isSpare: (executor) => !engine.holders.has(executor)
+    },
     bus: {
       addEngineListener: (listener) => {
         listeners.add(listener)
@@ -60,19 +66,29 @@ const managed = Effect.fnUntraced(function* (names: ReadonlyArray<string>) {
   return { engine, manager, batch, there, done: () => done.splice(0) }
 })
 
-it("an executor is removed while no job runs: at the decision, or when a batch is completed", () =>
+it("who is to leave goes when a batch is completed, no job runs, and enough has its blocks", () =>
   Effect.gen(function* () {
     const { batch, done, engine } = yield* managed(["a", "b", "c"])
     batch(0)
     yield* TestClock.adjust("1 minute")
+    assert.deepEqual(done(), ["c leaves"])
+    batch(0)
+    batch(0)
     assert.deepEqual(done(), ["remove c"])
-    batch(0)
-    engine.jobs = 1
     yield* TestClock.adjust("1 minute")
+    assert.deepEqual(done(), ["b leaves"])
+    engine.jobs = 1
     batch(0)
-    assert.deepEqual(done(), [])
     engine.jobs = 0
+    engine.tasks.set("b", 1)
     batch(0)
+    engine.tasks.clear()
+    engine.holders.add("b")
+    batch(0)
+    // Decided again: it is still the same that is to leave.
+    yield* TestClock.adjust("1 minute")
+    assert.deepEqual(done(), [])
+    engine.holders.clear()
     batch(0)
     assert.deepEqual(done(), ["remove b"])
     // The last one stays.
@@ -81,50 +97,58 @@ it("an executor is removed while no job runs: at the decision, or when a batch i
     assert.deepEqual(done(), [])
   }))
 
-it("a removal for which no moment came is forgotten at the next decision", () =>
+it("who is to leave stays if the next decision is another, if a receiver starts there, or if too few are left", () =>
   Effect.gen(function* () {
-    const { batch, done, engine } = yield* managed(["a", "b"])
+    const { batch, done, engine, there } = yield* managed(["a", "b", "c"])
     engine.jobs = 1
     batch(0)
     yield* TestClock.adjust("1 minute")
     batch(1000)
     yield* TestClock.adjust("1 minute")
-    assert.deepEqual(done(), ["request 3", "ExecutorsRequested"])
+    assert.deepEqual(done(), ["c leaves", "nobody leaves", "request 4", "ExecutorsRequested"])
     engine.jobs = 0
-    batch(500)
-    assert.deepEqual(done(), [])
+    batch(0)
+    yield* TestClock.adjust("1 minute")
+    engine.inUse.add("c")
+    batch(0)
+    batch(0)
+    assert.deepEqual(done(), ["c leaves", "nobody leaves"])
+    engine.inUse.clear()
+    yield* TestClock.adjust("1 minute")
+    there.delete("a")
+    there.delete("b")
+    batch(0)
+    assert.deepEqual(done(), ["c leaves", "nobody leaves"])
   }))
 
-it("nobody is removed who runs a receiver or a task, or has the only copy of a block; of the others, who has the fewest states", () =>
+it("nobody leaves who runs a receiver, or has the only copy of a block; of the others, who has the fewest states", () =>
   Effect.gen(function* () {
     const { batch, done, engine, there } = yield* managed(["a", "b", "c", "d", "e"])
     engine.states = new Map([["a", 2], ["b", 1], ["c", 2]])
     engine.inUse.add("d")
     engine.onlyHolders.add("e")
-    engine.tasks.set("b", 1)
     const next = Effect.gen(function* () {
       batch(0)
       yield* TestClock.adjust("1 minute")
+      batch(0)
       return done()
     })
-    assert.deepEqual(yield* next, ["remove c"])
-    engine.tasks.clear()
-    assert.deepEqual(yield* next, ["remove b"])
-    assert.deepEqual(yield* next, ["remove a"])
+    assert.deepEqual(yield* next, ["b leaves", "remove b"])
+    assert.deepEqual(yield* next, ["c leaves", "remove c"])
+    assert.deepEqual(yield* next, ["a leaves", "remove a"])
     assert.deepEqual(yield* next, [])
     engine.onlyHolders.clear()
-    assert.deepEqual(yield* next, ["remove e"])
+    assert.deepEqual(yield* next, ["e leaves", "remove e"])
     assert.deepEqual([...there], ["d"])
   }))
 
 it("after the stop the number of executors does not change", () =>
   Effect.gen(function* () {
-    const { batch, done, engine, manager } = yield* managed(["a", "b"])
-    engine.jobs = 1
+    const { batch, done, manager } = yield* managed(["a", "b"])
     batch(0)
     yield* TestClock.adjust("1 minute")
     yield* manager.stop
-    engine.jobs = 0
+    assert.deepEqual(done(), ["b leaves"])
     batch(0)
     batch(5000)
     yield* TestClock.adjust("5 minutes")

@@ -84,8 +84,10 @@ class Group {
     Effect.runSync(member.blocks.remove([block]))
   }
 
-  private tellPeers(): void {
-    for (const { replicator } of this.members.values()) replicator.peers([...this.members.keys()])
+  /** One of them, if any, is to leave. */
+  tellPeers(leaving?: string): void {
+    const staying = [...this.members.keys()].filter((name) => name !== leaving)
+    for (const { replicator } of this.members.values()) replicator.peers(staying)
   }
 
   lose(name: string): void {
@@ -167,6 +169,25 @@ it("after a loss the holder that is left finds another, at once or when one join
     group.lose("e2")
     assert.deepEqual(yield* group.read("e3", "a"), ["a"])
     assert.deepEqual(group.given.slice(2), ["e2 e3 a", "e2 e3 b"])
+  }))
+
+it("what one holds who is to leave is copied to another before, and new blocks go elsewhere", () =>
+  Effect.gen(function* () {
+    const group = new Group(["e1", "e2", "e3"])
+    yield* group.store("e1", "a")
+    assert.deepEqual(group.holders("a"), ["e1", "e2"])
+    group.tellPeers("e2")
+    assert.deepEqual(group.holders("a"), ["e1", "e2", "e3"])
+    assert.deepEqual([...group.known.get("a")!], ["e1", "e2", "e3"])
+    for (const block of ["b", "c"]) yield* group.store("e1", block)
+    assert.deepEqual(["b", "c"].map((block) => group.holders(block)), [["e1", "e3"], ["e1", "e3"]])
+    const given = group.given.length
+    group.lose("e2")
+    assert.equal(group.given.length, given)
+    // It changed its mind: what it holds it holds, and nobody copies it again.
+    group.tellPeers("e3")
+    group.tellPeers()
+    assert.equal(group.given.length, given)
   }))
 
 it("what the driver never came to know, or refused, is forgotten by who was given a copy", () =>

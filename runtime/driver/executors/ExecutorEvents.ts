@@ -2,7 +2,7 @@
  * ExecutorEvents: what comes from the placement, to whom it concerns, and when all executors are there.
  *
  * Tasks go to the TaskScheduler, receivers to the ReceiverTracker, joining and losing to both, to BlockLocations and to
- * listeners; then all executors are told which are ready. An executor counts once it has said ExecutorReady. One whose graph or
+ * listeners; then all executors are told which are ready and stay. An executor counts once it has said ExecutorReady. One whose graph or
  * code differs ends the context with the difference.
  */
 import { Cause, Deferred, Effect, Exit, Option, Schema } from "effect"
@@ -42,13 +42,19 @@ export const make = () => {
     request: () => {},
     remove: () => {}
   }
-  const ready = new Set<ExecutorId>()
+  const known: Known = { ready: new Set(), leaving: undefined }
+  const { ready } = known
   let executors = notStarted
   const send = (executor: ExecutorId, message: ToExecutor): void => executors.send(executor, message)
   return {
     send,
     /** In the order in which they became it. */
     ready: (): ReadonlyArray<ExecutorId> => [...ready],
+    /** This one is to leave, or none: it is given no copies of blocks, and what copies it holds are made elsewhere too. */
+    leave: (executor: ExecutorId | undefined): void => {
+      known.leaving = executor
+      tellPeers(known, send)
+    },
     /** See `Executors`. */
     request: (total: number): void => executors.request(total),
     remove: (executor: ExecutorId): void => executors.remove(executor),
@@ -62,7 +68,7 @@ export const make = () => {
         concerned.fail(cause)
       }
       const done = () => void Deferred.doneUnsafe(allReady, Exit.void)
-      const distribute = distributor({ ...concerned, fail }, ready, send, done)
+      const distribute = distributor({ ...concerned, fail }, known, send, done)
       // The placement's own fiber must not die of what we make of its events: that is the context's end.
       const receive = (event: PlacementEvent) => {
         try {
@@ -78,23 +84,33 @@ export const make = () => {
   }
 }
 
+interface Known {
+  readonly ready: Set<ExecutorId>
+  leaving: ExecutorId | undefined
+}
+
+/** Who may be given copies of blocks. Who is to leave and would leave one alone goes on to hold the second copies. */
+const tellPeers = ({ leaving, ready }: Known, send: Executors["send"]) => {
+  const staying = [...ready].filter((executor) => executor !== leaving)
+  const executors = staying.length < 2 ? [...ready] : staying
+  for (const executor of ready) send(executor, { kind: "Peers", executors })
+}
+
 const distributor = (
   { placement, tasks, receivers, locations, post, fail }: Concerned,
-  ready: Set<ExecutorId>,
+  known: Known,
   send: Executors["send"],
   allReady: () => void
 ) => {
+  const { ready } = known
   const hosts = new Map<ExecutorId, string>()
-  const tellPeers = () => {
-    for (const executor of ready) send(executor, { kind: "Peers", executors: [...ready] })
-  }
   const becomesReady = (executor: ExecutorId) => {
     if (ready.has(executor)) return
     ready.add(executor)
     const host = hosts.get(executor) ?? "localhost"
     locations.executorJoined(executor)
     // Before its receivers start: they need to know whom copies go to.
-    tellPeers()
+    tellPeers(known, send)
     receivers.executorJoined({ executor, host })
     post({ kind: "ExecutorAdded", executor, host })
     if (ready.size >= placement.size) allReady()
@@ -104,7 +120,8 @@ const distributor = (
     if (event.kind === "ExecutorLost") locations.executorLost(event.executor)
     tasks.executorEvent(event)
     if (event.kind === "ExecutorLost") {
-      if (ready.delete(event.executor)) tellPeers()
+      if (known.leaving === event.executor) known.leaving = undefined
+      if (ready.delete(event.executor)) tellPeers(known, send)
       hosts.delete(event.executor)
       receivers.executorLost(event.executor, event.reason)
       return post({ kind: "ExecutorRemoved", executor: event.executor, reason: event.reason })

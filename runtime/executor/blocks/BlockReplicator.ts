@@ -7,7 +7,7 @@
  * | --- | --- |
  * | `copy` | gives a block that is stored here to a peer; if that one is lost or refuses, to the next |
  * | `accept` | stores a peer's block; that peer is its partner |
- * | `peers`: the driver says which executors are ready | gives the blocks that have no partner to one, each once |
+ * | `peers`: the driver says which executors are ready, and stay | gives the blocks that have no partner among them to one, each once |
  * | `lost`: a partner is gone | tells the driver BlocksHeld of what it had given; its blocks have no partner, and get another |
  * | a block got another partner | tells the driver BlocksHeld of that one |
  * | `discard`: the driver refused a block | tells the driver BlocksHeld of the partner, which is told to forget it |
@@ -149,9 +149,12 @@ export const make = (options: BlockReplicatorOptions): BlockReplicator => {
     one.partner = partner
   })
 
+  /** One that lives and is to leave is none. */
+  const hasPartner = ({ partner }: Known) => partner !== undefined && others.includes(partner)
+
   const mendAll = Effect.gen(function* () {
     while (true) {
-      const alone = Array.from(known.values()).filter(({ partner, tried }) => partner === undefined && !tried)
+      const alone = Array.from(known.values()).filter((one) => !one.tried && !hasPartner(one))
       if (alone.length === 0 || others.every((other) => gone.has(other))) break
       yield* Effect.forEach(alone, (one) => known.has(one.block) ? mendOne(one) : Effect.void, {
         concurrency,
