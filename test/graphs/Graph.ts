@@ -43,18 +43,34 @@ const input: fc.Arbitrary<Input> = fc.record({
   numPartitions: fc.integer({ min: 1, max: 4 }),
   batches: fc.array(batch, { minLength: 2, maxLength: batchesMax, size: "max" })
 })
-const step: fc.Arbitrary<Step> = fc.record({
-  operator: fc.constantFrom(...operators.map(({ name }) => name)),
-  back: fc.nat(2),
-  other: fc.nat(11),
-  n: fc.nat(59),
-  m: fc.nat(59)
-})
+const stepOf = (choice: ReadonlyArray<Operator>): fc.Arbitrary<Step> =>
+  fc.record({
+    operator: fc.constantFrom(...choice.map(({ name }) => name)),
+    back: fc.nat(2),
+    other: fc.nat(11),
+    n: fc.nat(59),
+    m: fc.nat(59)
+  })
+
+const shown = (graph: Graph): Graph =>
+  Object.assign({ ...graph }, { [fc.toStringMethod]: () => `\n${textOf(graph)}\n` })
 
 export const graphs: fc.Arbitrary<Graph> = fc.record({
   inputs: fc.array(input, { minLength: 1, maxLength: 3 }),
-  steps: fc.array(step, { minLength: 1, maxLength: 12, size: "max" })
-}).map((graph) => Object.assign({ ...graph }, { [fc.toStringMethod]: () => `\n${textOf(graph)}\n` }))
+  steps: fc.array(stepOf(operators), { minLength: 1, maxLength: 12, size: "max" })
+}).map(shown)
+
+/** One state, or one long window with a slide of several batches, over batches that all bring something; and an output of every batch. */
+export const lookingBackGraphs: fc.Arbitrary<Graph> = fc.record({
+  inputs: fc.record({
+    numPartitions: fc.integer({ min: 1, max: 4 }),
+    batches: fc.array(fc.array(record, { minLength: 1, maxLength: 4 }), { minLength: 8, maxLength: batchesMax })
+  }).map((input) => [input]),
+  steps: stepOf(lookingBack).map((step) => [
+    { ...step, n: step.n - step.n % 5 + 3 + step.n % 2, m: step.m | 2 },
+    { operator: "map", back: 1, other: 0, n: 0, m: 0 }
+  ])
+}).map(shown)
 
 export interface Built {
   readonly nodes: ReadonlyArray<Node>

@@ -5,7 +5,7 @@
 import * as assert from "node:assert/strict"
 import { test } from "node:test"
 import * as fc from "fast-check"
-import { type Graph, graphs } from "./Graph.ts"
+import { type Graph, graphs, lookingBackGraphs } from "./Graph.ts"
 import { deliver, done, runsOf, same, sameAsModel, secondsOf, timeIn, wanted } from "./run.ts"
 
 const runs = runsOf(40)
@@ -40,7 +40,7 @@ for (const missedTicks of policies) {
     let late = 0
     await fc.assert(
       fc.asyncProperty(
-        graphs,
+        fc.oneof(graphs, lookingBackGraphs),
         fc.array(fc.nat(3400), { minLength: 1, maxLength: 5 }),
         kills,
         fc.boolean(),

@@ -26,7 +26,7 @@ export type Delivered = ReadonlyMap<string, Partitions>
 
 export const settings = { defaultParallelism: 3 }
 
-/** Every batch of every output goes into `delivered`; `hold`: how long the first output takes at a batch, in milliseconds. */
+/** Every batch of every output goes into `delivered`; `hold`: how long the last output takes at a batch, in milliseconds. */
 export const appOf = (
   graph: Graph,
   delivered: Map<string, Partitions>,
@@ -35,11 +35,11 @@ export const appOf = (
   StreamingApp.make({
     name: "graph",
     batchDuration: batchMillis,
-    outputs: build(graph).outputs.map(({ stream }, index) =>
+    outputs: build(graph).outputs.map(({ stream }, index, { length }) =>
       stream.pipe(DStream.foreachBatch((batch) =>
         Effect.tap(batch.partitions, (partitions) => {
           delivered.set(nameOf(index, batch.time), partitions)
-          return index === 0 ? Effect.sleep(hold(batch.time)) : Effect.void
+          return index === length - 1 ? Effect.sleep(hold(batch.time)) : Effect.void
         })
       ))
     )
