@@ -14,6 +14,8 @@ import { Schema } from "effect"
  * | LineTooLong | a line is longer than `maxLineBytes` |
  * | PartialRecord | its length is no multiple of the records' length |
  * | TooLarge | it is longer than `maxFileBytes` |
+ * | Damaged | it cannot be decompressed |
+ * | UnknownCompression | it is compressed in a way that is not read |
  * | FormatFailed | the function that makes its records threw |
  * | FilterFailed | the function that chooses files threw |
  */
@@ -25,6 +27,8 @@ export const Reason = Schema.Literals([
   "LineTooLong",
   "PartialRecord",
   "TooLarge",
+  "Damaged",
+  "UnknownCompression",
   "FormatFailed",
   "FilterFailed"
 ])

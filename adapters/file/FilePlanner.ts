@@ -2,8 +2,8 @@
  * FilePlanner: asks the world at each batch what is in the directory, has FileSelection choose, cuts files into parts.
  *
  * A directory that is not there or cannot be listed makes empty batches until it is back: what it holds then is taken as far as
- * it is still within the remembered time. This, and every file that will never be read, is told in the log; a filter that throws
- * fails the batch. Nothing is taken by a batch whose planning fails.
+ * it is still within the remembered time. This, every file that is not read, and a look that takes longer than a batch, is told in
+ * the log; a filter that throws fails the batch. Nothing is taken by a batch whose planning fails.
  */
 import * as nodePath from "node:path"
 import { Clock, Effect } from "effect"
@@ -38,6 +38,7 @@ export const make = Effect.fnUntraced(function* (
   const startMillis = yield* Clock.currentTimeMillis
   const selection = new FileSelection({ ...options, startMillis })
   const tellListing = makeListingTeller(options.directory)
+  const tellSlowness = makeSlownessTeller(options.directory)
 
   const look = (path: string): Effect.Effect<FileStatus | undefined> =>
     Effect.catch(
@@ -46,10 +47,12 @@ export const make = Effect.fnUntraced(function* (
     )
 
   const plan = Effect.fnUntraced(function* (batch: PlannedBatch) {
+    const since = yield* Clock.currentTimeMillis
     const listing = yield* world.list(options.directory)
     yield* tellListing(listing)
     const paths = yield* filtered(listing.paths, options.filter)
-    const files = yield* Effect.forEach(selection.unknown(paths), look, { concurrency: looksAtOnce })
+    const files = yield* Effect.forEach(paths, look, { concurrency: looksAtOnce })
+    yield* tellSlowness(paths.length, (yield* Clock.currentTimeMillis) - since, batch.batchMillis)
     const selected = selection.take(
       batch,
       paths,
@@ -63,7 +66,8 @@ export const make = Effect.fnUntraced(function* (
     )
     yield* tell(
       selected.again,
-      "will not be read: files of the same names were read before; give each file a name of its own"
+      "were written after files of the same names were read before, and are not read while that is remembered: " +
+        "give each file a name of its own"
     )
     yield* tell(
       selected.taken.filter(({ length }) => length === 0),
@@ -120,5 +124,22 @@ const makeListingTeller = (directory: string) => {
       return now === ""
         ? Effect.logInfo(`${nodePath.resolve(directory)} is there again`)
         : Effect.logWarning(`${now}; batches take nothing from there until it is put right`)
+    })
+}
+
+/** Says it once, and again after a look that was fast enough. */
+const makeSlownessTeller = (directory: string) => {
+  let told = false
+  return (files: number, millis: Millis, batchMillis: Millis): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const tells = millis > batchMillis && !told
+      told = millis > batchMillis
+      if (!tells) return Effect.void
+      return Effect.logWarning(
+        `To look at the ${files} files of ${
+          nodePath.resolve(directory)
+        } took ${millis} ms, longer than a batch: move files ` +
+          "away when they have been read, or raise the batch duration"
+      )
     })
 }

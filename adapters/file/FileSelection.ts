@@ -7,16 +7,20 @@
  *   time, which is the least whole number of batches that covers `minRemember`;
  * - no remembered batch took under the same path. So each file is read once, as long as names are not used again.
  *
- * | a path that is listed | is |
+ * Every file is decided on anew at each batch, by its time of modification as it is then:
+ *
+ * | a file that is listed | is |
  * | --- | --- |
  * | modified after t | left to a later batch |
  * | within the bounds, not remembered | taken |
- * | within the bounds, remembered with another time of modification | again: told, not taken |
+ * | within the bounds, remembered with another time of modification | again: told, not taken, as long as it is remembered |
  * | at or before the limit, there at the first look and not newer than the start | existing: left out in silence |
  * | at or before the limit, otherwise | late: told, not taken |
  *
- * A path that has been decided on is not looked at again while it is listed. One owner, the planner; a batch that is asked for
- * again gets the same answer while it is remembered. Source: Spark Streaming's `FileInputDStream`.
+ * So a file that was too old is taken when it is touched, and a name that is used again when its batch is forgotten, if it is
+ * still within the bounds then. What is told of a name is told once for each time of modification, while it is listed. One owner,
+ * the planner; a batch that is asked for again gets the same answer while it is remembered. Source: Spark Streaming's
+ * `FileInputDStream`.
  */
 import type { Millis, Time } from "../../core/time/Time.ts"
 import type { FileStatus } from "./FileWorld.ts"
@@ -55,7 +59,7 @@ export interface Selected {
   readonly taken: ReadonlyArray<FileStatus>
   /** They became visible after they could be taken. */
   readonly late: ReadonlyArray<FileStatus>
-  /** Another file of the same name was taken. */
+  /** A remembered batch took the same name, with another time of modification. */
   readonly again: ReadonlyArray<FileStatus>
 }
 
@@ -70,22 +74,17 @@ export class FileSelection {
   private readonly batches = new Map<Time, ReadonlyArray<FileStatus>>()
   /** Times of modification of the files of the remembered batches. */
   private readonly remembered = new Map<string, number>()
-  /** Paths that have been decided on, and were still listed the last time. */
-  private known: ReadonlySet<string> = new Set()
+  /** The times of modification for which the paths that are listed were taken, told of, or left out. */
+  private decided = new Map<string, number>()
   private isFirstLook = true
 
   constructor(options: Options) {
     this.options = options
   }
 
-  /** Those of the paths that have to be looked at. */
-  unknown(paths: ReadonlyArray<string>): ReadonlyArray<string> {
-    return paths.filter((path) => !this.known.has(path))
-  }
-
   /**
-   * Decides on `files`, what is known of the unknown ones among `paths`. `complete`: the listing has no gaps, so that what it
-   * does not hold is not there.
+   * Decides on `files`, what is known of `paths`. `complete`: the listing has no gaps, so that what it does not hold is not
+   * there.
    */
   take(
     batch: { readonly time: Time; readonly batchMillis: Millis },
@@ -96,18 +95,37 @@ export class FileSelection {
     const before = this.batches.get(batch.time)
     if (before !== undefined) return { taken: before, late: [], again: [] }
     const bounds = this.bounds(batch)
+    const limit = limitOf(bounds)
     this.forget(bounds.time - bounds.rememberMillis)
     const taken = [...select(bounds, files, (path) => this.remembered.has(path))].sort(inOrder)
-    const late = files.filter((file) => this.isLate(file, limitOf(bounds)))
-    const again = files.filter(({ modified, path }) => modified > limitOf(bounds) && this.isAnother(path, modified))
-    const listed = complete ? new Set(paths) : undefined
-    const known = new Set([...this.known].filter((path) => listed?.has(path) ?? true))
-    for (const { modified, path } of files) if (modified <= bounds.time) known.add(path)
-    this.known = known
+    const late: Array<FileStatus> = []
+    const again: Array<FileStatus> = []
+    const decided = complete ? this.listed(paths) : this.decided
+    for (const file of files) {
+      const { modified, path } = file
+      if (modified > bounds.time || decided.get(path) === modified) continue
+      decided.set(path, modified)
+      const before = this.remembered.get(path)
+      if (before === modified) continue
+      if (modified <= limit) {
+        if (this.isLate(file)) late.push(file)
+      } else if (before !== undefined) again.push(file)
+    }
+    this.decided = decided
     if (complete) this.isFirstLook = false
     this.batches.set(bounds.time, taken)
     for (const { modified, path } of taken) this.remembered.set(path, modified)
     return { taken, late, again }
+  }
+
+  /** What was decided of these paths. */
+  private listed(paths: ReadonlyArray<string>): Map<string, number> {
+    const decided = new Map<string, number>()
+    for (const path of paths) {
+      const modified = this.decided.get(path)
+      if (modified !== undefined) decided.set(path, modified)
+    }
+    return decided
   }
 
   private bounds({ batchMillis, time }: { readonly time: Time; readonly batchMillis: Millis }): Bounds {
@@ -116,15 +134,10 @@ export class FileSelection {
     return { time, startMillis, newFilesOnly, rememberMillis }
   }
 
-  private isLate({ modified, path }: FileStatus, limit: Time): boolean {
-    if (modified > limit || this.remembered.has(path)) return false
+  /** It was not there before the start. */
+  private isLate({ modified }: FileStatus): boolean {
     const { newFilesOnly, startMillis } = this.options
     return !this.isFirstLook || !newFilesOnly || modified > startMillis
-  }
-
-  private isAnother(path: string, modified: number): boolean {
-    const before = this.remembered.get(path)
-    return before !== undefined && before !== modified
   }
 
   /** Forgets the batches before `time`. */

@@ -12,7 +12,8 @@ import { Effect } from "effect"
 import * as DStream from "../../core/dstream/DStream.ts"
 import type { ChunkReader, InputReader } from "../../core/dstream/InputDStream.ts"
 import { millisOf } from "../../core/time/Time.ts"
-import { type BinaryFormat, readRecords, recordsIn } from "./binaryFormat.ts"
+import { type BinaryFormat, readRecords, readRecordsOf, recordsIn } from "./binaryFormat.ts"
+import { contentsOf, isCompressed } from "./decompression.ts"
 import { type FileError, isGone } from "./FileError.ts"
 import { type FilePart, partsOf } from "./FilePart.ts"
 import * as FilePlanner from "./FilePlanner.ts"
@@ -21,7 +22,7 @@ import { type FileStatus, FileWorld } from "./FileWorld.ts"
 import { defaults, type FileOptions, validate } from "./options.ts"
 import { type FileDecoder, type FileInfo, readDecoded, readWhole } from "./ownFormat.ts"
 import * as PartReader from "./PartReader.ts"
-import { readLines } from "./textFormat.ts"
+import { readLines, readLinesOf, type TextFormat } from "./textFormat.ts"
 
 export { FileError } from "./FileError.ts"
 export { type FileOperations, type FileStatus, FileWorld, type Listing, type RangeRead } from "./FileWorld.ts"
@@ -31,7 +32,7 @@ export type { FileDecoder, FileInfo } from "./ownFormat.ts"
 export { type ObjectFormat, type ObjectOptions, saveAsObjectFiles, saveAsTextFiles, SaveError } from "../save/mod.ts"
 
 export interface SplitOptions {
-  /** A larger file is read as several partitions. 32 MiB */
+  /** A larger file is read as several partitions, unless it is compressed. 32 MiB */
   readonly maxPartitionBytes?: number | undefined
 }
 
@@ -42,13 +43,20 @@ export interface TextOptions extends FileOptions, SplitOptions {
   readonly onInvalid?: "replace" | "fail" | undefined
 }
 
-/** Lines of UTF-8, ended by "\n" or "\r\n"; the last one needs no end. Throws `InvalidFileStream`. */
+/**
+ * Lines of UTF-8, ended by "\n" or "\r\n"; the last one needs no end. Files whose names end with `.gz` are decompressed, other
+ * compressed ones fail the batch. Throws `InvalidFileStream`.
+ */
 export const textStream = (options: TextOptions): DStream.DStream<string, FileError> => {
   const { maxLineBytes = defaults.maxLineBytes, onInvalid = "replace" } = options
+  const format: TextFormat = { maxLineBytes, onInvalid }
   return make("textFiles", options, [], {
-    parts: (file) => partsOf(file, options.maxPartitionBytes ?? defaults.maxPartitionBytes),
+    parts: (file) => partsOf(file, partitionBytes(file, options)),
     records: () => undefined,
-    read: (reader) => readLines(reader, { maxLineBytes, onInvalid })
+    read: (reader) => {
+      const contents = contentsOf(reader)
+      return contents === undefined ? readLines(reader, format) : readLinesOf(contents, reader.part.path, format)
+    }
   })
 }
 
@@ -59,16 +67,24 @@ export interface BinaryOptions extends FileOptions, SplitOptions {
   readonly onPartialRecord?: "fail" | "drop" | undefined
 }
 
-/** Records of a fixed length. Throws `InvalidFileStream`. */
+/** Records of a fixed length. Compressed files as in `textStream`. Throws `InvalidFileStream`. */
 export const binaryRecordsStream = (options: BinaryOptions): DStream.DStream<Uint8Array, FileError> => {
   const { onPartialRecord = "fail", recordLength } = options
   const format: BinaryFormat = { onPartialRecord, recordLength }
   return make("binaryRecords", options, ["recordLength"], {
-    parts: (file) => partsOf(file, options.maxPartitionBytes ?? defaults.maxPartitionBytes, recordLength),
-    records: (part) => recordsIn(part, format),
-    read: (reader) => readRecords(reader, format)
+    parts: (file) => partsOf(file, partitionBytes(file, options), recordLength),
+    records: (part) => isCompressed(part.path) ? undefined : recordsIn(part, format),
+    read: (reader) => {
+      const contents = contentsOf(reader)
+      return contents === undefined ? readRecords(reader, format) : readRecordsOf(contents, reader.part.path, format)
+    }
   })
 }
+
+const partitionBytes = (
+  { path }: FileStatus,
+  { maxPartitionBytes = defaults.maxPartitionBytes }: SplitOptions
+): number => isCompressed(path) ? Infinity : maxPartitionBytes
 
 /** How records are made of a file: of all its bytes at once, or of one piece after the other. */
 export type FormatOptions<A> =
@@ -83,7 +99,7 @@ export type FormatOptions<A> =
     readonly decoder: (file: FileInfo) => FileDecoder<A>
   })
 
-/** Records of a format of your own, one partition per file. Throws `InvalidFileStream`. */
+/** Records of a format of your own, one partition per file, of its bytes as they are. Throws `InvalidFileStream`. */
 export const stream = <A>(options: FormatOptions<A>): DStream.DStream<A, FileError> =>
   make("files", options, ["read" in options ? "read" : "decoder"], {
     parts: (file) => partsOf(file, Infinity),

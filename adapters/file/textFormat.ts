@@ -9,6 +9,7 @@
 import { Buffer, isAscii, isUtf8 } from "node:buffer"
 import { Effect } from "effect"
 import type { ChunkReader } from "../../core/dstream/InputDStream.ts"
+import type { ByteStream } from "./decompression.ts"
 import { FileError } from "./FileError.ts"
 import type { PartReader } from "./PartReader.ts"
 
@@ -38,59 +39,122 @@ export const boundary = Effect.fnUntraced(function* ({ fill, part: { length } }:
   return length
 })
 
+/** Whole lines; the last of a file or part need not be ended. */
+interface Window {
+  readonly bytes: Buffer
+  /** Where they begin in `bytes`, and where they end. */
+  readonly from: number
+  readonly until: number
+  /** Of `bytes` in the file. */
+  readonly position: number
+}
+
+/** Undefined is the end. */
+type Windows = Effect.Effect<Window | undefined, FileError>
+
 /** Lines in the order of the file. */
-export const readLines = (reader: PartReader, format: TextFormat): ChunkReader<string, FileError> => {
-  const { path } = reader.part
-  const decode = makeDecoder(path, format)
-  const longestPiece = Math.min(pieceBytes, format.maxLineBytes)
-  let window = Buffer.alloc(0)
-  /** What is left of the window to decode. */
-  let at = 0
-  let until = 0
+export const readLines = (reader: PartReader, format: TextFormat): ChunkReader<string, FileError> =>
+  linesIn(windowsOfPart(reader, format), reader.part.path, format)
+
+/** The lines of a file that is decompressed. */
+export const readLinesOf = (contents: ByteStream, path: string, format: TextFormat): ChunkReader<string, FileError> =>
+  linesIn(windowsOfStream(contents, path, format), path, format)
+
+const windowsOfPart = (reader: PartReader, format: TextFormat): Windows => {
+  let buffer = Buffer.alloc(0)
   /** What is left of the part to read; undefined: its boundaries are not known. */
   let position: number | undefined
   let end = 0
 
   const open = Effect.fnUntraced(function* () {
-    position = yield* boundary(reader, reader.part.from)
     end = yield* boundary(reader, reader.part.to)
-    window = Buffer.allocUnsafeSlow(Math.min(windowBytes, Math.max(0, end - position)))
+    const start = yield* boundary(reader, reader.part.from)
+    buffer = Buffer.allocUnsafeSlow(Math.min(windowBytes, Math.max(0, end - start)))
+    return start
   })
 
   /** The next window, up to the last line end in it. */
-  const load = Effect.fnUntraced(function* () {
-    if (position === undefined) yield* open()
-    while (position! < end) {
-      const bytes = Math.min(window.byteLength, end - position!)
-      yield* reader.fill(position!, window.subarray(0, bytes))
-      until = position! + bytes === end ? bytes : window.subarray(0, bytes).lastIndexOf(newline) + 1
-      at = position === 0 ? byteOrderMarkOf(window.subarray(0, bytes)) : 0
-      position! += until
-      if (until > 0) return
-      if (bytes > format.maxLineBytes) return yield* tooLong(path, position!, format)
-      window = Buffer.allocUnsafeSlow(Math.min(2 * bytes, format.maxLineBytes + 1))
+  const next = Effect.fnUntraced(function* () {
+    position ??= yield* open()
+    while (position < end) {
+      const bytes = buffer.subarray(0, Math.min(buffer.byteLength, end - position))
+      yield* reader.fill(position, bytes)
+      const until = position + bytes.byteLength === end ? bytes.byteLength : bytes.lastIndexOf(newline) + 1
+      const window = windowOf(bytes, until, position)
+      position += until
+      if (until > 0) return window
+      if (bytes.byteLength > format.maxLineBytes) return yield* tooLong(reader.part.path, position, format)
+      buffer = Buffer.allocUnsafeSlow(Math.min(2 * bytes.byteLength, format.maxLineBytes + 1))
     }
+    return undefined
   })
+  return Effect.suspend(next)
+}
 
-  /** A piece of whole lines: those that fit, or one. */
-  const cut = (): Effect.Effect<ReadonlyArray<string>, FileError> => {
-    let next = until
-    if (until - at > longestPiece) {
-      next = window.lastIndexOf(newline, at + longestPiece) + 1
-      if (next <= at) next = lineEnd(window, at, until)
-    }
-    // Only a piece of one line can be as long.
-    if (lineBytes(window, at, next) > format.maxLineBytes) return tooLong(path, position! - until + at, format)
-    const piece = window.subarray(at, next)
-    at = next
-    return decode(piece)
+const windowsOfStream = (contents: ByteStream, path: string, format: TextFormat): Windows => {
+  /** A line whose end has not come. */
+  let line: Array<Uint8Array> = []
+  let lineBytes = 0
+  let position = 0
+  const windowUntil = (bytes: Buffer, until: number): Window => {
+    const window = Buffer.concat([...line, bytes.subarray(0, until)])
+    line = [bytes.subarray(until)]
+    lineBytes = bytes.byteLength - until
+    position += window.byteLength
+    return windowOf(window, window.byteLength, position - window.byteLength)
   }
-
-  const next: ChunkReader<string, FileError>["next"] = Effect.suspend(() => {
-    if (at < until) return cut()
-    return Effect.flatMap(load(), () => at < until ? cut() : Effect.undefined)
+  const next = Effect.fnUntraced(function* () {
+    while (true) {
+      const more = yield* contents.next
+      if (more === undefined) return lineBytes === 0 ? undefined : windowUntil(Buffer.alloc(0), 0)
+      const bytes = Buffer.from(more.buffer, more.byteOffset, more.byteLength)
+      const until = bytes.lastIndexOf(newline) + 1
+      if (until > 0) return windowUntil(bytes, until)
+      line.push(bytes)
+      lineBytes += bytes.byteLength
+      if (lineBytes > format.maxLineBytes) return yield* tooLong(path, position, format)
+    }
   })
-  return { next }
+  return Effect.suspend(next)
+}
+
+const windowOf = (bytes: Buffer, until: number, position: number): Window => ({
+  bytes,
+  from: position === 0 ? byteOrderMarkOf(bytes) : 0,
+  until,
+  position
+})
+
+const linesIn = (windows: Windows, path: string, format: TextFormat): ChunkReader<string, FileError> => {
+  const decode = makeDecoder(path, format)
+  const longestPiece = Math.min(pieceBytes, format.maxLineBytes)
+
+  /** A piece of whole lines from `at`: those that fit, or one. */
+  const pieceEnd = ({ bytes, until }: Window, at: number): number => {
+    if (until - at <= longestPiece) return until
+    const fitting = bytes.lastIndexOf(newline, at + longestPiece) + 1
+    return fitting > at ? fitting : lineEnd(bytes, at, until)
+  }
+  let window: Window | undefined
+  /** What is left of the window begins there. */
+  let at = 0
+
+  const next = Effect.fnUntraced(function* () {
+    if (window === undefined || at >= window.until) {
+      window = yield* windows
+      at = window?.from ?? 0
+    }
+    if (window === undefined || at >= window.until) return undefined
+    const end = pieceEnd(window, at)
+    // Only a piece of one line can be as long.
+    if (lineBytes(window.bytes, at, end) > format.maxLineBytes) {
+      return yield* tooLong(path, window.position + at, format)
+    }
+    const piece = window.bytes.subarray(at, end)
+    at = end
+    return yield* decode(piece)
+  })
+  return { next: Effect.suspend(next) }
 }
 
 const lineEnd = (window: Buffer, at: number, until: number): number => {

@@ -38,31 +38,33 @@ const minRememberMillis = 5000
 const selectionOf = (newFilesOnly = true) => new FileSelection({ startMillis: 10_000, newFilesOnly, minRememberMillis })
 const at = (time: number) => ({ time, batchMillis })
 
-it("a path that has been decided on is not looked at again while it is listed, one that is still to come is", () =>
+it("every listed file is decided on anew at each batch: what was too old or still to come is taken when its time is right", () =>
   Effect.sync(() => {
     const selection = selectionOf()
     const paths = ["old", "new", "future"]
-    assert.deepEqual(selection.unknown(paths), paths)
-    const selected = selection.take(
-      at(11_000),
-      paths,
-      [file("old", 9000), file("new", 10_500), file("future", 11_001)],
-      true
-    )
-    assert.deepEqual(pathsOf(selected.taken), ["new"])
-    assert.deepEqual(selected.late, [])
-    assert.deepEqual(selection.unknown(paths), ["future"])
-    assert.deepEqual(pathsOf(selection.take(at(12_000), paths, [file("future", 11_001)], true).taken), ["future"])
-    selection.take(at(13_000), ["old"], [], true)
-    assert.deepEqual(selection.unknown(paths), ["new", "future"])
+    const files = [file("old", 9000), file("new", 10_500), file("future", 11_001)]
+    const selected = selection.take(at(11_000), paths, files, true)
+    assert.deepEqual([pathsOf(selected.taken), selected.late], [["new"], []])
+    assert.deepEqual(pathsOf(selection.take(at(12_000), paths, files, true).taken), ["future"])
+    const touched = [file("old", 12_500), ...files.slice(1)]
+    assert.deepEqual(pathsOf(selection.take(at(13_000), paths, touched, true).taken), ["old"])
+    assert.deepEqual(selection.take(at(14_000), paths, touched, true), { taken: [], late: [], again: [] })
   }))
 
-it("a listing with gaps forgets nobody", () =>
+it("what is not taken is told once for each time of modification, also when a listing has gaps", () =>
   Effect.sync(() => {
     const selection = selectionOf()
-    selection.take(at(11_000), ["a"], [file("a", 10_500)], true)
-    selection.take(at(12_000), [], [], false)
-    assert.deepEqual(selection.unknown(["a"]), [])
+    const told = (time: number, modified: number, complete = true) => {
+      const { again, late } = selection.take(at(time), ["a"], [file("a", modified)], complete)
+      return [pathsOf(late), pathsOf(again)]
+    }
+    assert.deepEqual(told(11_000, 10_500), [[], []])
+    assert.deepEqual(told(12_000, 11_500), [[], ["a"]])
+    assert.deepEqual(told(13_000, 11_500), [[], []])
+    selection.take(at(14_000), [], [], false)
+    assert.deepEqual(told(15_000, 11_500), [[], []])
+    assert.deepEqual(told(16_000, 9000), [["a"], []])
+    for (let time = 17_000; time <= 20_000; time += 1000) assert.deepEqual(told(time, 9000), [[], []])
   }))
 
 it("a name that comes again within the remembered time is told and not taken, afterwards it is a new file", () =>
@@ -127,13 +129,7 @@ it("every file with a name of its own is taken once, or told as late, or was the
           time += step * batchMillis
           const visible = files.filter((one) => one.modified + one.delay <= time)
           const statuses = visible.map((one) => file(String(one.name), one.modified))
-          const unknown = selection.unknown(pathsOf(statuses))
-          const selected = selection.take(
-            at(time),
-            pathsOf(statuses),
-            statuses.filter(({ path }) => unknown.includes(path)),
-            true
-          )
+          const selected = selection.take(at(time), pathsOf(statuses), statuses, true)
           for (const kind of ["taken", "late", "again"] as const) {
             for (const one of selected[kind]) {
               assert.equal(seen.get(one.path), undefined)
@@ -149,4 +145,30 @@ it("every file with a name of its own is taken once, or told as late, or was the
         }
       }
     ))
+  }))
+
+it("at every batch exactly those files are taken that Spark's rule takes, whatever is written, touched and replaced", () =>
+  Effect.sync(() => {
+    const writes = fc.array(
+      fc.record({ name: fc.nat(4), modified: fc.integer({ min: 8000, max: 32_000 }), delay: fc.nat(3000) }),
+      { maxLength: 40 }
+    )
+    fc.assert(fc.property(writes, fc.boolean(), (all, newFilesOnly) => {
+      const selection = selectionOf(newFilesOnly)
+      const taken: Array<{ readonly time: number; readonly path: string }> = []
+      for (let time = 11_000; time <= 34_000; time += batchMillis) {
+        const now = new Map<string, FileStatus>()
+        for (const { modified, name } of all.filter((one) => one.modified + one.delay <= time)) {
+          now.set(String(name), file(String(name), modified))
+        }
+        const limit = Math.max(newFilesOnly ? 10_000 : 0, time - minRememberMillis)
+        const expected = [...now.values()].filter(({ modified, path }) =>
+          modified > limit && modified <= time &&
+          !taken.some((one) => one.path === path && one.time >= time - minRememberMillis)
+        )
+        const selected = selection.take(at(time), [...now.keys()], [...now.values()], true)
+        assert.deepEqual(pathsOf(selected.taken).sort(), pathsOf(expected).sort())
+        for (const { path } of selected.taken) taken.push({ time, path })
+      }
+    }))
   }))

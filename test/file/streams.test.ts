@@ -169,7 +169,7 @@ it("files that will never be read are told: late ones, names used again, empty o
     assert.deepEqual(texts(batches), [["a"], [], []])
     assert.match(messages.join("\n"), /^1 file \(\/in\/empty\) are empty|1 file \(\/in\/empty\)/)
     assert.ok(messages.some((message) => /^1 file \(\/in\/late\) will not be read: .*raise minRemember/.test(message)))
-    assert.ok(messages.some((message) => /^1 file \(\/in\/a\) will not be read: .*a name of its own$/.test(message)))
+    assert.ok(messages.some((message) => /^1 file \(\/in\/a\) were .* a name of its own$/.test(message)))
   }))
 
 /** The files as they are, but for one that is gone when it is read. */
