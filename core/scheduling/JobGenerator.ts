@@ -20,9 +20,11 @@
  * | Draining | ReceiversStopped | same | *next* |
  *
  * - *next*: GenerateJobs of the next tick if none is being generated and fewer than `openBatchesMax` batches are open. In
- *   Draining, once the receivers have stopped and nothing is unallocated: StopTimer, and ticks that still wait are dropped;
- *   then, once no batch is open and no checkpoint under way: Fail, if generating had failed, and Stopped. What is unallocated
- *   then while the clock is set back waits for no tick: it gets one batch more, ahead of the clock.
+ *   Draining, once the receivers have stopped, nothing is unallocated, the ticks that were due when the stop was asked for have
+ *   had their batches, and if there are direct inputs the one after them too (what is there for them at that moment belongs to
+ *   it): StopTimer, and ticks that still wait are dropped; then, once no
+ *   batch is open and no checkpoint under way: Fail, if generating had failed, and Stopped. While the clock is set back, that
+ *   last batch waits for no tick: it comes ahead of the clock.
  * - *ended*: the batch is no longer open; if now all batches up to a later time than before are done: ClearMetadata and
  *   DoCheckpoint of that time.
  *
@@ -48,6 +50,8 @@ export interface JobGeneratorSettings {
   readonly onBatchFailure: BatchFailurePolicy
   /** Batches that may be generated and not completed. */
   readonly openBatchesMax: number
+  /** There are inputs that are asked what they have at each batch. */
+  readonly hasDirectInputs: boolean
 }
 
 /** Under `replay` batches keep their own records through a long lag; the others exist to keep lag short. */
@@ -87,7 +91,7 @@ export type JobGeneratorEvent<E> =
     readonly written: boolean
   }
   | { readonly kind: "StopRequested"; readonly graceful: boolean }
-  /** Receivers have stopped and all they stored is known; other inputs take no further part. */
+  /** Receivers have stopped and all they stored is known. */
   | { readonly kind: "ReceiversStopped"; readonly unallocated: boolean }
 
 export type JobGeneratorCommand<E> =
@@ -127,7 +131,13 @@ export interface JobGeneratorState<E> {
   /** The last ClearMetadata. */
   readonly cleared: Time
   readonly checkpoints: number
-  readonly drain: { readonly receiversStopped: boolean; readonly unallocated: boolean; readonly timerStopped: boolean }
+  readonly drain: {
+    /** The last tick that was due when the stop was asked for. */
+    readonly from: Time
+    readonly receiversStopped: boolean
+    readonly unallocated: boolean
+    readonly timerStopped: boolean
+  }
   /** Why generating ended during a drain. */
   readonly failure: Cause.Cause<E> | undefined
 }
@@ -144,7 +154,7 @@ export const initial = <E>(): JobGeneratorState<E> => ({
   open: [],
   cleared: 0,
   checkpoints: 0,
-  drain: { receiversStopped: false, unallocated: true, timerStopped: false },
+  drain: { from: 0, receiversStopped: false, unallocated: true, timerStopped: false },
   failure: undefined
 })
 
@@ -286,7 +296,7 @@ const stopRequested = <E>(state: JobGeneratorState<E>, graceful: boolean): Step<
   if (state.phase === "Initialized") return [{ ...state, phase: "Stopped" }, [{ kind: "Stopped" }]]
   if (!graceful) return [{ ...state, phase: "Stopped" }, [{ kind: "StopTimer" }, { kind: "Stopped" }]]
   if (state.phase === "Draining") return [state, []]
-  return [{ ...state, phase: "Draining" }, [{ kind: "StopReceivers" }]]
+  return [{ ...state, phase: "Draining", drain: { ...state.drain, from: state.due } }, [{ kind: "StopReceivers" }]]
 }
 
 const isOpen = (batch: { readonly pending: boolean }): boolean => !batch.pending
@@ -297,7 +307,7 @@ const mayGenerate = <E>(settings: JobGeneratorSettings, state: JobGeneratorState
 
 /** *next* in the table. */
 const next = <E>(settings: JobGeneratorSettings, [from, before]: Step<E>): Step<E> => {
-  const [state, commands] = from.phase === "Draining" ? drained([from, before]) : [from, before]
+  const [state, commands] = from.phase === "Draining" ? drained(settings, [from, before]) : [from, before]
   if (state.phase === "Stopped" || !mayGenerate(settings, state)) return [state, commands]
   const { batchMillis } = settings
   const [again, ...rest] = state.again
@@ -306,7 +316,7 @@ const next = <E>(settings: JobGeneratorSettings, [from, before]: Step<E>): Step<
   }
   const first = state.cursor + batchMillis
   if (state.due === state.cursor) {
-    if (!mayRunAhead(state)) return [state, commands]
+    if (!mayRunAhead(settings, state)) return [state, commands]
     return next(settings, [{ ...state, due: first, clockBehind: false }, commands])
   }
   const time = settings.missedTicks === "coalesce" ? state.due : first
@@ -316,14 +326,21 @@ const next = <E>(settings: JobGeneratorSettings, [from, before]: Step<E>): Step<
   ]
 }
 
-/** What the receivers left behind does not wait for a clock that was set back, perhaps by hours. */
-const mayRunAhead = ({ clockBehind, drain }: JobGeneratorState<unknown>): boolean =>
-  clockBehind && drain.receiversStopped && drain.unallocated
+/** What is left to take does not wait for a clock that was set back, perhaps by hours. */
+const mayRunAhead = (settings: JobGeneratorSettings, state: JobGeneratorState<unknown>): boolean =>
+  state.clockBehind && state.drain.receiversStopped && isMoreToTake(settings, state)
+
+/** Whether something is there that a batch after the stop was asked for has to take. */
+const isMoreToTake = (
+  { hasDirectInputs }: JobGeneratorSettings,
+  { cursor, drain: { from, unallocated } }: JobGeneratorState<unknown>
+): boolean => unallocated || (hasDirectInputs ? cursor <= from : cursor < from)
 
 /** Whether generating is over, and then whether all of it is. */
-const drained = <E>([state, commands]: Step<E>): Step<E> => {
-  const { receiversStopped, unallocated, timerStopped } = state.drain
-  const nothingLeft = state.failure !== undefined || (receiversStopped && !unallocated && state.again.length === 0)
+const drained = <E>(settings: JobGeneratorSettings, [state, commands]: Step<E>): Step<E> => {
+  const { receiversStopped, timerStopped } = state.drain
+  const nothingLeft = state.failure !== undefined ||
+    (receiversStopped && state.again.length === 0 && !isMoreToTake(settings, state))
   if (!timerStopped && (!nothingLeft || state.generating !== undefined)) return [state, commands]
   const over: JobGeneratorState<E> = { ...state, drain: { ...state.drain, timerStopped: true } }
   const timer: ReadonlyArray<JobGeneratorCommand<E>> = timerStopped ? [] : [{ kind: "StopTimer" }]

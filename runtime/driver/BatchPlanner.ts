@@ -1,11 +1,11 @@
 /**
  * BatchPlanner: asks the world, once per batch, for everything that the lineage of the batch will depend on, and makes the plan.
  *
- * The receivers' blocks come from the ReceiverTracker; every direct input is asked by its planner, every side value is evaluated.
- * A plan that fails half-way is no plan: the generator reports the batch as failed. What planners of the batch took before
- * the failure stays taken; a planner that cannot be asked again has to say so in its own error.
+ * Side values come first: where one cannot be had, nothing was taken yet, and the next batch takes it all. Then come the receivers'
+ * blocks, from the ReceiverTracker, and every direct input is asked by its planner. Where a planner fails, the batch fails; but its plan
+ * stands, without that input, for what the others gave was taken: later windows and states find it there.
  */
-import { Cause, Effect, Schema, type Scope } from "effect"
+import { Cause, Effect, Result, Schema, type Scope } from "effect"
 import type { ReceivedBlockInfo } from "../../core/blocks/ReceivedBlock.ts"
 import type { BatchPlan, InputAllocation, PartitionSpec } from "../../core/dstream/BatchPlan.ts"
 import type { DStreamGraph, GraphNode } from "../../core/dstream/DStreamGraph.ts"
@@ -28,10 +28,16 @@ export class PlanningFailed extends Schema.TaggedError<PlanningFailed>()("Planni
 export type Blocks = ReadonlyMap<StreamId, ReadonlyArray<ReceivedBlockInfo>>
 
 export interface BatchPlanner {
-  /** The plan of the batch at `time`; `blocks` are those that the tracker allocated to it. */
-  readonly plan: (time: Time, blocks: Blocks) => Effect.Effect<BatchPlan, PlanningFailed>
-  /** A graceful stop has begun: direct inputs are not asked any more, and are empty from now on. */
-  readonly close: () => void
+  /** The side values of the batch at `time`. */
+  readonly sideValues: (time: Time) => Effect.Effect<BatchPlan["sideValues"], PlanningFailed>
+  /** Its plan; `blocks` are those that the tracker allocated to it. */
+  readonly plan: (time: Time, blocks: Blocks, sideValues: BatchPlan["sideValues"]) => Effect.Effect<Planned>
+}
+
+export interface Planned {
+  readonly plan: BatchPlan
+  /** Inputs that could not be planned; the plan says what the others gave. */
+  readonly failures: ReadonlyArray<PlanningFailed>
 }
 
 interface PlannedStream {
@@ -58,7 +64,6 @@ export const make = Effect.fnUntraced(function* (
     planners.push({ stream: node.id, planner })
   }
   const { batchMillis } = graph
-  let closed = false
   /** The last batch that was planned. */
   let last = zeroTime
 
@@ -82,21 +87,22 @@ export const make = Effect.fnUntraced(function* (
       })
     )
 
-  const plan = Effect.fnUntraced(function* (time: Time, blocks: Blocks) {
+  const plan = Effect.fnUntraced(function* (time: Time, blocks: Blocks, sideValues: BatchPlan["sideValues"]) {
     const inputs: Array<InputAllocation> = []
+    const failures: Array<PlanningFailed> = []
     for (const node of graph.inputs) {
       if (node.stream.input?.kind === "receiver") inputs.push(ofBlocks(node.id, blocks.get(node.id) ?? []))
     }
     for (const planned of planners) {
-      const input = closed ? ofBlocks(planned.stream, []) : yield* planInput(planned, time)
-      if (input !== undefined) inputs.push(input)
+      const input = yield* Effect.result(planInput(planned, time))
+      if (Result.isFailure(input)) failures.push(input.failure)
+      else if (input.success !== undefined) inputs.push(input.success)
     }
-    const sideValues = yield* evaluateSideValues(graph.nodes, time)
     const missed = time - last > batchMillis ? { missedSince: last } : {}
     last = time
-    return { time, zeroTime, ...missed, inputs, sideValues }
+    return { plan: { time, zeroTime, ...missed, inputs, sideValues }, failures }
   })
-  return { plan, close: () => void (closed = true) }
+  return { sideValues: (time) => evaluateSideValues(graph.nodes, time), plan }
 })
 
 const ofBlocks = (stream: StreamId, blocks: ReadonlyArray<ReceivedBlockInfo>): InputAllocation => ({

@@ -52,9 +52,9 @@ export const make = ({ border, graph, memo, tasks, zeroTime }: Sliced): Slice =>
     return records
   })
 
-/** The stream's batch times in the closed interval; zero time itself has no batch. */
+/** The stream's batch times in the closed interval, of which both ends are rounded down to one; zero time itself has no batch. */
 const timesOf = ({ slideMillis }: GraphNode, zeroTime: Time, from: Time, to: Time): ReadonlyArray<Time> => {
-  const first = Math.max(1, Math.ceil((from - zeroTime) / slideMillis))
+  const first = Math.max(1, Math.floor((from - zeroTime) / slideMillis))
   const last = Math.floor((to - zeroTime) / slideMillis)
   return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => zeroTime + (first + i) * slideMillis)
 }

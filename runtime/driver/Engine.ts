@@ -206,14 +206,17 @@ const makeGenerator = (
     settings: {
       ...settings,
       ...graph,
-      openBatchesMax: openBatchesMaxDefault(settings.missedTicks, settings.concurrentJobs)
+      openBatchesMax: openBatchesMaxDefault(settings.missedTicks, settings.concurrentJobs),
+      hasDirectInputs: graph.inputs.some(({ stream }) => stream.input?.kind === "direct")
     },
     scheduler,
     allocate: Effect.fnUntraced(function* (time) {
       if (generated >= limit) return []
+      const sideValues = yield* Effect.provideContext(planner.sideValues(time), context)
       const blocks = yield* receivers.allocateBlocksToBatch(time)
-      const plan = yield* Effect.provideContext(planner.plan(time, blocks), context)
+      const { failures, plan } = yield* Effect.provideContext(planner.plan(time, blocks, sideValues), context)
       memo.addPlan(plan)
+      if (failures.length > 0) return yield* Effect.fail(failures[0]!)
       return plan.inputs.map(({ description, stream, records }) => ({
         stream,
         records,
@@ -228,7 +231,7 @@ const makeGenerator = (
     clearMetadata: (time) =>
       Effect.catch(clearMetadata(parts, time), (error) => Effect.sync(() => fail(Cause.fail(error)))),
     receivers: {
-      stopGracefully: Effect.andThen(Effect.sync(planner.close), receivers.stop({ graceful: true })),
+      stopGracefully: receivers.stop({ graceful: true }),
       hasUnallocated: receivers.hasUnallocatedBlocks
     },
     post: bus.post,

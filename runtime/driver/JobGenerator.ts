@@ -39,7 +39,7 @@ export interface JobGeneratorOptions<E> {
   readonly clearMetadata: (time: Time) => Effect.Effect<void>
   readonly checkpointing?: Checkpointing | undefined
   readonly receivers: {
-    /** Stops the receivers, ends when all they stored is known; other inputs take no further part from then on. */
+    /** Stops the receivers, ends when all they stored is known. */
     readonly stopGracefully: Effect.Effect<void>
     readonly hasUnallocated: () => boolean
   }

@@ -13,6 +13,7 @@ interface Options {
   readonly concurrentJobs?: number
   readonly onBatchFailure?: "stop" | "skip"
   readonly missedTicks?: "replay" | "coalesce" | "skip"
+  readonly hasDirectInputs?: boolean
   readonly runJob?: (job: Job.Job) => Effect.Effect<void, string>
   readonly outputs?: (time: number) => ReadonlyArray<string>
   readonly records?: number
@@ -44,7 +45,8 @@ const driver = Effect.fnUntraced(function* (options: Options = {}) {
       batchMillis: options.batchMillis ?? 1000,
       missedTicks: options.missedTicks ?? "replay",
       onBatchFailure,
-      openBatchesMax: 100
+      openBatchesMax: 100,
+      hasDirectInputs: options.hasDirectInputs ?? false
     },
     scheduler,
     allocate: () => Effect.succeed([{ stream: "in", records: options.records ?? 1 }]),

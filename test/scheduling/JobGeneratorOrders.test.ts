@@ -103,7 +103,8 @@ test("long random runs keep the invariants under every policy", () => {
     batchMillis: fc.constant(batchMillis),
     missedTicks: fc.constantFrom("replay" as const, "coalesce" as const, "skip" as const),
     onBatchFailure: fc.constantFrom("stop" as const, "skip" as const),
-    openBatchesMax: fc.integer({ min: 1, max: 5 })
+    openBatchesMax: fc.integer({ min: 1, max: 5 }),
+    hasDirectInputs: fc.boolean()
   })
   fc.assert(fc.property(config, fc.array(fc.nat(1000), { maxLength: 200 }), (config, choices) => {
     let current = started(config)

@@ -15,8 +15,9 @@ export const batchMillis = 10
 export const settings = (
   missedTicks: "replay" | "coalesce" | "skip" = "replay",
   onBatchFailure: "stop" | "skip" = "stop",
-  openBatchesMax = 3
-): JobGenerator.JobGeneratorSettings => ({ batchMillis, missedTicks, onBatchFailure, openBatchesMax })
+  openBatchesMax = 3,
+  hasDirectInputs = false
+): JobGenerator.JobGeneratorSettings => ({ batchMillis, missedTicks, onBatchFailure, openBatchesMax, hasDirectInputs })
 
 /** What the machine has asked for and not yet heard of: plain data, so that worlds can be compared. */
 export interface World {

@@ -1,7 +1,8 @@
 /**
  * streamingContext: contexts on an engine of their own: what runs the jobs underneath are the context's executors.
  */
-import { Effect, Result } from "effect"
+import { Effect, Fiber, Result } from "effect"
+import { TestClock } from "effect/testing"
 import * as Memory from "../../../adapters/memory/mod.ts"
 import { DStream, StreamingApp } from "../../../core/mod.ts"
 import type { StreamingContext } from "../../../runtime/driver/StreamingContext.ts"
@@ -44,7 +45,12 @@ export const streamingContext: Machine = {
         addInput: () => Effect.void,
         addOutput: () => Effect.void,
         start: (step) => of(step).context.start,
-        stop: (step) => Effect.asVoid(of(step).context.stop({ graceful: step.graceful }))
+        stop: Effect.fnUntraced(function* (step) {
+          const stopping = yield* Effect.forkChild(of(step).context.stop({ graceful: step.graceful }))
+          // gracefully: with the batch of the next tick
+          yield* Effect.andThen(Local.settled, TestClock.adjust("1 second"))
+          yield* Fiber.join(stopping)
+        })
       }
       return (step) =>
         Effect.map(Effect.result(known("step", steps, step.do)(step)), (result) => {

@@ -54,7 +54,7 @@ export interface Outcome {
   readonly error: unknown
 }
 
-/** Runs so many batches of the outputs, then stops gracefully. */
+/** Runs so many batches of the outputs to their ends, then stops: a graceful stop would make one batch more. */
 export const runOutputs = (
   outputs: ReadonlyArray<Output.AnyOutput>,
   options: { readonly batchMs: number; readonly batches: number; readonly settings?: SettingsInput | undefined }
@@ -73,7 +73,8 @@ export const runOutputs = (
       yield* TestClock.adjust(options.batchMs)
       yield* Local.settled
     }
-    yield* context.stop({ graceful: true })
+    yield* Local.settled
+    yield* context.stop()
     const exit = yield* Fiber.join(ended)
     return { error: Exit.isFailure(exit) ? Cause.squash(exit.cause) : undefined }
   }))

@@ -54,7 +54,7 @@ it("a side value that operators share is evaluated once for a batch, others of t
       input.pipe(use("c", own)),
       input.pipe(use("d", shared))
     )
-    const sides = (time: number) => Effect.map(planner.plan(time, none), ({ sideValues }) => new Map(sideValues))
+    const sides = (time: number) => Effect.map(planner.sideValues(time), (sideValues) => new Map(sideValues))
     const first = yield* sides(1000)
     assert.equal(evaluated, 2)
     assert.equal(first.size, 8)
@@ -67,20 +67,26 @@ it("a side value that operators share is evaluated once for a batch, others of t
     assert.equal(evaluated, 4)
   }))
 
-it("a plan that fails half-way names the operator and the batch, and what was taken before stays taken", () =>
+it("an input that cannot be planned is named with the batch, and the plan says what the others gave", () =>
   Effect.gen(function* () {
     const asked: Array<string> = []
     const queue = [["one"], ["two"], ["three"]]
     const broken = direct("broken", asked, (time) => time === 1000 ? Effect.fail(new Error("no route")) : Effect.void)
     const after = direct("after", asked)
     const planner = yield* plannerOf(Queue.stream(queue).pipe(DStream.named("queue")), broken, after)
-    const error = yield* Effect.flip(planner.plan(1000, none))
-    assert.ok(error instanceof BatchPlanner.PlanningFailed)
+    const { failures: [error, ...more], plan } = yield* planner.plan(1000, none, [])
+    assert.ok(error instanceof BatchPlanner.PlanningFailed && more.length === 0)
     assert.deepEqual([error.operator, error.time], ["broken", 1000])
     assert.match(error.message, /batch 1000 ms .*at operator "broken": .*no route/)
-    assert.deepEqual(asked, ["broken 1000"], "those after it are not asked any more")
+    assert.deepEqual(asked, ["broken 1000", "after 1000"])
     assert.deepEqual(queue, [["two"], ["three"]])
-    const { inputs } = yield* planner.plan(2000, none)
+    assert.deepEqual(plan.inputs.map(({ stream }) => stream), ["queue", "after"])
+    assert.deepEqual(plan.inputs[0]!.partitions, [{
+      kind: "inline",
+      data: { kind: "value", value: ["one"] },
+      records: 1
+    }])
+    const { plan: { inputs } } = yield* planner.plan(2000, none, [])
     assert.deepEqual(inputs.map(({ stream }) => stream), ["queue", "broken", "after"])
     assert.deepEqual(inputs[0]!.partitions, [{ kind: "inline", data: { kind: "value", value: ["two"] }, records: 1 }])
   }))
@@ -93,39 +99,8 @@ it("a side value that fails or dies fails the plan with the operator that uses i
       const planner = yield* plannerOf(
         direct("in", []).pipe(DStream.transform((rdd) => rdd, { sideValues: { side } }), DStream.named("timed"))
       )
-      const error = yield* Effect.flip(planner.plan(1000, none))
+      const error = yield* Effect.flip(planner.sideValues(1000))
       assert.equal(error.operator, "timed")
       assert.match(error.message, /no clock/)
     }
-  }))
-
-it("once closed no direct input is asked: each is empty, while blocks and side values go on", () =>
-  Effect.gen(function* () {
-    const asked: Array<string> = []
-    const side = DStream.sideValue(Effect.succeed(7), Schema.Number)
-    const received = DStream.fromInput<number, never, never>("received", {
-      kind: "receiver",
-      receiver: {
-        name: "r",
-        onStart: () => Effect.never,
-        onStop: Effect.void,
-        storageLevel: "MEMORY_ONLY",
-        preferredHost: undefined
-      },
-      decode: undefined
-    }).pipe(DStream.named("received"))
-    const planner = yield* plannerOf(
-      direct("in", asked).pipe(DStream.transform((rdd) => rdd, { sideValues: { side } }), DStream.named("t")),
-      received
-    )
-    yield* planner.plan(1000, none)
-    planner.close()
-    const info = { block: "b", stream: "received", attempt: 1, sequence: 0, records: 3, bytes: 9, locations: [] }
-    const { inputs, sideValues } = yield* planner.plan(2000, new Map([["received", [info]]]))
-    assert.deepEqual(asked, ["in 1000"])
-    assert.deepEqual(inputs, [
-      { stream: "received", records: 3, partitions: [{ kind: "block", block: "b", records: 3 }] },
-      { stream: "in", records: 0, partitions: [] }
-    ])
-    assert.deepEqual(sideValues, [["t#side", 7]])
   }))

@@ -2,7 +2,7 @@
  * The graceful stop: what it works off, in which order, what holds it and what cuts it short.
  */
 import * as assert from "node:assert/strict"
-import { Clock, Effect, Exit, Fiber } from "effect"
+import { Clock, Effect, Exit, Fiber, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import * as Memory from "../../../adapters/memory/mod.ts"
 import { DStream, StreamingApp } from "../../../core/mod.ts"
@@ -72,7 +72,7 @@ it("all that was stored is in a batch, in order, also the block that was being f
     }
   }))
 
-it("receivers stop first, then the batches end, then executors; other inputs take no further part", () =>
+it("receivers stop first, then the batches end, with what direct inputs have at the next tick, then executors", () =>
   Effect.gen(function* () {
     const said: Array<string> = []
     const direct: Collected<number> = []
@@ -109,10 +109,10 @@ it("receivers stop first, then the batches end, then executors; other inputs tak
     assert.equal((yield* Fiber.join(stopping)).graceful, true)
     assert.deepEqual(said, ["batch 1000", "receiver's scope", "onStop", "ReceiverStopped", "batch 2000", "batch 3000"])
     assert.deepEqual(recordsOf(received), [1, 2])
-    assert.deepEqual(direct.map(({ time, records }) => [time, ...records]), [[1000, 0], [2000, 1], [3000]])
+    assert.deepEqual(direct.map(({ time, records }) => [time, ...records]), [[1000, 0], [2000, 1], [3000, 2]])
   }))
 
-it("without receivers a graceful stop ends the batches that have been generated and makes no other", () =>
+it("without receivers a graceful stop takes what direct inputs have at the next tick, and makes no other batch", () =>
   Effect.gen(function* () {
     const out: Collected<number> = []
     const stream = Memory.stream({ numPartitions: 1, read: ({ batch }) => [batch] })
@@ -126,7 +126,30 @@ it("without receivers a graceful stop ends the batches that have been generated 
     const stopping = yield* stopGracefully(context)
     yield* TestClock.adjust("20 seconds")
     assert.equal((yield* Fiber.join(stopping)).graceful, true)
-    assert.deepEqual(timesOf(out), [1000, 2000, 3000])
+    assert.deepEqual(timesOf(out), [1000, 2000, 3000, 4000])
+  }))
+
+it("ticks that are due when a graceful stop is asked for get their batches", () =>
+  Effect.gen(function* () {
+    const out: Collected<number> = []
+    const slowSide = DStream.sideValue(Effect.as(Effect.sleep(2500), 1), Schema.Number)
+    const app = StreamingApp.make({
+      name: "due",
+      batchDuration: "1 second",
+      settings: { gracefulStopTimeout: "1 minute" },
+      outputs: [
+        Memory.stream({ numPartitions: 1, read: ({ batch }) => [batch] }).pipe(
+          DStream.transform((rdd) => rdd, { sideValues: { slowSide } }),
+          DStream.collectTo(out)
+        )
+      ]
+    })
+    const context = yield* Local.start(app)
+    yield* TestClock.adjust("3100 millis")
+    const stopping = yield* stopGracefully(context)
+    yield* TestClock.adjust("20 seconds")
+    assert.equal((yield* Fiber.join(stopping)).graceful, true)
+    assert.deepEqual(timesOf(out).slice(0, 4), [1000, 2000, 3000, 4000])
   }))
 
 /** Batches take three seconds each; that of 2000 ms fails. */
@@ -134,7 +157,7 @@ const failing = (out: Collected<number>) =>
   StreamingApp.make({
     name: "failing",
     batchDuration: "1 second",
-    settings: { maxTaskFailures: 1 },
+    settings: { maxTaskFailures: 1, gracefulStopTimeout: "1 minute" },
     outputs: [
       Memory.stream({ numPartitions: 1, read: ({ batch }) => [batch] }).pipe(
         slowly(3000),
@@ -153,14 +176,14 @@ it("a batch that fails during the drain holds neither the others nor the stop; a
     const context = yield* Local.start(failing(out))
     yield* TestClock.adjust("3 seconds")
     const stopping = yield* stopGracefully(context)
-    yield* TestClock.adjust("10 seconds")
+    yield* TestClock.adjust("13 seconds")
     assert.deepEqual(yield* Fiber.join(stopping), {
       graceful: true,
       openBatches: [2000],
       unallocatedBlocks: false,
       activeReceivers: []
     })
-    assert.deepEqual(timesOf(out), [1000, 3000])
+    assert.deepEqual(timesOf(out), [1000, 3000, 4000])
     assert.match(String(yield* Effect.exit(context.awaitTermination)), /batch 1 is bad/)
   }))
 
@@ -181,7 +204,7 @@ it("past the deadline a graceful stop stops at once, and says which batches are 
     yield* TestClock.adjust("100 millis")
     assert.deepEqual(yield* Fiber.join(stopping), {
       graceful: false,
-      openBatches: [2000, 3000],
+      openBatches: [2000, 3000, 4000],
       unallocatedBlocks: false,
       activeReceivers: []
     })

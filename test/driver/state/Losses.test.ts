@@ -2,9 +2,10 @@
  * States in a whole engine: what a killed executor held is made again from its snapshot and the plans since; every step counts once.
  */
 import assert from "node:assert/strict"
-import { Effect } from "effect"
+import { Effect, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import * as Memory from "../../../adapters/memory/mod.ts"
+import * as Queue from "../../../adapters/queue/mod.ts"
 import { DStream, type State, StateSpec, StreamingApp } from "../../../core/mod.ts"
 import type { StreamingEvent } from "../../../core/scheduling/StreamingListener.ts"
 import { it } from "../../kit.ts"
@@ -298,4 +299,35 @@ it("after a loss that left one executor with all states, the next snapshot sprea
       placed.find(({ partitions, stage }) => stage.includes(`@${time}:`) && partitions.includes(1))!.executor
     assert.deepEqual(sorted(outputs), expected(outputs.length))
     assert.deepEqual([5000, 6000, 10_000].map(ofPartition1), ["executor-2", "executor-1", "executor-3"])
+  }))
+
+it("what a batch that could not be generated would have read is not lost to states and windows of other inputs", () =>
+  Effect.gen(function* () {
+    const [sums, windows]: [Collected, Collected] = [[], []]
+    const once = DStream.sideValue(
+      Effect.clockWith((clock) =>
+        Effect.flatMap(
+          clock.currentTimeMillis,
+          (now) => now === 2000 ? Effect.fail(new Error("no route")) : Effect.succeed(now)
+        )
+      ),
+      Schema.Number
+    )
+    const queue: Array<ReadonlyArray<Pair>> = [[["a", 1]], [["a", 10]], [["a", 100]], [["a", 1000]]]
+    const input = Queue.stream(queue)
+    const app = StreamingApp.make({
+      name: "sides",
+      batchDuration: "1 second",
+      outputs: [
+        input.pipe(DStream.updateStateByKey(sum), DStream.collectTo(sums)),
+        input.pipe(DStream.reduceByKeyAndWindow((a, b) => a + b, "2 seconds"), DStream.collectTo(windows)),
+        pairs.pipe(DStream.transform((rdd) => rdd, { sideValues: { once } }), DStream.foreachBatch(() => Effect.void))
+      ],
+      settings: { onBatchFailure: "skip" }
+    })
+    yield* Local.start(app)
+    for (let batch = 0; batch < 5; batch++) yield* Effect.andThen(TestClock.adjust("1 second"), Local.settled)
+    const shown = (collected: Collected) => collected.map(({ records, time }) => [time, ...records.flat()])
+    assert.deepEqual(shown(sums), [[1000, "a", 1], [3000, "a", 11], [4000, "a", 111], [5000, "a", 1111]])
+    assert.deepEqual(shown(windows), [[1000, "a", 1], [3000, "a", 10], [4000, "a", 110], [5000, "a", 1100]])
   }))
