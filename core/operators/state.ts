@@ -48,12 +48,6 @@ const partitionerOf = (options: ShuffleOptions | undefined, context: ComputeCont
   return partitioner ?? HashPartitioner(numPartitions!)
 }
 
-/** Spread as the partitioner says; untouched where it is so already. */
-const partitioned = (rdd: RDD.AnyRDD, partitioner: Partitioner): RDD.AnyRDD =>
-  rdd.partitioner?.name === partitioner.name && rdd.partitioner.numPartitions === partitioner.numPartitions
-    ? rdd
-    : RDD.partitionBy(partitioner)(rdd)
-
 const viewOf = (state: RDD.AnyRDD, view: StateView): RDD.AnyRDD =>
   RDD.fromLineage(
     { kind: "stateView", parent: state, view },
@@ -71,7 +65,7 @@ const stepOf = (
   const pairs = context.parent(0)
   return RDD.fromLineage({
     kind: "state",
-    inputs: pairs === undefined ? [] : [partitioned(pairs, partitioner)],
+    inputs: pairs === undefined ? [] : [RDD.partitionBy(partitioner)(pairs)],
     inputTimes: pairs === undefined ? [] : [context.time],
     definition,
     partitioner,
