@@ -5,8 +5,9 @@
  * scoped fibers or callbacks at work, or run for as long as it receives. Failing restarts the receiver with back-off.
  *
  * The forms of `store`: `single` is synchronous, for records as they come; its answer says whether to go on, and after `false`
- * the receiver awaits `ready`. `array`, `iterator` and `bytes` return when the block is safe, as the input's storage asks, so
- * that a reliable receiver acknowledges its source then and only then. Source: Spark Streaming's `Receiver`.
+ * the receiver awaits `ready`. `array`, `iterator` and `bytes` wait until the rate allows so many records, in the order in which
+ * they were called, and return when the block is safe, as the input's storage asks, so that a reliable receiver acknowledges its
+ * source then and only then. What onStop stores does not wait. Source: Spark Streaming's `Receiver`.
  */
 import { Effect, Schema, type Scope } from "effect"
 import { type StorageLevel, storageLevelDefault } from "./StorageLevel.ts"
@@ -34,7 +35,7 @@ export interface Store<in A> {
   /** The records as a block of their own. */
   readonly array: (records: ReadonlyArray<A>) => Effect.Effect<void, StoreError>
   readonly iterator: (records: Iterator<A>) => Effect.Effect<void, StoreError>
-  /** Encoded records as a block of their own. `records`: how many they are, if known. */
+  /** Encoded records as a block of their own. `records`: how many they are, if known; if not, the rate counts them as one. */
   readonly bytes: (bytes: Uint8Array, records?: number) => Effect.Effect<void, StoreError>
   /** Tells the driver and its listeners; the receiver goes on. */
   readonly reportError: (message: string, error?: unknown) => void

@@ -1,12 +1,13 @@
 /**
  * BlockGenerator: performs the pure machine of the same name: ticks at multiples of the block interval, pushes blocks one after
- * the other, and puts a rate limiter in front.
+ * the other, and puts a rate limiter in front, also in front of blocks that are stored as such: these wait until they are paid,
+ * one after the other, however many records they have.
  *
  * The timer runs only while something is buffered, so that an idle receiver costs nothing; its ticks are the same multiples.
  * `run` is the loop of both, run by the supervisor; if it dies, the receiver ends with the cause. Adding is synchronous and may
  * be called from any callback of the node. Source: Spark Streaming's `BlockGenerator`.
  */
-import { Clock, Duration, Effect, Latch } from "effect"
+import { Clock, Duration, Effect, Latch, Semaphore } from "effect"
 import type { StreamId } from "../../core/protocol/Ids.ts"
 import * as Machine from "../../core/receiving/BlockGenerator.ts"
 import * as RateLimiter from "../../core/receiving/RateLimiter.ts"
@@ -20,6 +21,17 @@ export interface BlockGenerator {
   readonly chunk: (bytes: Uint8Array, records: number) => boolean
   /** Waits until there is room and the rate allows more. */
   readonly ready: Effect.Effect<void>
+  /**
+   * Runs `store` when the rate allows so many records more; first come, first served. Who is interrupted takes nothing. Who is not
+   * wanted any more does not wait.
+   */
+  readonly admit: <A, E>(
+    records: number,
+    isWanted: () => boolean,
+    store: Effect.Effect<A, E>
+  ) => Effect.Effect<A, E>
+  /** Counts records that cannot wait: those that come later wait for them. */
+  readonly admitNow: (records: number) => void
   readonly updateRate: (rate: number) => void
   readonly rateLimit: () => number | undefined
   readonly refusedRecords: () => number
@@ -27,6 +39,9 @@ export interface BlockGenerator {
   /** Takes no more, cuts what is there, and waits until all is pushed. */
   readonly stop: Effect.Effect<void>
 }
+
+/** A rate that rises is noticed as soon by who waits. */
+const rateLookMillis = 1000
 
 export const make = Effect.fnUntraced(function* (options: {
   readonly stream: StreamId
@@ -83,12 +98,12 @@ export const make = Effect.fnUntraced(function* (options: {
   const ready = Effect.gen(function* () {
     while (true) {
       yield* room.await
-      const now = clock.currentTimeMillisUnsafe()
-      const wait = RateLimiter.waitMillis(limiter, now)
+      const wait = RateLimiter.waitMillis(limiter, clock.currentTimeMillisUnsafe())
       if (wait === 0 && room.isOpen()) return
-      if (wait > 0) yield* clock.sleep(millisUntil(now + wait, clock))
+      if (wait > 0) yield* clock.sleep(pauseOf(wait))
     }
   })
+  const admission = makeAdmission(limiter, clock)
 
   const stop = Effect.suspend(() => {
     Machine.stopAdding(machine)
@@ -102,6 +117,7 @@ export const make = Effect.fnUntraced(function* (options: {
     single: (record) => answer(Machine.addRecord(machine, record), 1),
     chunk: (bytes, records) => answer(Machine.addChunk(machine, bytes, records), records),
     ready,
+    ...admission,
     updateRate: (rate) => RateLimiter.update(limiter, rate, clock.currentTimeMillisUnsafe()),
     rateLimit: () => limiter.limit,
     refusedRecords: () => machine.refused,
@@ -110,6 +126,37 @@ export const make = Effect.fnUntraced(function* (options: {
   }
   return generator
 })
+
+/** Lets blocks that are stored as such wait for the rate. */
+const makeAdmission = (
+  limiter: RateLimiter.RateLimiter,
+  clock: Clock.Clock
+): Pick<BlockGenerator, "admit" | "admitNow"> => {
+  const turn = Semaphore.makeUnsafe(1)
+  const paid = (records: number, isWanted: () => boolean) =>
+    Effect.suspend(() => {
+      const ticket = RateLimiter.reserve(limiter, records, clock.currentTimeMillisUnsafe())
+      const unused = () => RateLimiter.giveBack(limiter, ticket)
+      const wait = Effect.gen(function* () {
+        while (true) {
+          if (!isWanted()) return unused()
+          const millis = RateLimiter.ticketMillis(limiter, ticket, clock.currentTimeMillisUnsafe())
+          if (millis === 0) return
+          yield* clock.sleep(pauseOf(millis))
+        }
+      })
+      return Effect.onInterrupt(wait, () => Effect.sync(unused))
+    })
+  return {
+    admit: (records, isWanted, store) => {
+      const inTurn = turn.withPermit(Effect.andThen(paid(records, isWanted), store))
+      return Effect.suspend(() => limiter.limit === undefined ? store : inTurn)
+    },
+    admitNow: (records) => void RateLimiter.take(limiter, records, clock.currentTimeMillisUnsafe())
+  }
+}
+
+const pauseOf = (wait: number) => Duration.millis(Math.min(wait, rateLookMillis))
 
 const millisUntil = (time: number, clock: Clock.Clock) =>
   Duration.millis(Math.max(0, time - clock.currentTimeMillisUnsafe()))

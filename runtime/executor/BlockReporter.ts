@@ -32,8 +32,8 @@ export const askUntilAnswered = (ask: Ask, timeoutMillis: number): Ask => (messa
 }
 
 export interface BlockReporter {
-  /** A block of its own; fails if it is not safe and counted. */
-  readonly report: (contents: BlockContents) => Effect.Effect<void, StoreError>
+  /** Begins to store a block of its own, which has its place among the others then; the outcome fails if it is not safe and counted. */
+  readonly report: (contents: BlockContents) => Effect.Effect<Effect.Effect<void, StoreError>>
   /** A generated block: waits while the memory is full; what cannot be stored is reported with the number of records lost. */
   readonly push: (block: GeneratedBlock) => Effect.Effect<void>
   /** Every AddBlock is answered. */
@@ -71,19 +71,23 @@ export const make = (options: {
     })
 
     const detached = (contents: BlockContents, sequence: number) =>
-      Effect.flatMap(FiberSet.run(inFlight, storeAndReport(contents, sequence)), Fiber.join)
+      FiberSet.run(inFlight, storeAndReport(contents, sequence))
 
-    const report = (contents: BlockContents) =>
-      Effect.suspend(() => detached(contents, next++)).pipe(
-        Effect.catchTag("BlockError", (error) => Effect.fail(new StoreError({ stream, message: error.message })))
+    const outcome = (storing: Fiber.Fiber<void, StoreError | BlockError>) =>
+      Effect.catchTag(
+        Fiber.join(storing),
+        "BlockError",
+        (error) => Effect.fail(new StoreError({ stream, message: error.message }))
       )
+
+    const report = (contents: BlockContents) => Effect.map(Effect.suspend(() => detached(contents, next++)), outcome)
 
     const push = (generated: GeneratedBlock) =>
       Effect.gen(function* () {
         const sequence = next++
         let told = false
         while (true) {
-          const result = yield* Effect.result(detached(generated.contents, sequence))
+          const result = yield* Effect.result(Effect.flatMap(detached(generated.contents, sequence), Fiber.join))
           if (result._tag === "Success") return
           const error = result.failure
           if (error._tag !== "BlockError" || error.reason !== "MemoryFull") {

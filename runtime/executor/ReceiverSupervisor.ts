@@ -17,7 +17,7 @@
  * every report, and at the end whatever the limit. Source: Spark Streaming's `ReceiverSupervisorImpl`.
  */
 import { Cause, Clock, Effect, Fiber, Latch, type Scope } from "effect"
-import { ofBytes, ofRecords } from "../../core/blocks/BlockContents.ts"
+import { type BlockContents, ofBytes, ofRecords } from "../../core/blocks/BlockContents.ts"
 import { describeError } from "../../core/protocol/describeError.ts"
 import type { ReceiverMessage } from "../../core/protocol/ExecutorProtocol.ts"
 import type { StreamId } from "../../core/protocol/Ids.ts"
@@ -180,6 +180,8 @@ const refusedEnd = (stopped: boolean, reason: string): RunEnd => ({
 
 interface Run {
   alive: boolean
+  /** onStop runs: what it stores does not wait for the rate, so that the end does not. */
+  isClosing: boolean
   /** A record came after its end. */
   late: boolean
 }
@@ -188,10 +190,11 @@ interface Run {
 const runOnce = <A, E, R>(parts: Parts<A, E, R>) =>
   Effect.suspend(() => {
     const { receiver, ordered, reportError } = parts
-    const run: Run = { alive: true, late: false }
+    const run: Run = { alive: true, isClosing: false, late: false }
     const started = Effect.suspend(() => receiver.onStart(storeOf(parts, run)))
     const working = Effect.matchCauseEffect(started, { onFailure: failed, onSuccess: () => Effect.never })
-    const onStop = receiver.onStop.pipe(Effect.catchCause((cause) =>
+    const closing = Effect.sync(() => void (run.isClosing = true))
+    const onStop = Effect.andThen(closing, receiver.onStop).pipe(Effect.catchCause((cause) =>
       Effect.sync(() => reportError(`onStop of receiver ${receiver.name} failed`, describeError(Cause.squash(cause))))
     ))
     const close = Effect.sync(() =>
@@ -223,6 +226,13 @@ const storeOf = <A, E, R>(
   const described = (error: unknown) => error === undefined ? undefined : describeError(error)
   const whileAlive = <T>(effect: () => Effect.Effect<T, StoreError>) =>
     Effect.suspend(() => run.alive ? effect() : Effect.fail(over()))
+  const block = (records: number, contents: () => BlockContents) =>
+    Effect.flatten(Effect.suspend(() => {
+      const report = whileAlive(() => reporter.report(contents()))
+      if (!run.isClosing) return generator.admit(records, () => run.alive, report)
+      generator.admitNow(records)
+      return report
+    }))
   const collect = (records: Iterator<A>) =>
     Effect.try({
       try: () => Array.from({ [Symbol.iterator]: () => records }),
@@ -241,12 +251,14 @@ const storeOf = <A, E, R>(
       return generator.chunk(bytes, records)
     },
     ready: generator.ready,
-    array: (records) => whileAlive(() => reporter.report(ofRecords(records))),
-    iterator: (records) => whileAlive(() => Effect.flatMap(collect(records), (all) => reporter.report(ofRecords(all)))),
+    array: (records) => whileAlive(() => block(records.length, () => ofRecords(records))),
+    iterator: (records) =>
+      whileAlive(() => Effect.flatMap(collect(records), (all) => block(all.length, () => ofRecords(all)))),
     bytes: (bytes, records) =>
       whileAlive(() => {
         const wrong = wrongBytes(bytes, records ?? 0)
-        return wrong === undefined ? reporter.report(ofBytes(bytes, records)) : Effect.fail(storeError(wrong))
+        if (wrong !== undefined) return Effect.fail(storeError(wrong))
+        return block(records ?? 1, () => ofBytes(bytes, records))
       }),
     reportError: (message, error) => reportError(message, described(error)),
     restart: (message, error, delay = settings.receiverRestartDelayMillis) => {

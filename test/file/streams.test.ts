@@ -5,6 +5,7 @@
 import * as assert from "node:assert/strict"
 import * as fs from "node:fs"
 import * as path from "node:path"
+import { gzipSync } from "node:zlib"
 import { Effect, Layer, Logger } from "effect"
 import { TestClock } from "effect/testing"
 import * as File from "../../adapters/file/mod.ts"
@@ -170,6 +171,39 @@ it("files that will never be read are told: late ones, names used again, empty o
     assert.match(messages.join("\n"), /^1 file \(\/in\/empty\) are empty|1 file \(\/in\/empty\)/)
     assert.ok(messages.some((message) => /^1 file \(\/in\/late\) will not be read: .*raise minRemember/.test(message)))
     assert.ok(messages.some((message) => /^1 file \(\/in\/a\) were .* a name of its own$/.test(message)))
+  }))
+
+it("an old file that is touched is read, and a name that is used again is told, and read when its batch is forgotten", () =>
+  Effect.gen(function* () {
+    const files = File.memoryFiles()
+    files.write("/in/old", "old", 5000)
+    const input = File.textStream({ directory: "/in", minRemember: "4 seconds" })
+    const { advance, batches, messages } = yield* start(input, { files })
+    files.write("/in/a", "one", 13_000)
+    yield* advance(2000, 1)
+    files.write("/in/old", "old", 14_500)
+    files.write("/in/a", "lost", 15_000)
+    yield* advance(2000, 2)
+    yield* advance(2000, 3)
+    files.write("/in/a", "late", 19_000)
+    yield* advance(2000, 4)
+    yield* advance(2000, 5)
+    assert.deepEqual(texts(batches), [["one"], ["old"], [], ["late"], []])
+    assert.deepEqual(messages.filter((message) => message.includes("the same names")).length, 1)
+  }))
+
+it("compressed files are one partition of what they hold, and those that cannot be read fail their batch", () =>
+  Effect.gen(function* () {
+    const files = File.memoryFiles()
+    const input = File.textStream({ directory: "/in", maxPartitionBytes: 10 })
+    const { advance, batches, context } = yield* start(input, { files })
+    files.write("/in/a.gz", gzipSync("hello\nworld\n"), 13_000)
+    yield* advance(2000, 1)
+    assert.deepEqual(texts(batches), [["hello", "world"]])
+    files.write("/in/b.zst", "zstandard", 15_000)
+    yield* advance(2000, 2)
+    const failure = yield* Effect.flip(context.awaitTermination)
+    assert.match(String(failure), /b\.zst is compressed as \.zst, which is not read/)
   }))
 
 /** The files as they are, but for one that is gone when it is read. */
