@@ -47,8 +47,14 @@ export const load = Effect.fnUntraced(function* (
   const exported = module["default"]
   const app = Effect.isEffect(exported) ? yield* build(url, exported, configProvider(config, reads)) : exported
   if (!isStreamingApp(app)) return yield* noApp(url, `exports ${describe(app)} as its default`)
-  return { app, codeFingerprint: createHash("sha256").update(source).digest("hex") }
+  return { app, codeFingerprint: digestOf(source) }
 })
+
+/** The fingerprint of a program that is not loaded here, for a driver which was given the app and not its module. */
+export const codeFingerprintOf = (url: string): Effect.Effect<string, ProgramError> =>
+  Effect.map(readSource(url), digestOf)
+
+const digestOf = (source: Uint8Array): string => createHash("sha256").update(source).digest("hex")
 
 /** Options first, then the environment. `reads` collects the names that are asked for. */
 export const configProvider = (

@@ -11,12 +11,13 @@ import { MessageChannel, Worker } from "node:worker_threads"
 import { Deferred, Effect, Exit, Layer, type Scope } from "effect"
 import { describeError } from "../../core/protocol/describeError.ts"
 import { Border } from "../../core/protocol/RecordCodec.ts"
-import type { ToDriver } from "../../core/protocol/ExecutorProtocol.ts"
+import type { Handshake, ToDriver } from "../../core/protocol/ExecutorProtocol.ts"
 import type { ExecutorId } from "../../core/protocol/Ids.ts"
 import * as ExecutorSlots from "../../runtime/placement/ExecutorSlots.ts"
 import { Placement, PlacementError } from "../../runtime/placement/Placement.ts"
 import { messagePack } from "../codec/MessagePack.ts"
 import { scratchFolder } from "../storage/spillSpace.ts"
+import { codeFingerprintOf } from "./ProgramModule.ts"
 import * as ThreadLink from "./ThreadLink.ts"
 
 export interface ThreadOptions {
@@ -38,7 +39,8 @@ const host = "localhost"
 
 export const make = (options: ThreadOptions): Placement["Service"] => ({
   size: options.threads,
-  start: Effect.fnUntraced(function* (handshake, receive) {
+  start: Effect.fnUntraced(function* (given, receive) {
+    const handshake = yield* withFingerprint(given, options.program)
     const scratch = yield* Effect.mapError(scratchFolder, ({ message }) => new PlacementError({ message }))
     const workers = new Map<ExecutorId, Worker>()
     const launch: ExecutorSlots.Launcher["launch"] = (info, hear) =>
@@ -54,6 +56,13 @@ export const make = (options: ThreadOptions): Placement["Service"] => ({
     return yield* ExecutorSlots.start({ launch, joined, lost, host }, slots, receive)
   })
 })
+
+/** A driver that was given an app, and not a module, has no digest of its code: it is of the program as it is now. */
+const withFingerprint = (handshake: Handshake, program: string): Effect.Effect<Handshake, PlacementError> =>
+  handshake.codeFingerprint !== "" ? Effect.succeed(handshake) : codeFingerprintOf(program).pipe(
+    Effect.map((codeFingerprint) => ({ ...handshake, codeFingerprint })),
+    Effect.mapError(({ message }) => new PlacementError({ message }))
+  )
 
 /** Threads, and the codec at their borders. */
 export const layer = (options: ThreadOptions): Layer.Layer<Placement | Border> =>
