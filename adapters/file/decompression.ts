@@ -6,8 +6,8 @@
  * | `.gz` | read by node:zlib, member after member; a file that is cut short or damaged fails |
  * | `.bz2`, `.deflate`, `.lz4`, `.lzo`, `.snappy`, `.xz`, `.zst` | refused: what they hold would be read as if it were records |
  *
- * `.zst` is refused although node:zlib knows it: of several frames it reads the first, and it takes the end of a file that was
- * cut short for the end of the contents, without a word. Memory is bounded however much a file grows: input is given as long as
+ * `.zst` is refused although node:zlib knows it: of several frames it reads the first only, and not on every host does it tell a
+ * file that was cut short from a whole one. Memory is bounded however much a file grows: input is given as long as
  * output is taken. A stream that is dropped half-way holds nothing but memory. Source: Hadoop's `CompressionCodecFactory`.
  */
 import { createGunzip } from "node:zlib"

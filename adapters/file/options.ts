@@ -15,7 +15,7 @@ export interface FileOptions {
   readonly newFilesOnly?: boolean | undefined
   /** Which files are read, by their absolute paths; those whose names do not begin with a dot. */
   readonly filter?: ((path: string) => boolean) | undefined
-  /** How long it is remembered which files were read; older ones are not read. 1 minute */
+  /** How long it is remembered which names were read, and not read again; files that are older are not read. 1 minute */
   readonly minRemember?: Duration.Input | undefined
   /**
    * A file that is gone, cannot be read or has become shorter between its planning and its reading fails the batch (default), or

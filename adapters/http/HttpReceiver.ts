@@ -13,7 +13,7 @@
  * | more than `maxPendingBytes` wait to be stored, or the receiver is stopping | 503 with Retry-After |
  *
  * Requests that wait are stored together as one block, at most one each `gatherInterval`; if that fails, each for itself. The
- * next block is stored when the one before it is safe and the store has room: clients wait that long, and so are held back. A
+ * next block is stored when the one before it is safe, the store has room and the rate allows it: clients wait that long. A
  * client that gets no answer cannot know, and sends again: receipt is at least once. A stop lets the block that is being stored
  * end, answers its clients, and sends the others away.
  */
