@@ -1,6 +1,6 @@
 /**
  * A receiver of one's own, and the layer of an app: sensors report temperatures, each batch prints the highest of each.
- * `dstreams run examples/custom-receiver.ts --batches 3`
+ * `npm run dstreams -- run examples/custom-receiver.ts --batches 3`
  */
 import { DStream, Receiver, StreamingApp } from "dstreams"
 import { Context, Effect, Layer, Random } from "effect"

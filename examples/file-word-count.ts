@@ -1,6 +1,6 @@
 /**
  * Counts the words of the files that appear in a directory; those of the last minute are read too.
- * `dstreams run examples/file-word-count.ts --config DIRECTORY=/tmp/words`, and meanwhile
+ * `npm run dstreams -- run examples/file-word-count.ts --config DIRECTORY=/tmp/words`, and meanwhile
  * `echo "to be or not to be" > /tmp/words/.a && mv /tmp/words/.a /tmp/words/a.txt`.
  */
 import { DStream, StreamingApp } from "dstreams"

@@ -1,6 +1,6 @@
 /**
- * Counts the words that a server sends, batch after batch. `npm start` runs `dstreams run examples/network-word-count.ts --demo`;
- * beside `nc -lk 9999`: `npm start -- --host localhost --port 9999`.
+ * Counts the words that a server sends, batch after batch. `npm start` is
+ * `npm run dstreams -- run examples/network-word-count.ts --demo`; beside `nc -lk 9999`: `npm start -- --host localhost --port 9999`.
  */
 import { DStream, StreamingApp } from "dstreams"
 import * as Socket from "dstreams/socket"

@@ -1,7 +1,7 @@
 /**
  * Counts words from the start on: each batch prints the words that came, with their counts so far. A batch costs the words that it
  * brings, however many are known; a word that does not come for a minute is forgotten.
- * `dstreams run examples/stateful-word-count.ts --demo`, or beside `nc -lk 9999`, with `--host localhost --port 9999`.
+ * `npm run dstreams -- run examples/stateful-word-count.ts --demo`, or beside `nc -lk 9999`, with `--host localhost --port 9999`.
  */
 import { DStream, type State, StateSpec, StreamingApp } from "dstreams"
 import * as Socket from "dstreams/socket"

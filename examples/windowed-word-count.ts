@@ -1,6 +1,6 @@
 /**
  * Counts the words of the last ten seconds, at every batch, the most frequent first. A batch costs the words that come and those that
- * leave, not the window. `dstreams run examples/windowed-word-count.ts --demo`, or beside `nc -lk 9999`, with
+ * leave, not the window. `npm run dstreams -- run examples/windowed-word-count.ts --demo`, or beside `nc -lk 9999`, with
  * `--host localhost --port 9999`.
  */
 import { DStream, RDD, StreamingApp } from "dstreams"

@@ -1,6 +1,6 @@
 /**
  * A join of two streams: how often each word of a batch came in it, and how often in the last ten seconds.
- * `dstreams run examples/word-trends.ts --demo`, or beside `nc -lk 9999`, with `--host localhost --port 9999`.
+ * `npm run dstreams -- run examples/word-trends.ts --demo`, or beside `nc -lk 9999`, with `--host localhost --port 9999`.
  */
 import { DStream, StreamingApp } from "dstreams"
 import * as Socket from "dstreams/socket"

@@ -15,16 +15,18 @@ const root = fileURLToPath(new URL("../..", import.meta.url))
 const examples = fs.readdirSync(path.join(root, "examples")).filter((name) => name.endsWith(".ts"))
 const runtime = "Deno" in globalThis ? ["run", "-A"] : ["--conditions=dstreams-source"]
 
-const dstreams = (...args: ReadonlyArray<string>) =>
+const execute = (command: string, args: ReadonlyArray<string>) =>
   Effect.callback<{ readonly failed: boolean; readonly out: string; readonly err: string }>((resume) => {
-    const command = [...runtime, "adapters/cli/main.ts", ...args]
     execFile(
-      process.execPath,
       command,
+      args,
       { cwd: root },
       (error, out, err) => resume(Effect.succeed({ failed: error !== null, out, err }))
     )
   })
+
+const dstreams = (...args: ReadonlyArray<string>) =>
+  execute(process.execPath, [...runtime, "adapters/cli/main.ts", ...args])
 
 const words = fs.mkdtempSync(path.join(os.tmpdir(), "dstreams-words-"))
 fs.writeFileSync(path.join(words, "a.txt"), "to be or not to be\n")
@@ -51,6 +53,16 @@ for (const name of examples) {
       assert.equal(out.match(/^Time: \d+ ms$/gm)?.length, 3)
       assert.match(out, /^\(.+,.*\d+\)+$/m)
       const head = fs.readFileSync(path.join(root, "examples", name), "utf8").split("*/")[0]!
-      assert.ok(head.includes(`dstreams run examples/${name}`), "its head does not say how to run it")
+      assert.ok(head.includes(`npm run dstreams -- run examples/${name}`), "its head does not say how to run it")
     }))
 }
+
+it.live("the clone has a short command for programs of one's own", () =>
+  Effect.gen(function* () {
+    const [command, ...args] = "Deno" in globalThis
+      ? [process.execPath, "task", "dstreams"] as const
+      : ["npm", "run", "--silent", "dstreams", "--"] as const
+    const { failed, out, err } = yield* execute(command, [...args, "check", "examples/word-trends.ts"])
+    assert.equal(failed, false, err)
+    assert.match(out, /^WordTrends can run/)
+  }))
