@@ -6,7 +6,8 @@
  * `--config FILE` names a file that is asked after it.
  */
 import { parseArgs, type ParseArgsOptionDescriptor } from "node:util"
-import { Data, Duration, Effect, Option } from "effect"
+import { Data, Effect } from "effect"
+import { millisOrNaN } from "../../core/time/Time.ts"
 
 /** The command was not written as it has to be. */
 export class UsageError extends Data.TaggedError("UsageError")<{ readonly message: string }> {}
@@ -215,12 +216,10 @@ const wholeNumber = (option: string, text: string, min: number, max: number): nu
 }
 
 const batchMillisOf = (text: string): number => {
-  const millis = Option.match(Duration.fromInput(text as Duration.Input), {
-    onNone: () => NaN,
-    onSome: Duration.toMillis
-  })
+  // As everywhere on the command line, a number without a unit is milliseconds.
+  const millis = /^\d+$/.test(text) ? Number(text) : millisOrNaN(text)
   return Number.isInteger(millis) && millis >= 1 ? millis : wrong(
-    `--batch-duration has to be a duration of whole milliseconds such as "100 millis" or "2 seconds", and is "${text}".`
+    `--batch-duration has to be a duration of whole milliseconds such as "100 ms" or "2 seconds", and is "${text}".`
   )
 }
 

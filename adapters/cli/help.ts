@@ -28,7 +28,7 @@ const run = `dstreams run PROGRAM [options]
   --master local[n]         n worker threads, each an executor; local[*]: one for each processor
   --batches N               ends after N completed batches, with exit code 0; a batch with nothing to do, and one whose
                             jobs could not be made, do not count
-  --batch-duration D        in place of the program's own, such as "100 millis"
+  --batch-duration D        in place of the program's own, such as "100 ms" or "2 seconds"
   --status, --no-status     a line about each batch on stderr; by default on a terminal
   --demo                    without --host and --port: starts a server of lines on loopback and gives the program its
                             HOST and PORT

@@ -6,11 +6,11 @@
  * and no passwords: put a proxy in front of it where others can reach it. When the receiver is started on another executor, it
  * listens there.
  */
-import { type Duration, Schema } from "effect"
+import { Schema } from "effect"
 import * as DStream from "../../core/dstream/DStream.ts"
 import { describeValue } from "../../core/protocol/describeValue.ts"
 import * as Receiver from "../../core/receiving/Receiver.ts"
-import { millisOrNaN } from "../../core/time/Time.ts"
+import { type DurationInput, millisOrNaN } from "../../core/time/Time.ts"
 import { decodeLines } from "../socket/LineFramer.ts"
 import * as BodyFormat from "./BodyFormat.ts"
 import { type HttpServerFailed, serve, type Settings } from "./HttpReceiver.ts"
@@ -30,7 +30,7 @@ export interface HttpOptions {
   /** Connections at the same time; further ones are closed. 1,000 */
   readonly maxConnections?: number | undefined
   /** Least time between two blocks: what comes meanwhile is stored together. 10 milliseconds */
-  readonly gatherInterval?: Duration.Input | undefined
+  readonly gatherInterval?: DurationInput | undefined
   /** MEMORY_AND_DISK_2 */
   readonly storageLevel?: Receiver.StorageLevel | undefined
   /** Host of the executor on which it would best run. */

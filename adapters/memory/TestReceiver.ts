@@ -4,13 +4,13 @@
  * Times are offsets from the start of each run, or, with `origin`, from that instant: then a run begins with what is still to
  * come, as a source without memory does, and what fell between two runs is lost.
  */
-import { Clock, type Duration, Effect } from "effect"
+import { Clock, Effect } from "effect"
 import * as DStream from "../../core/dstream/DStream.ts"
 import type { Receiver, StorageLevel } from "../../core/receiving/Receiver.ts"
-import { millisOf, type Time } from "../../core/time/Time.ts"
+import { type DurationInput, millisOf, type Time } from "../../core/time/Time.ts"
 
 export interface Timed<out A> {
-  readonly time: Duration.Input
+  readonly time: DurationInput
   readonly value: A
 }
 

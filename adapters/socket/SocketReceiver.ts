@@ -13,11 +13,11 @@
  * its framing says. Source: Spark Streaming's `SocketReceiver`.
  */
 import * as net from "node:net"
-import { type Duration, Effect, Schema } from "effect"
+import { Effect, Schema } from "effect"
 import { describeError } from "../../core/protocol/describeError.ts"
 import type { Receiver, StorageLevel, Store } from "../../core/receiving/Receiver.ts"
 import { storageLevelDefault } from "../../core/receiving/StorageLevel.ts"
-import { millisOf } from "../../core/time/Time.ts"
+import { type DurationInput, millisOf } from "../../core/time/Time.ts"
 
 /** What becomes of the bytes of one connection. */
 export interface Framing<A> {
@@ -33,11 +33,11 @@ export interface SocketOptions {
   /** MEMORY_AND_DISK_2 */
   readonly storageLevel?: StorageLevel | undefined
   /** 2 seconds */
-  readonly reconnectDelay?: Duration.Input | undefined
+  readonly reconnectDelay?: DurationInput | undefined
   /** 30 seconds */
-  readonly reconnectDelayMax?: Duration.Input | undefined
+  readonly reconnectDelayMax?: DurationInput | undefined
   /** 30 seconds */
-  readonly connectTimeout?: Duration.Input | undefined
+  readonly connectTimeout?: DurationInput | undefined
   /** Host of the executor on which it would best run. */
   readonly preferredHost?: string | undefined
 }

@@ -5,8 +5,8 @@
  * `make` is total: it keeps what it is given, of whatever shape; `validate` gives the graph or all mistakes at once. Running,
  * simulating and `dstreams check` call it.
  */
-import { type Context, type Duration, Effect, Layer, Predicate, type Scope } from "effect"
-import { millisOrNaN } from "../time/Time.ts"
+import { type Context, Effect, Layer, Predicate, type Scope } from "effect"
+import { type DurationInput, millisOrNaN } from "../time/Time.ts"
 import * as DStreamGraph from "./DStreamGraph.ts"
 import type { AnyOutput, Output } from "./Output.ts"
 import type { RateEstimator } from "../rates/RateEstimator.ts"
@@ -35,7 +35,7 @@ type RequirementsOf<O> = O extends Output<any, infer R> ? R : never
 
 export interface Options<Outputs, LOut, LE, LR> {
   readonly name: string
-  readonly batchDuration: Duration.Input
+  readonly batchDuration: DurationInput
   readonly outputs: Outputs
   /** Meets the requirements of `mapEffect`, `foreachBatch`, `foreachPartition`, side values, receivers. */
   readonly layer?: Layer.Layer<LOut, LE, LR>
@@ -60,7 +60,7 @@ export const make = <const Outputs extends ReadonlyArray<AnyOutput>, LOut = neve
 })
 
 /** The same app with another batch duration. */
-export const withBatchDuration = <E, R>(self: StreamingApp<E, R>, duration: Duration.Input): StreamingApp<E, R> => ({
+export const withBatchDuration = <E, R>(self: StreamingApp<E, R>, duration: DurationInput): StreamingApp<E, R> => ({
   ...self,
   batchMillis: millisOrNaN(duration),
   batchDuration: duration

@@ -8,7 +8,7 @@ import { Layer, Predicate, Schema } from "effect"
 import { describeValue } from "../protocol/describeValue.ts"
 import { numPartitionsMax } from "../rdd/Partitioner.ts"
 import { isStorageLevel, storageLevels } from "../receiving/StorageLevel.ts"
-import { isMultipleOf } from "../time/Time.ts"
+import { durationExamples, isMultipleOf, type Millis } from "../time/Time.ts"
 import { isDStream } from "./DStream.ts"
 import type { DStreamGraph, GraphNode } from "./DStreamGraph.ts"
 import { isOutput } from "./Output.ts"
@@ -100,7 +100,7 @@ const outputMistake = (output: unknown, index: number): Mistake | undefined => {
 
 const appMistakes = (app: AnyStreamingApp): ReadonlyArray<Mistake> => {
   const mistakes: Array<Mistake> = []
-  if (!isBatchMillis(app.batchMillis)) mistakes.push(batchDurationMistake(app))
+  if (!isWholeMillis(app.batchMillis)) mistakes.push(batchDurationMistake(app))
   const name: unknown = app.name
   if (typeof name !== "string" || name.trim() === "") {
     mistakes.push({
@@ -129,7 +129,7 @@ const appMistakes = (app: AnyStreamingApp): ReadonlyArray<Mistake> => {
 
 const isMissing = (value: unknown) => value === undefined || value === null
 
-const isBatchMillis = (millis: number) => Number.isInteger(millis) && millis >= 1
+const isWholeMillis = (millis: Millis) => Number.isInteger(millis) && millis >= 1
 
 const batchDurationMistake = ({ batchDuration, batchMillis }: AnyStreamingApp): Mistake => ({
   where: "batchDuration",
@@ -138,7 +138,7 @@ const batchDurationMistake = ({ batchDuration, batchMillis }: AnyStreamingApp): 
     : Number.isNaN(batchMillis)
     ? `${describeValue(batchDuration)} is no duration`
     : `a batch of ${batchMillis} ms is not possible`,
-  remedy: `write a duration of whole milliseconds above zero, such as "1 second", "200 millis" or 500`
+  remedy: `write a duration of whole milliseconds above zero, ${durationExamples}`
 })
 
 /** The parameters of operators that are functions. */
@@ -212,9 +212,11 @@ const repeated = (names: ReadonlyArray<string>): ReadonlyArray<string> => {
 
 const slideMistakes = (graph: DStreamGraph): ReadonlyArray<Mistake> => {
   const mistakes: Array<Mistake> = []
-  if (!isBatchMillis(graph.batchMillis)) return mistakes
+  if (!isWholeMillis(graph.batchMillis)) return mistakes
   for (const node of graph.nodes) {
     const slides = new Set(node.parents.map((id) => graph.node(id)!.slideMillis))
+    // what comes of a mistake above is told there
+    if (![...slides].every(isWholeMillis)) continue
     if (slides.size > 1) {
       mistakes.push({
         where: node.id,
@@ -245,12 +247,18 @@ const stateMistakes = ({ id, slideMillis, stream }: GraphNode): ReadonlyArray<Mi
       message: `checkpoint was given to ${stream.kind}, which keeps no state`,
       remedy: "give it to the stream that keeps one, such as that of updateStateByKey or mapWithState, or leave it out"
     })
-  } else if (interval !== undefined && !(interval > 0 && isMultipleOf(interval, slideMillis))) {
+  } else if (Number.isNaN(interval)) {
     mistakes.push({
       where: id,
-      message: Number.isNaN(interval)
-        ? "what checkpoint was given is no duration"
-        : `its checkpoint interval of ${interval} ms is no multiple of its slide of ${slideMillis} ms`,
+      message: "what checkpoint was given is no duration",
+      remedy: `write one ${durationExamples}`
+    })
+  } else if (
+    interval !== undefined && isWholeMillis(slideMillis) && !(interval > 0 && isMultipleOf(interval, slideMillis))
+  ) {
+    mistakes.push({
+      where: id,
+      message: `its checkpoint interval of ${interval} ms is no multiple of its slide of ${slideMillis} ms`,
       remedy: `write a multiple of ${slideMillis} ms that is above zero`
     })
   }
@@ -275,22 +283,44 @@ const stateMistakes = ({ id, slideMillis, stream }: GraphNode): ReadonlyArray<Mi
   return mistakes
 }
 
-/** Windows keep their two durations in their parameters, NaN where one is no duration. */
+/** Windows keep their durations in their parameters, as they were written and in milliseconds, NaN where one is no duration. */
 const windowMistakes = (graph: DStreamGraph, { id, parents, stream }: GraphNode): ReadonlyArray<Mistake> => {
   const parent = graph.node(parents[0] ?? "")
   if (parent === undefined || !("windowMillis" in stream.params)) return []
-  const { windowMillis, windowSlideMillis = parent.slideMillis } = stream.params as Record<string, number | undefined>
-  return Object.entries({ window: windowMillis, slide: windowSlideMillis }).flatMap(([what, millis]) =>
-    isMultipleOf(millis!, parent.slideMillis) && millis! > 0 ? [] : [{
-      where: id,
-      message: Number.isNaN(millis)
-        ? `its ${what} duration is no duration`
-        : `its ${what} duration of ${millis} ms is no multiple of the slide duration of parent "${parent.id}", ` +
-          `${parent.slideMillis} ms`,
-      remedy: `make the ${what} a whole number of its parent's slides, such as ` +
-        `${Math.max(1, Math.ceil(millis! / parent.slideMillis) || 1) * parent.slideMillis} ms`
-    }]
+  const { slideDuration, windowDuration, windowMillis, windowSlideMillis } = stream.params as Readonly<
+    Record<string, any>
+  >
+  const given = { window: [windowDuration, windowMillis], slide: [slideDuration, windowSlideMillis] } as const
+  return Object.entries(given).flatMap(([what, [written, millis]]) =>
+    windowMistake(id, what, written, millis, parent) ?? []
   )
+}
+
+const windowMistake = (
+  where: string,
+  what: string,
+  written: unknown,
+  millis: Millis | undefined,
+  parent: GraphNode
+): Mistake | undefined => {
+  if (millis === undefined) return undefined
+  if (Number.isNaN(millis)) {
+    return {
+      where,
+      message: `its ${what} duration ${describeValue(written)} is no duration`,
+      remedy: `write one ${durationExamples}`
+    }
+  }
+  // what is wrong with the parent's slide is told where that comes from
+  const unit = parent.slideMillis
+  if (!isWholeMillis(unit) || (millis > 0 && isMultipleOf(millis, unit))) return undefined
+  const count = Number.isFinite(millis) ? Math.max(1, Math.ceil(millis / unit)) : 1
+  return {
+    where,
+    message:
+      `its ${what} duration of ${millis} ms is no multiple of the slide duration of parent "${parent.id}", ${unit} ms`,
+    remedy: `make the ${what} a whole number of its parent's slides, such as ${count * unit} ms`
+  }
 }
 
 /** Operators keep a wanted number of partitions in their parameters, on its own or among their options, as a partitioner. */

@@ -4,7 +4,7 @@
  * The state of partition i lives where its tasks run (see `StateStore`); pairs are shuffled to it, unless they are spread like it.
  * A batch of the parent without a data set steps too, with no pairs.
  */
-import { type Duration, Predicate } from "effect"
+import { Predicate } from "effect"
 import {
   type AnyDStream,
   type ComputeContext,
@@ -24,7 +24,7 @@ import {
   updateState,
   type UpdateStateOptions as UpdateDefinition
 } from "../state/UpdateState.ts"
-import { floorTo, type Millis, millisOrNaN } from "../time/Time.ts"
+import { type DurationInput, floorTo, type Millis, millisOrNaN } from "../time/Time.ts"
 
 /** A state that has no interval of its own gets a snapshot at the least multiple of its slide from this on. */
 const checkpointMillisMin = 10_000
@@ -40,7 +40,7 @@ export interface UpdateStateOptions<K, S> extends ShuffleOptions {
   /** States before the first batch; they are updated in it like any others. Of a key that comes twice the last pair counts. */
   readonly initialState?: ReadonlyArray<readonly [key: K, state: S]> | undefined
   /** Keys without new values for longer than this are dropped before the function is called. */
-  readonly expireAfter?: Duration.Input | undefined
+  readonly expireAfter?: DurationInput | undefined
 }
 
 const partitionerOf = (options: ShuffleOptions | undefined, context: ComputeContext): Partitioner => {
@@ -179,5 +179,5 @@ const stateBehind = (mapped: RDD.AnyRDD): RDD.AnyRDD => {
  * How often a snapshot of a stream's state is taken, from which a lost one is restored: a multiple of its slide. The stream
  * must keep a state; take the stream that this returns in place of the one it was given, for they are two with a state each.
  */
-export const checkpoint = (interval: Duration.Input) => <S extends AnyDStream>(self: S): S =>
+export const checkpoint = (interval: DurationInput) => <S extends AnyDStream>(self: S): S =>
   Object.assign(Object.create(Object.getPrototypeOf(self)), self, { checkpointMillis: millisOrNaN(interval) })

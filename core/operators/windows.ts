@@ -10,7 +10,6 @@
  * comes and what leaves. With an inverse and a slide longer than the window Spark also counts batches that are in no window; here
  * both forms give what the window holds.
  */
-import type { Duration } from "effect"
 import {
   type AnyDStream,
   type ComputeContext,
@@ -28,18 +27,22 @@ import { KeyedMap } from "../rdd/KeyedMap.ts"
 import * as RDD from "../rdd/RDD.ts"
 import { definition as inverseWindow } from "../state/windows/InverseWindowState.ts"
 import { definition as plainWindow } from "../state/windows/WindowState.ts"
-import { type Millis, millisOrNaN, type Time } from "../time/Time.ts"
+import { type DurationInput, type Millis, millisOrNaN, type Time } from "../time/Time.ts"
 import { persist } from "./persistence.ts"
 import { defaultCheckpointMillis } from "./state.ts"
 
-/** Window and slide of an operator, as `validate` finds them among its parameters. NaN: not a duration. */
+/** Window and slide of an operator, as `validate` finds them among its parameters: as they were written, and NaN: no duration. */
 export interface WindowParams {
+  readonly windowDuration: unknown
+  readonly slideDuration: unknown
   readonly windowMillis: Millis
   /** Undefined: that of the parent. */
   readonly windowSlideMillis: Millis | undefined
 }
 
-const paramsOf = (windowDuration: Duration.Input, slideDuration: Duration.Input | undefined): WindowParams => ({
+const paramsOf = (windowDuration: DurationInput, slideDuration: DurationInput | undefined): WindowParams => ({
+  windowDuration,
+  slideDuration,
   windowMillis: millisOrNaN(windowDuration),
   windowSlideMillis: slideDuration === undefined ? undefined : millisOrNaN(slideDuration)
 })
@@ -71,7 +74,7 @@ const kept = <A, E, R>(self: DStream<A, E, R>): DStream<A, E, R> =>
  * All records of the window, batch after batch. The parent is persisted in memory unless it is persisted already, and persisting
  * the windowed stream persists the parent with that level instead.
  */
-export const window = (windowDuration: Duration.Input, slideDuration?: Duration.Input) => {
+export const window = (windowDuration: DurationInput, slideDuration?: DurationInput) => {
   const params = paramsOf(windowDuration, slideDuration)
   return <A, E, R>(self: DStream<A, E, R>): DStream<A, E, R> =>
     make({
@@ -114,8 +117,8 @@ export interface ReduceWindowOptions<K, V> extends InverseOption<V>, ShuffleOpti
  */
 export const reduceByKeyAndWindow = <K, V>(
   f: (a: V, b: V) => V,
-  windowDuration: Duration.Input,
-  slideDuration?: Duration.Input,
+  windowDuration: DurationInput,
+  slideDuration?: DurationInput,
   options: ReduceWindowOptions<K, V> = {}
 ): <E, R>(self: DStream<readonly [K, V], E, R>) => DStream<[K, V], E, R> => {
   const params = paramsOf(windowDuration, slideDuration)
@@ -160,8 +163,8 @@ const valueOf = <V>([, value]: readonly [unknown, V]): V => value
  */
 export const reduceByWindow = <A>(
   f: (a: A, b: A) => A,
-  windowDuration: Duration.Input,
-  slideDuration?: Duration.Input,
+  windowDuration: DurationInput,
+  slideDuration?: DurationInput,
   options: InverseOption<A> = {}
 ): <E, R>(self: DStream<A, E, R>) => DStream<A, E, R> => {
   const reduced = reduceByKeyAndWindow<null, A>(f, windowDuration, slideDuration, {
@@ -178,8 +181,8 @@ const isCounted = ([, count]: readonly [unknown, number]) => count !== 0
 
 /** How many records the window has: nothing before the first record ever, and a number from then on, 0 too. */
 export const countByWindow = (
-  windowDuration: Duration.Input,
-  slideDuration?: Duration.Input
+  windowDuration: DurationInput,
+  slideDuration?: DurationInput
 ): <A, E, R>(self: DStream<A, E, R>) => DStream<number, E, R> => {
   const counted = reduceByWindow(add, windowDuration, slideDuration, { inverse: subtract })
   return (self) => counted(map(one)(self))
@@ -187,8 +190,8 @@ export const countByWindow = (
 
 /** How often each record occurs in the window. */
 export const countByValueAndWindow = (
-  windowDuration: Duration.Input,
-  slideDuration?: Duration.Input,
+  windowDuration: DurationInput,
+  slideDuration?: DurationInput,
   options?: ShuffleOptions
 ): <A, E, R>(self: DStream<A, E, R>) => DStream<[A, number], E, R> => {
   const counted = reduceByKeyAndWindow<any, number>(add, windowDuration, slideDuration, {
@@ -219,8 +222,8 @@ const mergeGroups: RDD.ZipPartitions = (parts) => {
  * that it shows: a reduction is cheaper wherever not every value is needed.
  */
 export const groupByKeyAndWindow = (
-  windowDuration: Duration.Input,
-  slideDuration?: Duration.Input,
+  windowDuration: DurationInput,
+  slideDuration?: DurationInput,
   options?: ShuffleOptions
 ): <K, V, E, R>(self: DStream<readonly [K, V], E, R>) => DStream<[K, Array<V>], E, R> => {
   const params = paramsOf(windowDuration, slideDuration)

@@ -3,11 +3,10 @@
  *
  * Precedence: what a run is started with (which the command line fills from its own options, the environment and a file), then
  * what the app says, then the defaults. The driver resolves them once, records them and gives them to every executor before
- * it builds the graph. Durations are Effect's `Duration.Input`; resolved, they are milliseconds. `definitions.ts` has for
+ * it builds the graph. Durations are written as `DurationInput`; resolved, they are milliseconds. `definitions.ts` has for
  * each its default, its limits and Spark's name.
  */
-import type { Duration } from "effect"
-import { type Millis, millisOrNaN } from "../time/Time.ts"
+import { type DurationInput, type Millis, millisOrNaN } from "../time/Time.ts"
 import { definitions } from "./definitions.ts"
 
 /** What users may write. */
@@ -31,17 +30,17 @@ export interface SettingsInput {
   /** Ticks that were missed: `replay` all, `coalesce` into the newest, or `skip` them. `replay`. */
   readonly missedTicks?: "replay" | "coalesce" | "skip" | undefined
   /** How long every stream remembers its batches at least. What operators need. */
-  readonly remember?: Duration.Input | undefined
+  readonly remember?: DurationInput | undefined
   /** Limit on a graceful stop: ten batches, at least 10 s. */
-  readonly gracefulStopTimeout?: Duration.Input | undefined
+  readonly gracefulStopTimeout?: DurationInput | undefined
   /** Whether the first SIGINT or SIGTERM to `dstreams run` works off what has been received. true. */
   readonly stopGracefullyOnShutdown?: boolean | undefined
   /** How often a receiver's records are cut into a block. 200 ms. */
-  readonly blockInterval?: Duration.Input | undefined
+  readonly blockInterval?: DurationInput | undefined
   /** Blocks of a receiver that may wait to be pushed before cutting waits. 10. */
   readonly blockQueueSize?: number | undefined
   /** Pause before a receiver starts again. 2 s. */
-  readonly receiverRestartDelay?: Duration.Input | undefined
+  readonly receiverRestartDelay?: DurationInput | undefined
   /** Records a second that a receiver may store at most. No limit. */
   readonly receiverMaxRate?: number | undefined
   /** Lets inputs bring no more than batches can process. false. */
@@ -63,7 +62,7 @@ export interface SettingsInput {
   /** Most executors that are asked for. 16. */
   readonly maxExecutors?: number | undefined
   /** How often the number of executors is decided anew. 60 s. */
-  readonly scalingInterval?: Duration.Input | undefined
+  readonly scalingInterval?: DurationInput | undefined
   /** Average processing time over batch duration from which executors are added. 0.9. */
   readonly scalingUpRatio?: number | undefined
   /** Average processing time over batch duration down from which an executor is removed. 0.3. */

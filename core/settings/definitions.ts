@@ -4,7 +4,7 @@
  * The one place for these facts: validation, reading from Effect's Config, `dstreams config` and the table of
  * `docs/configuration.md` (a test compares it) all follow it.
  */
-import { millisOrNaN } from "../time/Time.ts"
+import { durationExamples, millisOrNaN } from "../time/Time.ts"
 import type { SettingsInput } from "./Settings.ts"
 
 /** What a value has to be, in words, and whether it is that. */
@@ -55,17 +55,15 @@ const oneOf = (...names: ReadonlyArray<string>): Need => ({
   holds: (value) => typeof value === "string" && names.includes(value)
 })
 
-const examples = `such as "1 second", "200 millis" or 500 (milliseconds)`
-
 const duration: Need = {
   kind: "duration",
-  what: `a duration that is not negative, ${examples}`,
+  what: `a duration that is not negative, ${durationExamples}`,
   holds: (value) => millisOrNaN(value) >= 0
 }
 
 const durationAboveZero: Need = {
   kind: "duration",
-  what: `a duration above zero, ${examples}`,
+  what: `a duration above zero, ${durationExamples}`,
   holds: (value) => millisOrNaN(value) > 0
 }
 

@@ -47,8 +47,11 @@ const valueOf = ({ kind }: Need, text: string): unknown => {
   }
 }
 
+/** With commas between the thousands too, as `dstreams config` prints them. */
 const numberOf = (word: string): number | undefined =>
-  /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(word) ? Number(word) : undefined
+  /^[+-]?(\d{1,3}(,\d{3})+(\.\d+)?|(\d+\.?\d*|\.\d+)(e[+-]?\d+)?)$/i.test(word)
+    ? Number(word.replaceAll(",", ""))
+    : undefined
 
 /** As Effect's `Config.Boolean`. */
 const booleans = new Map([

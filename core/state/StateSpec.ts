@@ -2,9 +2,9 @@
  * StateSpec: what `mapWithState` is to do, as a value that is made step by step:
  * `StateSpec.make(f).pipe(StateSpec.timeout("30 seconds"), StateSpec.numPartitions(4))`. Source: Spark's `StateSpec`.
  */
-import { type Duration, Pipeable } from "effect"
+import { Pipeable } from "effect"
 import type { Partitioner } from "../rdd/Partitioner.ts"
-import { type Millis, millisOrNaN, type Time } from "../time/Time.ts"
+import { type DurationInput, type Millis, millisOrNaN, type Time } from "../time/Time.ts"
 import type { State } from "./State.ts"
 
 /**
@@ -68,6 +68,6 @@ export const partitioner =
  * value renews it, whether or not its state is updated. By default idle keys are looked for when a snapshot is due.
  */
 export const timeout =
-  (duration: Duration.Input, options?: { readonly sweep?: Sweep | undefined }) =>
+  (duration: DurationInput, options?: { readonly sweep?: Sweep | undefined }) =>
   <K, V, S, M>(self: StateSpec<K, V, S, M>): StateSpec<K, V, S, M> =>
     specOf<K, V, S, M>({ ...self, timeoutMillis: millisOrNaN(duration), sweep: options?.sweep ?? "checkpoint" })

@@ -12,7 +12,7 @@
  *
  * A context belongs to a scope; when that closes, what still runs is stopped at once. Source: Spark's `StreamingContext`.
  */
-import { Cause, Deferred, type Duration, Effect, Exit, Fiber, Option, Schema, Scope } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, Option, Schema, Scope } from "effect"
 import type { JobFailed } from "../../core/dstream/Batch.ts"
 import type { DStream } from "../../core/dstream/DStream.ts"
 import type { SettingsInput } from "../../core/settings/Settings.ts"
@@ -20,7 +20,7 @@ import type { StreamingApp } from "../../core/dstream/StreamingApp.ts"
 import type { Border } from "../../core/protocol/RecordCodec.ts"
 import type { StreamingEvent, StreamingListener } from "../../core/scheduling/StreamingListener.ts"
 import type { StreamId } from "../../core/protocol/Ids.ts"
-import { millisOf, type Time } from "../../core/time/Time.ts"
+import { type DurationInput, millisOf, type Time } from "../../core/time/Time.ts"
 import type { Placement } from "../placement/Placement.ts"
 import { awaitEnd } from "../placement/ExecutorSlots.ts"
 import * as Engine from "./Engine.ts"
@@ -41,7 +41,7 @@ export interface StreamingContext<out E> {
   /** Returns when the context has stopped; fails with what ended it. */
   readonly awaitTermination: Effect.Effect<void, Failure<E>>
   /** Whether the context stopped within the time. */
-  readonly awaitTerminationOrTimeout: (duration: Duration.Input) => Effect.Effect<boolean, Failure<E>>
+  readonly awaitTerminationOrTimeout: (duration: DurationInput) => Effect.Effect<boolean, Failure<E>>
   /** Gracefully: nothing that was stored is lost; at once (default) otherwise. Says what was left. */
   /**
    * At once: running jobs are interrupted. An output that stops its own context gracefully waits for itself, up to the deadline: stop

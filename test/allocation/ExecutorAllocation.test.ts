@@ -120,7 +120,7 @@ it("settings of dynamic allocation that cannot be, or not together, are told bef
       [
         "minExecutors: it has to be a whole number of at least 1, and is 0",
         "maxExecutors: it has to be a whole number of at least 1, and is -1",
-        'scalingInterval: it has to be a duration above zero, such as "1 second", "200 millis" or 500 (milliseconds), ' +
+        'scalingInterval: it has to be a duration above zero, such as "5 seconds", "200 ms" or 500 (milliseconds), ' +
         "and is 0",
         "scalingUpRatio: it has to be a number above 0, and is 0",
         "scalingDownRatio: it has to be a number above 0, and is -0.1"

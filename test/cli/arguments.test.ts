@@ -34,7 +34,10 @@ const understood: ReadonlyArray<readonly [args: string, command: Partial<RunComm
   ["run p.ts -- --batches 2", { batches: 2 }],
   ["run p.ts --demo --port 9999", { demo: false, config: { PORT: "9999" } }],
   ["run p.ts --batch-duration 100_millis", { batchMillis: 100 }],
-  ["run p.ts --batch-duration 2_seconds", { batchMillis: 2000 }]
+  ["run p.ts --batch-duration 2_seconds", { batchMillis: 2000 }],
+  ["run p.ts --batch-duration 1200_ms", { batchMillis: 1200 }],
+  ["run p.ts --batch-duration 1s", { batchMillis: 1000 }],
+  ["run p.ts --batch-duration 500", { batchMillis: 500 }]
 ]
 
 it("every option is understood", () =>

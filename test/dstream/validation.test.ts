@@ -69,8 +69,8 @@ it("an app without anything is told all that it lacks, and its error needs no na
 it("a batch duration that is none, or not possible, is told as it was written, with the valid forms", () =>
   Effect.gen(function* () {
     const told: ReadonlyArray<readonly [unknown, string]> = [
-      ["1 sec", `"1 sec" is no duration`],
-      ["1s", `"1s" is no duration`],
+      ["1 sac", `"1 sac" is no duration`],
+      ["soon", `"soon" is no duration`],
       ["1000", `"1000" is no duration`],
       [undefined, "there is none"],
       [null, "there is none"],
@@ -83,11 +83,25 @@ it("a batch duration that is none, or not possible, is told as it was written, w
     for (const [batchDuration, message] of told) {
       assert.deepEqual(yield* mistakesOf({ ...good, batchDuration }), [
         `batchDuration: ${message}; ` +
-        `write a duration of whole milliseconds above zero, such as "1 second", "200 millis" or 500`
+        `write a duration of whole milliseconds above zero, such as "5 seconds", "200 ms" or 500 (milliseconds)`
       ])
     }
-    const put = StreamingApp.withBatchDuration(StreamingApp.make({ ...good, batchDuration: "1s" as any }), 500)
+    const put = StreamingApp.withBatchDuration(StreamingApp.make({ ...good, batchDuration: "soon" as any }), 500)
     assert.equal((yield* StreamingApp.validate(put)).batchMillis, 500)
+  }))
+
+it("nothing is told of windows and states that comes of a batch duration which is none", () =>
+  Effect.gen(function* () {
+    const pairs = words.pipe(DStream.mapToPair((word) => [word, 1]))
+    const outputs = [
+      words.pipe(DStream.window("5 s", "3 s"), DStream.map((word) => word), DStream.print()),
+      pairs.pipe(DStream.reduceByKeyAndWindow((a, b) => a + b, "5 s"), DStream.print()),
+      pairs.pipe(DStream.updateStateByKey(() => 1), DStream.checkpoint("10 s"), DStream.print())
+    ]
+    for (const batchDuration of ["soon", 0, -1000, 0.7]) {
+      const told = yield* mistakesOf({ ...good, batchDuration, outputs })
+      assert.deepEqual(told.map((mistake) => mistake.split(":")[0]), ["batchDuration"], told.join("\n"))
+    }
   }))
 
 const ofSettings = (settings: unknown) => mistakesOf({ ...good, settings })
@@ -111,9 +125,9 @@ it("a setting outside its values is refused, with what was written", () =>
       ["missedTicks", 1, /has to be "replay" or "coalesce" or "skip", and is 1/],
       ["codeGeneration", "yes", /has to be true or false, and is "yes"/],
       ["backpressure", 1, /has to be true or false, and is 1/],
-      ["blockInterval", "2 quux", /a duration above zero, such as "1 second".*, and is "2 quux"/],
+      ["blockInterval", "2 quux", /a duration above zero, such as "5 seconds".*, and is "2 quux"/],
       ["blockInterval", 0, /a duration above zero/],
-      ["gracefulStopTimeout", "1s", /a duration above zero.*and is "1s"/],
+      ["gracefulStopTimeout", "soon", /a duration above zero.*and is "soon"/],
       ["remember", "long", /a duration that is not negative.*and is "long"/],
       ["receiverRestartDelay", -1, /a duration that is not negative.*and is -1/],
       ["concurrentJobs", 0, /a whole number of at least 1, and is 0/],

@@ -26,6 +26,7 @@ it("texts of the environment become what each setting needs", () =>
       DSTREAMS_ON_BATCH_FAILURE: "skip",
       DSTREAMS_BACKPRESSURE_INTEGRAL: ".5",
       DSTREAMS_RECEIVER_MAX_RATE: "1e3",
+      DSTREAMS_BACKPRESSURE_INITIAL_RATE: "10,000",
       OTHER: "x"
     }))
     assert.deepEqual(settings, {
@@ -36,7 +37,8 @@ it("texts of the environment become what each setting needs", () =>
       codeGeneration: false,
       onBatchFailure: "skip",
       backpressureIntegral: 0.5,
-      receiverMaxRate: 1000
+      receiverMaxRate: 1000,
+      backpressureInitialRate: 10_000
     })
     assert.deepEqual(invalidSettings(settings), [])
     assert.equal(resolve([settings], run).blockIntervalMillis, 100)
