@@ -5,6 +5,7 @@
  */
 import { Effect, Schema } from "effect"
 import { describeValue } from "../protocol/describeValue.ts"
+import { isPromise } from "../rdd/fusion/FunctionMistake.ts"
 
 /** A function that has to return an Effect returned something else. */
 export class NotAnEffect extends Schema.TaggedError<NotAnEffect>()("NotAnEffect", { message: Schema.String }) {}
@@ -41,9 +42,6 @@ const remedyOf = (operation: Operation, returned: unknown): string => {
   if (/Generator\]$/.test(Object.prototype.toString.call(returned))) return "use Effect.gen"
   return operation === "mapEffect" ? "use Effect.sync, or map" : "use Effect.sync"
 }
-
-const isPromise = (value: unknown): boolean =>
-  typeof value === "object" && value !== null && "then" in value && typeof value.then === "function"
 
 /** A missing service is told with its remedy. */
 export const tellMissingService = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | MissingService, R> =>

@@ -6,9 +6,12 @@
  * code where the host allows it, composed closures otherwise; both do the same. A slice of `sliceRecords` records costs next to
  * nothing beside its work, and between slices the caller can look at the clock.
  *
- * A throw of a user's function is a `UserFunctionError` with the operator and the index of the record in the input of the loop.
+ * A throw of a user's function is a `UserFunctionError` with the operator and the index of the record in the input of the loop. So is
+ * what a user's function should not return, or an operator be given, as far as `FirstRecords` and samples of the sink see it.
  */
 import { closureLoop } from "./fusion/ClosureLoop.ts"
+import { FirstRecords } from "./fusion/FirstRecords.ts"
+import { refuseDeferredReduction } from "./fusion/FunctionMistake.ts"
 import { codeGenerationAllowed, generatedLoop, generatedStepsMax } from "./fusion/GeneratedLoop.ts"
 import type { RecordStep } from "./Segment.ts"
 import type { Sink, SinkState } from "./Sink.ts"
@@ -68,6 +71,7 @@ class FusedRun<R> implements Run<R>, LoopRun {
   private readonly sink: Sink<R>
   private readonly state: SinkState<R>
   private readonly loop: Push
+  private first: FirstRecords | undefined
   private open: boolean
 
   constructor(steps: ReadonlyArray<RecordStep>, sink: Sink<R>, state: SinkState<R>, loop: Push) {
@@ -75,14 +79,39 @@ class FusedRun<R> implements Run<R>, LoopRun {
     this.sink = sink
     this.state = state
     this.loop = loop
+    this.first = new FirstRecords(steps, sink, state)
     this.open = !state.full
   }
 
   push(chunk: ReadonlyArray<unknown>, from: number, to: number): boolean {
     if (!this.open) return false
-    this.open = this.loop(this, this.state, chunk, from, to)
-    this.records += to - from
+    const begin = this.first === undefined ? from : this.look(this.first, chunk, from, to)
+    if (this.open && begin < to) {
+      this.open = this.loop(this, this.state, chunk, begin, to)
+      this.records += to - begin
+    }
+    if (this.state.sample !== undefined) this.check(this.state.sample())
     return this.open
+  }
+
+  /** Looks closely at the first records; where the others begin. */
+  private look(first: FirstRecords, chunk: ReadonlyArray<unknown>, from: number, to: number): number {
+    let at = from
+    do {
+      if (at >= to) return at
+      this.open = first.push(this, chunk, at++)
+      this.records++
+    } while (this.open && first.isLooking)
+    if (first.isDone) this.first = undefined
+    return at
+  }
+
+  private check(sample: unknown): void {
+    try {
+      refuseDeferredReduction(sample)
+    } catch (cause) {
+      throw new UserFunctionError({ operator: this.sink.operator, index: undefined, cause })
+    }
   }
 
   finish(): R {

@@ -15,6 +15,7 @@ import type { StateDefinition, StateView } from "../state/StateStore.ts"
 import type { Time } from "../time/Time.ts"
 import type { NarrowOp } from "./NarrowOp.ts"
 import { owned } from "./copyValue.ts"
+import { refuseDeferredReduction } from "./fusion/FunctionMistake.ts"
 import { KeyedMap } from "./KeyedMap.ts"
 import { HashPartitioner, type Partitioner, spreadAlike } from "./Partitioner.ts"
 import { type Combiner, numPartitionsOf, type ShuffleDependency } from "./ShuffleDependency.ts"
@@ -251,11 +252,13 @@ const byKey = <A>(self: AnyRDD, options: ShuffleOptions | undefined, combiner: C
 const combineInPlace = ({ create, mergeValue }: Combiner): ZipPartitions => ([pairs]) => {
   const slots = new KeyedMap()
   const combined: Array<unknown> = []
+  let merged = 0
   for (const [key, value] of pairs!) {
     const slot = slots.slotOf(key)
-    if (slot < combined.length) combined[slot] = mergeValue(combined[slot], value)
+    if (slot < combined.length) combined[merged = slot] = mergeValue(combined[slot], value)
     else combined.push(owned(create(value), value))
   }
+  refuseDeferredReduction(combined[merged])
   return slots.keys.map((key, slot) => [key, combined[slot]])
 }
 

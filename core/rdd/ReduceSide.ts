@@ -9,6 +9,7 @@
  * A merge may change its first argument and return it, as Spark allows: where it was combined on the map side, that is an object of
  * a block, so a block that may be read again must be read as a copy.
  */
+import { refuseDeferredReduction } from "./fusion/FunctionMistake.ts"
 import { KeyedMap } from "./KeyedMap.ts"
 import type { Combiner, ShuffleBlock, ShuffleDependency } from "./ShuffleDependency.ts"
 import { UserFunctionError } from "./UserFunctionError.ts"
@@ -69,12 +70,14 @@ export class ReduceSide {
     const { map, values } = this
     const merge = mapSide ? mergeCombiners : mergeValue
     let i = from
+    let merged = 0
     try {
       for (; i < to; i++) {
         const slot = map.slotOf(keys[i])
-        if (slot < values.length) values[slot] = merge(values[slot], incoming[i])
+        if (slot < values.length) values[merged = slot] = merge(values[slot], incoming[i])
         else values.push(mapSide ? incoming[i] : create(incoming[i]))
       }
+      refuseDeferredReduction(values[merged])
     } catch (cause) {
       throw new UserFunctionError({ operator: this.operator, index: this.pushed + i - from, cause })
     }

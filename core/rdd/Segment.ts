@@ -6,6 +6,7 @@
  * its steps into `boundarySink(end)` and gives the result to `crossBoundary(end, result)`, or, where the end is a `mapEffect`, to
  * the Effect itself: what comes out is the input of the next segment. The last segment has no end and runs into the task's sink.
  */
+import { listOf } from "./fusion/FunctionMistake.ts"
 import type { NarrowOp, OperatorStep } from "./NarrowOp.ts"
 import * as Sink from "./Sink.ts"
 import { UserFunctionError } from "./UserFunctionError.ts"
@@ -79,8 +80,7 @@ export const crossBoundary = (
 ): ReadonlyArray<unknown> => {
   if (end.op.kind !== "mapPartitions") return result
   try {
-    const records = end.op.f(result)
-    return Array.isArray(records) ? records : Array.from(records)
+    return listOf(end.op.f(result), end.op.kind)
   } catch (cause) {
     throw new UserFunctionError({ operator: end.operator, index: undefined, cause })
   }

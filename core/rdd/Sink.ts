@@ -30,6 +30,8 @@ export interface SinkState<out R> {
   /** No record is wanted, not even the first. */
   readonly full: boolean
   readonly finish: () => R
+  /** A value that the user's function has come to, if there is one by now; undefined: the sink calls none. */
+  readonly sample?: () => unknown
 }
 
 export type SinkKind = "collect" | "count" | "take" | "reduce" | "combine" | "columns" | "spread"
@@ -39,6 +41,8 @@ export interface Sink<out R> {
   /** The user's functions that the loop calls, and the operator that they belong to. */
   readonly functions: ReadonlyArray<UserFunction>
   readonly operator: string
+  /** Its records have to be pairs. */
+  readonly takesPairs?: boolean
   readonly start: () => SinkState<R>
 }
 
@@ -113,6 +117,10 @@ class ReduceState implements SinkState<ReadonlyArray<unknown>> {
   finish(): ReadonlyArray<unknown> {
     return this.present ? [this.value] : []
   }
+
+  sample(): unknown {
+    return this.value
+  }
 }
 
 /** Keys and values, or records (`keys` stays empty), of one reduce partition. */
@@ -132,6 +140,8 @@ class CombineState implements SinkState<ReadonlyArray<ShuffleBlock>> {
   readonly combiner: Combiner
   readonly map = new KeyedMap()
   readonly values: Array<unknown> = []
+  /** The slot of a value that was merged, the last of a push. */
+  merged = 0
 
   constructor(partitioner: Partitioner, combiner: Combiner) {
     this.partitioner = partitioner
@@ -143,7 +153,7 @@ class CombineState implements SinkState<ReadonlyArray<ShuffleBlock>> {
     const value = record[1]
     const slot = this.map.slotOf(key)
     if (slot === this.values.length) this.values.push(owned(this.combiner.create(value), value))
-    else this.values[slot] = this.combiner.mergeValue(this.values[slot], value)
+    else this.values[this.merged = slot] = this.combiner.mergeValue(this.values[slot], value)
     return true
   }
 
@@ -156,6 +166,10 @@ class CombineState implements SinkState<ReadonlyArray<ShuffleBlock>> {
       column.values.push(this.values[slot])
     }
     return pairBlocks(columns)
+  }
+
+  sample(): unknown {
+    return this.values[this.merged]
   }
 }
 
@@ -239,8 +253,14 @@ export const shuffle = (
   }
   const { partitioner, combiner } = dependency
   if (combiner === undefined || !combiner.mapSide) {
-    return { kind: "columns", functions: [], operator, start: () => new ColumnsState(partitioner) }
+    return { kind: "columns", functions: [], operator, takesPairs: true, start: () => new ColumnsState(partitioner) }
   }
   const functions = [combiner.create, combiner.mergeValue]
-  return { kind: "combine", functions, operator, start: () => new CombineState(partitioner, combiner) }
+  return {
+    kind: "combine",
+    functions,
+    operator,
+    takesPairs: true,
+    start: () => new CombineState(partitioner, combiner)
+  }
 }

@@ -8,6 +8,7 @@
  *
  * Source: Spark's `MapWithStateRDDRecord.updateRecordWithData`.
  */
+import { refuseDeferred } from "../rdd/fusion/FunctionMistake.ts"
 import type { Millis, Time } from "../time/Time.ts"
 import { absent, sliceSlots } from "./KeyedState.ts"
 import { definition, type KeyedChange } from "./KeyedStateStore.ts"
@@ -58,6 +59,7 @@ export const changeOf = ({ f, sweeps, timeoutMillis }: MapWithStateOptions): Key
       }
     }
     step.index = undefined
+    refuseDeferred("mapWithState's function", emitted[0], " before or after it")
     if (timeoutMillis === undefined || !sweeps(time, before)) return emitted
     const due = state.dueBefore(time - timeoutMillis)
     for (let i = 0; i < due.length; i++) {

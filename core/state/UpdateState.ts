@@ -6,6 +6,7 @@
  * first, without looking at others. Source: Spark's `StateDStream`; there every batch makes a new copy.
  */
 import type { PartitionIndex } from "../protocol/Ids.ts"
+import { refuseDeferred } from "../rdd/fusion/FunctionMistake.ts"
 import type { Millis, Time } from "../time/Time.ts"
 import { absent, type KeyedState, sliceSlots } from "./KeyedState.ts"
 import { definition, type KeyedChange, type KeyedStep } from "./KeyedStateStore.ts"
@@ -86,14 +87,18 @@ function* updateKeys(
   update: UpdateFunction<any, any, any>
 ): Generator<void, void> {
   const { keys, values } = state
+  let next: unknown
   for (let slot = 0; slot < values.length; slot++) {
     if (slot % sliceSlots === sliceSlots - 1) yield
     const stored = values[slot]
     const before = stored === absent ? undefined : stored
     const group = groups[slot]
     if (stored === absent && group === undefined) continue
-    put(state, slot, update(group ?? noValues, before, { key: keys[slot], time }), time)
+    next = update(group ?? noValues, before, { key: keys[slot], time })
+    put(state, slot, next, time)
   }
+  // one that returns Promises always does
+  refuseDeferred("updateStateByKey's function", next, " before it")
 }
 
 /** A known key keeps its time, which tells when it last had values. */
@@ -130,7 +135,9 @@ function* updatePartition(
     given = known
   }
   let count = 0
-  for (const [key, next] of update(entries(), { time, partition })) {
+  const updated = update(entries(), { time, partition })
+  refuseDeferred("updateStateByPartition's function", updated, " before it")
+  for (const [key, next] of updated) {
     // mostly it is the key that was given last, which spares looking it up
     const slot = given >= 0 && given < known && key === state.keys[given] ? given : state.slotOf(key)
     if (slot < known ? returned[slot] === 1 : added.has(slot)) {

@@ -7,6 +7,7 @@
 import type { LoopRun, Push } from "../Fusion.ts"
 import type { RecordOp, RecordStep } from "../Segment.ts"
 import type { SinkState } from "../Sink.ts"
+import { listOf } from "./FunctionMistake.ts"
 
 /** The step whose function is at work. */
 interface Cursor {
@@ -15,14 +16,26 @@ interface Cursor {
 
 type Accept = (record: any) => boolean
 
+/** Sees each record that enters step `at`, or, after the last, the sink. */
+export type Watch = (at: number, record: unknown) => void
+
 /** A loop for one run: closures hold the state of its sink. */
-export const closureLoop = (steps: ReadonlyArray<RecordStep>, state: SinkState<unknown>): Push => {
+export const closureLoop = (steps: ReadonlyArray<RecordStep>, state: SinkState<unknown>, watch?: Watch): Push => {
   const cursor: Cursor = { at: -1 }
   const last: Accept = (record) => {
     cursor.at = steps.length
     return state.accept(record)
   }
-  const accept = steps.reduceRight((next: Accept, step, at) => compose(cursor, at, step.op, next), last)
+  const watched = (at: number, accept: Accept): Accept =>
+    watch === undefined ? accept : (record) => {
+      cursor.at = at
+      watch(at, record)
+      return accept(record)
+    }
+  const accept = steps.reduceRight(
+    (next: Accept, step, at) => watched(at, compose(cursor, at, step.op, next)),
+    watched(steps.length, last)
+  )
   return (run: LoopRun, _state, chunk, from, to) => {
     let i = from
     try {
@@ -33,9 +46,6 @@ export const closureLoop = (steps: ReadonlyArray<RecordStep>, state: SinkState<u
     return true
   }
 }
-
-const listOf = (records: Iterable<unknown>): ReadonlyArray<unknown> =>
-  Array.isArray(records) ? records : Array.from(records)
 
 const compose = (cursor: Cursor, at: number, op: RecordOp, next: Accept): Accept => {
   const f: (value: any) => any = op.f
@@ -58,7 +68,7 @@ const compose = (cursor: Cursor, at: number, op: RecordOp, next: Accept): Accept
     case "flatMap":
       return (record) => {
         cursor.at = at
-        const list = listOf(f(record))
+        const list = listOf(f(record), op.kind)
         for (let j = 0; j < list.length; j++) if (!next(list[j])) return false
         return true
       }
@@ -66,7 +76,7 @@ const compose = (cursor: Cursor, at: number, op: RecordOp, next: Accept): Accept
       return (record) => {
         cursor.at = at
         const key = record[0]
-        const list = listOf(f(record[1]))
+        const list = listOf(f(record[1]), op.kind)
         for (let j = 0; j < list.length; j++) if (!next([key, list[j]])) return false
         return true
       }

@@ -17,6 +17,7 @@ import type { Push } from "../Fusion.ts"
 import { partitionOf } from "../Partitioner.ts"
 import type { RecordStep } from "../Segment.ts"
 import type { Sink, SinkKind, UserFunction } from "../Sink.ts"
+import { listOf } from "./FunctionMistake.ts"
 
 /** Longer chains run as closures: engines do not optimize functions without end. */
 export const generatedStepsMax = 64
@@ -61,11 +62,11 @@ const sinkText = (kind: SinkKind, at: number): SinkText => {
       }
     case "combine":
       return {
-        before: "const map = state.map, values = state.values",
+        before: "const map = state.map, values = state.values; let merged = 0",
         emit: (r) =>
           `at = ${at}; const key = ${r.key}, value = ${r.value}; const slot = map.slotOf(key)\n` +
-          "if (slot === values.length) values.push(owned(s0(value), value)); else values[slot] = s1(values[slot], value)",
-        after: ""
+          "if (slot === values.length) values.push(owned(s0(value), value)); else values[merged = slot] = s1(values[slot], value)",
+        after: "state.merged = merged"
       }
     case "columns":
       return {
@@ -91,7 +92,7 @@ const stepText = (steps: ReadonlyArray<RecordStep>, at: number, current: Current
   const rest = (next: Current) => stepText(steps, at + 1, next, emit)
   const call = `at = ${at}; `
   const each = (element: Current, argument: string) =>
-    `const l${at} = listOf(f${at}(${argument}))\n` +
+    `const l${at} = listOf(f${at}(${argument}), "${step.op.kind}")\n` +
     `for (let j${at} = 0; j${at} < l${at}.length; j${at}++) { const v${at} = l${at}[j${at}]\n${rest(element)} }`
   switch (step.op.kind) {
     case "map":
@@ -146,9 +147,6 @@ const peeledReduce = (loop: (emit: Emit) => string, at: number) => ({
     ) + "if (begun) {\n" + loop((r) => `at = ${at}; value = s0(value, ${textOfWhole(r)})`),
   after: "state.present = true; state.value = value }"
 })
-
-const listOf = (records: Iterable<unknown>): ReadonlyArray<unknown> =>
-  Array.isArray(records) ? records : Array.from(records)
 
 let loopsMade = 0
 

@@ -11,6 +11,7 @@
  * Source: Spark Streaming's `ReducedWindowedDStream`. There a slide longer than the window adds batches that lie between two
  * windows, and a key that was dropped while batches of it remain fails the batch in which they leave.
  */
+import { refuseDeferred } from "../../rdd/fusion/FunctionMistake.ts"
 import type { Millis, Time } from "../../time/Time.ts"
 import { absent, sliceSlots } from "../KeyedState.ts"
 import { grownNumbers } from "./slotColumns.ts"
@@ -140,9 +141,10 @@ class InverseWindowState extends WindowStore {
   }
 
   private *drop(filter: Filter): Generator<void, void> {
+    let stays: unknown
     const drop = (slot: number) => {
       const { keys, values } = this.state
-      if (values[slot] !== absent && !filter([keys[slot], values[slot]])) this.state.remove(slot)
+      if (values[slot] !== absent && !(stays = filter([keys[slot], values[slot]]))) this.state.remove(slot)
     }
     for (let i = 0; i < this.old.slots.length; i++) {
       if (i % sliceSlots === sliceSlots - 1) yield
@@ -152,6 +154,7 @@ class InverseWindowState extends WindowStore {
       if (i % sliceSlots === sliceSlots - 1) yield
       drop(this.new.slots[i]!)
     }
+    refuseDeferred("the filter of reduceByKeyAndWindow", stays, " before it")
   }
 
   protected commit(): void {

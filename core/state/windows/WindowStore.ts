@@ -7,6 +7,7 @@
  *
  * A snapshot is a header, the slots of the table, the columns, and what the making keeps, in pieces.
  */
+import { refuseDeferredReduction } from "../../rdd/fusion/FunctionMistake.ts"
 import { UserFunctionError } from "../../rdd/UserFunctionError.ts"
 import type { Millis, Time } from "../../time/Time.ts"
 import { absent, KeyedState, sliceSlots } from "../KeyedState.ts"
@@ -19,6 +20,9 @@ export interface Column {
   readonly slots: Int32Array
   readonly values: ReadonlyArray<unknown>
 }
+
+/** Values of a batch that are looked at. */
+const samplesMax = 16
 
 interface Header {
   readonly kind: StateDefinition["kind"]
@@ -97,6 +101,7 @@ export abstract class WindowStore implements StateStore {
       if (late !== undefined) throw new Error(`batch ${late.time} ms is not in the window of ${time} ms`)
       const leaving = this.columns.filter((column) => column.time <= begin)
       const added = yield* this.advance(time, leaving, inputs)
+      this.refuseDeferred(added)
       this.commit()
       this.columns = [...this.columns.slice(leaving.length), ...added]
       state.commit(time, undefined)
@@ -109,6 +114,13 @@ export abstract class WindowStore implements StateStore {
         this.rollback()
         state.rollback()
       }
+    }
+  }
+
+  /** Looks at some of the values that a step has come to. */
+  private refuseDeferred(added: ReadonlyArray<Column>): void {
+    for (const { slots } of added) {
+      for (let i = 0; i < slots.length && i < samplesMax; i++) refuseDeferredReduction(this.state.values[slots[i]!])
     }
   }
 
