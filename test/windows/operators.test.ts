@@ -189,10 +189,8 @@ it("windows and slides that do not fit the parent's slide, or are no durations, 
       `w: its window duration "never" is no duration; write one such as "5 seconds", "200 ms" or 500 (milliseconds)`,
       `w: its slide duration "2 x" is no duration; write one such as "5 seconds", "200 ms" or 500 (milliseconds)`
     ])
-    assert.deepEqual(yield* mistakesOf(numbers.pipe(DStream.named("in"), DStream.window(Infinity))), [
-      `w: its window duration of Infinity ms is no multiple of the slide duration of parent "in", 1000 ms; ` +
-      "make the window a whole number of its parent's slides, such as 1000 ms"
-    ])
+    const [endless] = yield* mistakesOf(numbers.pipe(DStream.window(Infinity)))
+    assert.match(endless!, /^w: its window duration of Infinity ms is no multiple .*, such as 1000 ms$/)
     const wrong: ReadonlyArray<DStream.AnyDStream> = [
       numbers.pipe(DStream.window(1500)),
       numbers.pipe(DStream.window("never" as any)),
