@@ -11,6 +11,7 @@ import { createHash } from "node:crypto"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import { Cause, ConfigProvider, Effect, Exit, Schema } from "effect"
 import { type AnyStreamingApp, isStreamingApp } from "../../core/dstream/StreamingApp.ts"
+import { describeConfigError, type Given } from "./configMistake.ts"
 import { describeLoading } from "./loadingMistake.ts"
 
 /** The program's module cannot be run. */
@@ -39,13 +40,14 @@ const nameOf = (url: string): string => url.startsWith("file:") ? fileURLToPath(
 export const load = Effect.fnUntraced(function* (
   url: string,
   config: Readonly<Record<string, string>>,
-  reads?: Set<string>
+  reads: Set<string> = new Set()
 ): Effect.fn.Return<Program, ProgramError> {
   const source = yield* readSource(url)
   const module = yield* importModule(url)
   if (!("default" in module)) return yield* noApp(url, "has no default export")
   const exported = module["default"]
-  const app = Effect.isEffect(exported) ? yield* build(url, exported, configProvider(config, reads)) : exported
+  const given = { provider: configProvider(config, reads), config, reads }
+  const app = Effect.isEffect(exported) ? yield* build(url, exported as Effect.Effect<unknown>, given) : exported
   if (!isStreamingApp(app)) return yield* noApp(url, `exports ${describe(app)} as its default`)
   return { app, codeFingerprint: digestOf(source) }
 })
@@ -69,24 +71,15 @@ export const configProvider = (
   return ConfigProvider.orElse(noting, ConfigProvider.fromEnv())
 }
 
-const build = (
-  url: string,
-  program: Effect.Effect<unknown, unknown, unknown>,
-  provider: ConfigProvider.ConfigProvider
-) =>
-  (program as Effect.Effect<unknown, unknown>).pipe(
-    Effect.provideService(ConfigProvider.ConfigProvider, provider),
-    Effect.exit,
-    Effect.flatMap((exit) =>
-      Exit.isSuccess(exit)
-        ? Effect.succeed(exit.value)
-        : Effect.fail(notBuilt(url, Cause.prettyErrors(exit.cause)[0] ?? new Error("it was interrupted")))
-    )
-  )
-
-/** Config's errors name the option on a line of its own. */
-const notBuilt = (url: string, cause: Error) =>
-  refusal(url, "could not build its app", sentence(cause).replaceAll(/\s*\n\s*/g, " "), cause)
+const build = Effect.fnUntraced(function* (url: string, program: Effect.Effect<unknown, unknown>, given: Given) {
+  const provided = Effect.provideService(program, ConfigProvider.ConfigProvider, given.provider)
+  const exit = yield* Effect.exit(provided)
+  if (Exit.isSuccess(exit)) return exit.value
+  const cause = Cause.prettyErrors(exit.cause)[0] ?? new Error("it was interrupted")
+  const text = (yield* describeConfigError(Cause.squash(exit.cause), given)) ??
+    sentence(cause).replaceAll(/\s*\n\s*/g, " ")
+  return yield* refusal(url, "could not build its app", text, cause)
+})
 
 const readSource = (url: string) =>
   Effect.tryPromise({

@@ -72,7 +72,7 @@ export const unknownSetting = (setting: string, names: ReadonlyArray<string>): I
 }
 
 /** The name with the fewest edits to the wrong one, if they are few. */
-const nearest = (wrong: string, names: ReadonlyArray<string>): string | undefined => {
+export const nearest = (wrong: string, names: ReadonlyArray<string>): string | undefined => {
   const editsMax = Math.max(2, Math.floor(wrong.length / 3))
   let best: { readonly name: string; readonly edits: number } | undefined
   for (const name of names) {

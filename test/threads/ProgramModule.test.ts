@@ -6,8 +6,9 @@ import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
-import { Effect } from "effect"
-import { load, urlOf } from "../../adapters/threads/ProgramModule.ts"
+import { Config, Effect } from "effect"
+import { describeConfigError } from "../../adapters/threads/configMistake.ts"
+import { configProvider, load, urlOf } from "../../adapters/threads/ProgramModule.ts"
 import { it } from "../kit.ts"
 
 const configProgram = urlOf(fileURLToPath(new URL("../cli/programs/config.ts", import.meta.url)))
@@ -46,9 +47,39 @@ for (const [source, message] of bad) {
     }))
 }
 
-it("an Effect that fails says what it misses", () =>
+it("an Effect that fails says what it misses and how to give it, what it cannot use, and what was given to no end", () =>
   Effect.gen(function* () {
-    const error = yield* Effect.flip(load(configProgram, { HOST: "h", PORT: "no number" }))
-    assert.match(error.message, /config\.ts could not build its app: /)
-    assert.match(error.message, /PORT/)
+    const told: ReadonlyArray<readonly [Record<string, string>, string]> = [
+      [{ HOST: "h", PORT: "secret" }, "PORT cannot be used: it has to be a string representing a finite number."],
+      [{ HOST: "h", PORT: "1.5" }, "PORT cannot be used: it has to be an integer."],
+      [{ HOST: "h" }, "PORT is not set: give --port PORT or the environment variable PORT."],
+      [
+        { HOTS: "h", LIMIT: "5", DSTREAMS_REMEMBER: "1 s" },
+        "HOST is not set: give --host HOST or the environment variable HOST; you gave HOTS: did you mean HOST?; " +
+        "you gave LIMIT, for which it had not asked until then."
+      ]
+    ]
+    for (const [config, message] of told) {
+      const error = yield* Effect.flip(load(configProgram, config))
+      assert.equal(error.message.split(" could not build its app: ")[1], message)
+    }
+  }))
+
+it("nested names of Config are told as environments have them, those of other errors as they come", () =>
+  Effect.gen(function* () {
+    const given = { provider: configProvider({ A_X: "?" }), config: { DATABSE_URL: "u" }, reads: new Set<string>() }
+    const wanted = Config.all({ x: Config.Int("X").pipe(Config.nested("A")), y: Config.String("URL") })
+    const first = yield* Effect.flip(wanted.parse(given.provider))
+    assert.equal(
+      yield* describeConfigError(first, given),
+      "A_X cannot be used: it has to be a string representing a finite number; " +
+        "you gave DATABSE_URL, for which it had not asked until then."
+    )
+    const second = yield* Effect.flip(Config.String("URL").pipe(Config.nested("DATABASE")).parse(given.provider))
+    assert.equal(
+      yield* describeConfigError(second, given),
+      "DATABASE_URL is not set: give --config DATABASE_URL=... or the environment variable DATABASE_URL; " +
+        "you gave DATABSE_URL: did you mean DATABASE_URL?"
+    )
+    assert.equal(yield* describeConfigError(new Error("other"), given), undefined)
   }))
