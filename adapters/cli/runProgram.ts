@@ -117,7 +117,11 @@ const obey = (
 const leftOf = (report: StopReport): string | undefined => {
   const { activeReceivers, openBatches, unallocatedBlocks } = report
   if (openBatches.length === 0 && !unallocatedBlocks && activeReceivers.length === 0) return undefined
-  const batches = openBatches.length === 0 ? [] : [`the batches ${openBatches.join(", ")}`]
+  const batches = openBatches.length === 0
+    ? []
+    : openBatches.length <= 5
+    ? [`the batches ${openBatches.join(", ")}`]
+    : [`${openBatches.length} batches, from ${openBatches[0]} to ${openBatches.at(-1)}`]
   const blocks = unallocatedBlocks ? ["received blocks that no batch had taken"] : []
   const receivers = activeReceivers.length === 0
     ? []

@@ -6,6 +6,7 @@ import { Buffer, isUtf8 } from "node:buffer"
 import { type Effect, Result, Schema } from "effect"
 import type { Store, StoreError } from "../../core/receiving/Receiver.ts"
 import { describeError } from "../../core/protocol/describeError.ts"
+import { refusal } from "../codec/plainData.ts"
 
 export interface BodyFormat<A, Body> {
   /** The contents of a body, or what is wrong with it. */
@@ -60,6 +61,8 @@ export const json = <A>(schema: Schema.ConstraintDecoder<A>): BodyFormat<A, Read
         if (Result.isFailure(record)) {
           return Result.fail(`The value at ${where} is not of this stream's schema: ${oneLine(record.failure)}`)
         }
+        const unfit = refusal(record.success)
+        if (unfit !== undefined) return Result.fail(`The value at ${where} cannot be a record: ${unfit.message}`)
         records.push(record.success as A)
       }
       return Result.succeed(records)

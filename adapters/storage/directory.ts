@@ -57,8 +57,14 @@ const filesIn = (folder: string): BlockStorage => {
 }
 
 const writeWhole = async (file: string, bytes: Uint8Array): Promise<void> => {
-  await fs.writeFile(`${file}.part`, bytes)
-  await fs.rename(`${file}.part`, file)
+  try {
+    await fs.writeFile(`${file}.part`, bytes)
+    await fs.rename(`${file}.part`, file)
+  } catch (error) {
+    // A disk that is full shall not be filled further by what could not be written.
+    await fs.rm(`${file}.part`, { force: true })
+    throw error
+  }
 }
 
 const readIfThere = async (file: string): Promise<Uint8Array | undefined> => {

@@ -12,6 +12,7 @@ import { Border } from "../../core/protocol/RecordCodec.ts"
 import type { StorageLevel } from "../../core/receiving/StorageLevel.ts"
 import * as BlockManager from "../../runtime/executor/blocks/BlockManager.ts"
 import * as BlockReplicator from "../../runtime/executor/blocks/BlockReplicator.ts"
+import { blockManagerBased } from "../../runtime/executor/blocks/ReceivedBlockHandler.ts"
 import { PeerLost, type Replicate, type Replicated } from "../../runtime/executor/Peers.ts"
 import * as BlockStorage from "../../runtime/storage/BlockStorage.ts"
 import { jsonCodec } from "../executor/cluster.ts"
@@ -149,12 +150,17 @@ it("who refuses or is lost is passed over; who is alone keeps the block, and is 
     assert.match(refusals.join(), /^e2: block big cannot be stored: .*blockMemoryBytes/)
   }))
 
-it("a record that cannot leave its executor keeps its block there, which is said", () =>
+it("a block whose records can never leave their executor is refused, not kept by one alone", () =>
   Effect.gen(function* () {
     const group = new Group(["e1", "e2"])
-    const { partner, refusals } = yield* group.store("e1", "a", { contents: ofRecords([() => 1]) })
-    assert.equal(partner, undefined)
-    assert.match(refusals.join(), /cannot leave their executor: the function at .* cannot be encoded/)
+    const { blocks, replicator } = group.members.get("e1")!
+    const handler = blockManagerBased(blocks, "e1", replicator)
+    const error = yield* Effect.flip(handler.store("a", ofRecords([() => 1]), "MEMORY_ONLY_2"))
+    assert.match(
+      error.message,
+      /refused: its records cannot leave their executor: the function at .* cannot be encoded/
+    )
+    assert.deepEqual([group.holders("a"), replicator.size()], [[], 0])
   }))
 
 it("after a loss the holder that is left finds another, at once or when one joins, and the driver knows", () =>

@@ -280,7 +280,7 @@ it("with onBatchFailure skip a failed batch is told and left, whether its jobs o
       false
     ], ["other", true]])
     assert.match(failed[0]!.outputs[0]!.failureReason!, /no records at 3000/)
-    assert.equal((yield* context.stop({ graceful: true })).graceful, true)
+    assert.equal((yield* Local.stopGracefully(context)).graceful, true)
     yield* context.awaitTermination
   }))
 

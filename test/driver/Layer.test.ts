@@ -81,7 +81,7 @@ it("mapEffect, foreachPartition and receivers get the executor's; foreachBatch, 
       assert.deepEqual([...inPartitions].sort(), wanted)
       assert.equal(recordsOf(received).length, 1)
       assert.ok(wanted.includes(recordsOf(received)[0]!))
-      yield* context.stop({ graceful: executors === 2 })
+      yield* executors === 2 ? Local.stopGracefully(context) : context.stop()
       assert.equal(live.size, 0)
     }
   }))

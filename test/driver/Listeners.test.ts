@@ -104,6 +104,8 @@ it("listeners that throw, fail, or never return neither slow nor end the run; wh
     // The stop waits a second for who has not seen all, not longer.
     const stopping = yield* Effect.forkChild(context.stop({ graceful: true }))
     yield* Local.settled
+    // The batch of the next tick.
+    yield* Effect.andThen(TestClock.adjust("1 second"), Local.settled)
     assert.equal(stopping.pollUnsafe(), undefined)
     yield* TestClock.adjust("1 second")
     assert.equal((yield* Fiber.join(stopping)).graceful, true)

@@ -33,7 +33,7 @@ it("counts words, batch after batch", () =>
       [2000, { be: 1 }],
       [3000, {}]
     ])
-    const report = yield* context.stop({ graceful: true })
+    const report = yield* Local.stopGracefully(context)
     assert.deepEqual(report, { graceful: true, openBatches: [], unallocatedBlocks: false, activeReceivers: [] })
     assert.equal(context.state(), "Stopped")
     yield* context.awaitTermination

@@ -1,11 +1,13 @@
 /**
  * A whole engine in this process for tests: placement `local`, so many executors, the real runtime on whatever clock the test has.
  */
-import { Deferred, Effect, Exit, type Fiber, Layer, type Scope } from "effect"
+import { Deferred, type Duration, Effect, Exit, Fiber, Layer, type Scope } from "effect"
+import { TestClock } from "effect/testing"
 import { messagePack } from "../../adapters/codec/MessagePack.ts"
 import type { StreamingApp } from "../../core/dstream/StreamingApp.ts"
 import { Border } from "../../core/protocol/RecordCodec.ts"
 import type { ToExecutor } from "../../core/protocol/ExecutorProtocol.ts"
+import type { StopReport } from "../../runtime/driver/Engine.ts"
 import * as StreamingContext from "../../runtime/driver/StreamingContext.ts"
 import type { ExecutorLink } from "../../runtime/executor/ExecutorLink.ts"
 import { runExecutor } from "../../runtime/executor/bootstrap.ts"
@@ -96,3 +98,15 @@ export const run = <E>(
 
 /** Gives way until everything that can go on without time has come to rest, as far as tests need it. */
 export const settled: Effect.Effect<void> = Effect.asVoid(Effect.repeat(Effect.yieldNow, { times: 200 }))
+
+/** Stops gracefully, with the tick that direct inputs get their last batch by, on the test's clock. */
+export const stopGracefully = (
+  context: StreamingContext.StreamingContext<any>,
+  batchDuration: Duration.Input = "1 second"
+): Effect.Effect<StopReport> =>
+  Effect.gen(function* () {
+    const stopping = yield* Effect.forkChild(context.stop({ graceful: true }))
+    yield* settled
+    yield* TestClock.adjust(batchDuration)
+    return yield* Fiber.join(stopping)
+  })

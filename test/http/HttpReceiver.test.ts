@@ -122,6 +122,17 @@ it.live("requests that wait are stored as one block; without room in the store t
     assert.ok(blocks.length <= 2)
   }))
 
+it.live("JSON that no executor could hand on is refused when it comes, before it is in a block with others", () =>
+  Effect.gen(function* () {
+    const { blocks, store } = recorder()
+    const { post } = yield* started(BodyFormat.json(Schema.Unknown), store, { maxBodyBytes: 5000 })
+    const answer = yield* post("[".repeat(600) + "]".repeat(600))
+    assert.equal(answer.status, 400)
+    assert.match(answer.body.error as string, /cannot be a record: .*nested deeper than 500 levels/)
+    assert.deepEqual((yield* post("[[1]]")).body, { stored: 1 })
+    assert.deepEqual(blocks, [[[1]]])
+  }))
+
 const Reading = Schema.Struct({ sensor: Schema.String, celsius: Schema.Number })
 
 it.live("JSON is one value, an array, or a value a line; what is not of the schema refuses the body with its place", () =>

@@ -41,6 +41,8 @@ export interface StoredHere {
 export interface Copy {
   readonly partner: ExecutorId | undefined
   readonly refusals: ReadonlyArray<string>
+  /** Its records can never leave this executor: why. */
+  readonly unsendable?: string | undefined
 }
 
 export interface BlockReplicator {
@@ -96,7 +98,9 @@ export const make = (options: BlockReplicatorOptions): BlockReplicator => {
     for (const peer of candidates) {
       if (gone.has(peer)) continue
       const packed = yield* Effect.result(pack)
-      if (packed._tag === "Failure") return { partner: undefined, refusals: [packed.failure] }
+      if (packed._tag === "Failure") {
+        return { partner: undefined, refusals: [packed.failure], unsendable: packed.failure }
+      }
       if (packed.success === undefined) return { partner: undefined, refusals: [] }
       const what = { kind: "ReplicateBlock", block, level, records, contents: packed.success } as const
       const answer = yield* Effect.result(options.peers.replicate(peer, what))
@@ -172,7 +176,7 @@ export const make = (options: BlockReplicatorOptions): BlockReplicator => {
   return {
     copy: Effect.fnUntraced(function* (stored: StoredHere, contents: BlockContents) {
       const copy = yield* give(stored, packContents(contents))
-      enter(stored, copy.partner)
+      if (copy.unsendable === undefined) enter(stored, copy.partner)
       return copy
     }),
     accept: Effect.fnUntraced(function* (from: ExecutorId, { block, contents, level, records }: Replicate) {

@@ -12,7 +12,7 @@ import type { BlockContents } from "../../../core/blocks/BlockContents.ts"
 import type { BlockId } from "../../../core/blocks/ReceivedBlock.ts"
 import type { ExecutorId } from "../../../core/protocol/Ids.ts"
 import { isReplicated, type StorageLevel } from "../../../core/receiving/StorageLevel.ts"
-import type { BlockError, BlockManager } from "./BlockManager.ts"
+import { BlockError, type BlockManager } from "./BlockManager.ts"
 import type { BlockReplicator } from "./BlockReplicator.ts"
 
 export interface HandledBlock {
@@ -41,7 +41,14 @@ export const blockManagerBased = (
   store: Effect.fnUntraced(function* (block, contents, level) {
     const stored = yield* blockManager.put(block, contents, level)
     if (!isReplicated(level)) return { ...stored, locations: [executor] }
-    const { partner, refusals } = yield* replicator.copy({ block, level, records: stored.records }, contents)
+    const { partner, refusals, unsendable } = yield* replicator.copy(
+      { block, level, records: stored.records },
+      contents
+    )
+    if (unsendable !== undefined) {
+      yield* blockManager.remove([block])
+      return yield* new BlockError({ block, reason: "Encoding", message: `block ${block} is refused: ${unsendable}` })
+    }
     if (partner !== undefined) return { ...stored, locations: [executor, partner] }
     const degraded = refusals.length === 0
       ? undefined
