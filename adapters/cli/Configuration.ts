@@ -15,6 +15,7 @@ import { fromConfig, section } from "../../core/settings/fromConfig.ts"
 import { type InvalidSetting, invalidSettings, unknownSetting } from "../../core/settings/invalidSettings.ts"
 import { merge, type SettingsInput } from "../../core/settings/Settings.ts"
 import { UsageError } from "./arguments.ts"
+import * as stray from "./straySettings.ts"
 
 export interface Configuration {
   /** Stronger than the program's own. */
@@ -47,8 +48,8 @@ export const read = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Configuration, UsageError> {
   const json = configFile === undefined ? {} : yield* readFile(configFile)
   const sources = [
-    yield* ofVariables("command line", config),
-    yield* ofVariables("environment", environment),
+    yield* ofVariables("command line", config, stray.onCommandLine),
+    yield* ofVariables("environment", environment, stray.inEnvironment),
     ...(configFile === undefined ? [] : [yield* ofFile(configFile, json)])
   ]
   const mistakes = sources.flatMap((source) => source.mistakes)
@@ -75,7 +76,11 @@ export const read = Effect.fnUntraced(function* (
 })
 
 /** Settings by the names of their variables; what else begins like one is a mistake. */
-const ofVariables = (origin: string, variables: Environment): Effect.Effect<Source, UsageError> =>
+const ofVariables = (
+  origin: string,
+  variables: Environment,
+  strayAmong: (names: ReadonlyArray<string>) => ReadonlyArray<InvalidSetting>
+): Effect.Effect<Source, UsageError> =>
   Effect.map(fromProvider(origin, ConfigProvider.fromEnvRecord({ ...variables })), (settings) => {
     const known = settingNames.map(variableOf)
     const unknown = Object.keys(variables).filter((name) => name.startsWith(variablePrefix) && !known.includes(name))
@@ -86,7 +91,8 @@ const ofVariables = (origin: string, variables: Environment): Effect.Effect<Sour
         ...invalidSettings(settings).map((mistake) =>
           tell(mistake, origin, variableOf(mistake.setting as SettingName))
         ),
-        ...unknown.map((name) => tell(unknownSetting(name, known), origin))
+        ...unknown.map((name) => tell(unknownSetting(name, known), origin)),
+        ...strayAmong(Object.keys(variables)).map((mistake) => tell(mistake, origin))
       ]
     }
   })
@@ -103,7 +109,8 @@ const ofFile = Effect.fnUntraced(function* (file: string, json: Readonly<Record<
     typeof value === "object" || !(settingNames as ReadonlyArray<string>).includes(name)
   )
   const settings: SettingsInput = { ...texts, ...Object.fromEntries(others) }
-  return { origin: file, settings, mistakes: invalidSettings(settings).map((mistake) => tell(mistake, file)) }
+  const mistakes = [...invalidSettings(settings), ...stray.inFile(json)].map((mistake) => tell(mistake, file))
+  return { origin: file, settings, mistakes }
 })
 
 const fromProvider = (

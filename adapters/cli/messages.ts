@@ -5,7 +5,8 @@ import { Cause } from "effect"
 import { JobFailed } from "../../core/dstream/Batch.ts"
 import { InvalidApp } from "../../core/dstream/StreamingApp.ts"
 import { formatStatus } from "../../core/scheduling/BatchInfo.ts"
-import { variablePrefix } from "../../core/settings/definitions.ts"
+import { settingNames, variableOf, variablePrefix } from "../../core/settings/definitions.ts"
+import { nearest } from "../../core/settings/invalidSettings.ts"
 import type { ReceiverInfo, StreamingEvent } from "../../core/scheduling/StreamingListener.ts"
 
 export const say = (text: string): void => void process.stderr.write(`dstreams: ${text}\n`)
@@ -19,6 +20,7 @@ export const sayStatus = (event: StreamingEvent): void => {
 export const notices = (options: { readonly skips: boolean }): (event: StreamingEvent) => string | undefined => {
   /** By stream, what its receiver reported last: a receiver that is lost with its executor tells nothing new. */
   const reported = new Map<string, string>()
+  const retries = new Set<string>()
   let hinted = false
   return (event) => {
     switch (event.kind) {
@@ -38,11 +40,22 @@ export const notices = (options: { readonly skips: boolean }): (event: Streaming
         if (failureReason === undefined || !options.skips) return undefined
         return `output ${output} of batch ${time} ms failed and is skipped: ${firstLine(failureReason)}`
       }
+      case "TaskRetried": {
+        const reason = firstLine(event.reason)
+        const known = retries.has(reason)
+        if (retries.size >= retriesMax) retries.clear()
+        retries.add(reason)
+        return `a task is tried again (stage ${event.stage}, partition ${event.partition}): ` +
+          (known ? "the same" : reason)
+      }
       default:
         return noticeOfEngine(event)
     }
   }
 }
+
+/** Reasons of retries that are known to have been told. */
+const retriesMax = 100
 
 const problemOf = ({ lastErrorMessage, lastError }: ReceiverInfo): string =>
   lastError === undefined ? lastErrorMessage : `${lastErrorMessage} (${firstLine(lastError)})`
@@ -74,8 +87,6 @@ const noticeOfEngine = (event: StreamingEvent): string | undefined => {
         : `${event.executor} is gone and is replaced: ${event.reason}`
     case "ExecutorsRequested":
       return `there shall be ${event.total} executors (dynamicAllocation)`
-    case "TaskRetried":
-      return `a task is tried again (stage ${event.stage}, partition ${event.partition}): ${firstLine(event.reason)}`
     case "TicksMissed":
       return `${event.count} batches from ${event.first} ms to ${event.last} ms come late (missedTicks: ${event.policy})`
     case "ClockSetBack": {
@@ -95,11 +106,20 @@ const noticeOfEngine = (event: StreamingEvent): string | undefined => {
   }
 }
 
+const variables: ReadonlyArray<string> = settingNames.map(variableOf)
+
 /** Names that were given to a program which never asked its Config for them: an option without effect. */
 export const unreadOf = (config: Readonly<Record<string, string>>, reads: ReadonlySet<string>): string | undefined => {
   const unread = Object.keys(config).filter((name) => !reads.has(name) && !name.startsWith(variablePrefix))
   if (unread.length === 0) return undefined
   const names = unread.join(" and ")
+  const free = [...reads].filter((name) => !(name in config))
+  const meant = unread.flatMap((name) => {
+    if (variables.includes(variablePrefix + name)) return [variablePrefix + name]
+    // those two have options of their own
+    return name === "HOST" || name === "PORT" ? [] : nearest(name, free) ?? []
+  })
+  if (meant.length > 0) return `the program never read ${names}; did you mean ${meant.join(" and ")}?`
   return `the program never read ${names}: an option has an effect if the program asks Config for it, ` +
     `such as yield* Config.${unread.includes("PORT") ? `Port("PORT")` : `String("${unread[0]}")`}`
 }
@@ -110,7 +130,8 @@ export const failureOf = (cause: Cause.Cause<unknown>, debug: boolean): string =
   if (reason === undefined) return "The program was interrupted."
   const error = reason._tag === "Fail" ? reason.error : reason.defect
   const text = sentence(error, reason._tag === "Die")
-  return debug ? `${text}\n${traceOf(error) ?? Cause.pretty(cause)}` : text
+  if (debug) return `${text}\n${traceOf(error) ?? Cause.pretty(cause)}`
+  return error instanceof JobFailed && error.stack !== undefined ? `${text} (--debug shows the stack)` : text
 }
 
 const sentence = (error: unknown, unexpected: boolean): string => {

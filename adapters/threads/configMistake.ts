@@ -51,7 +51,8 @@ const tell = (name: string, message: string | undefined): string =>
 
 const unreadOf = ({ config, reads }: Given, missing: ReadonlyArray<string>): ReadonlyArray<string> =>
   Object.keys(config).filter((name) => !reads.has(name) && !name.startsWith(variablePrefix)).map((name) => {
-    const meant = nearest(name, missing)
+    // those two have options of their own
+    const meant = name === "HOST" || name === "PORT" ? undefined : nearest(name, missing)
     return meant === undefined
       ? `you gave ${name}, for which it had not asked until then`
       : `you gave ${name}: did you mean ${meant}?`

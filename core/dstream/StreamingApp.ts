@@ -11,7 +11,7 @@ import * as DStreamGraph from "./DStreamGraph.ts"
 import type { AnyOutput, Output } from "./Output.ts"
 import type { RateEstimator } from "../rates/RateEstimator.ts"
 import type { SettingsInput } from "../settings/Settings.ts"
-import { InvalidApp, mistakesOf } from "./validation.ts"
+import { appOptions, InvalidApp, mistakesOf } from "./validation.ts"
 
 export const TypeId = "~dstreams/StreamingApp"
 
@@ -26,6 +26,8 @@ export interface StreamingApp<out E = never, out R = never> {
   readonly layer: Layer.Layer<any, any, any>
   readonly settings: SettingsInput
   readonly rateEstimator: RateEstimator | undefined
+  /** Names of what `make` was given that it does not know. */
+  readonly unknownOptions: ReadonlyArray<string>
 }
 
 export type AnyStreamingApp = StreamingApp<any, any>
@@ -56,7 +58,8 @@ export const make = <const Outputs extends ReadonlyArray<AnyOutput>, LOut = neve
   outputs: options.outputs,
   layer: (options.layer ?? Layer.empty) as Layer.Layer<any, any, any>,
   settings: options.settings ?? {},
-  rateEstimator: options.rateEstimator
+  rateEstimator: options.rateEstimator,
+  unknownOptions: Object.keys(options).filter((name) => !appOptions.includes(name))
 })
 
 /** The same app with another batch duration. */

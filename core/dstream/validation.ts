@@ -12,6 +12,8 @@ import { durationExamples, isMultipleOf, type Millis } from "../time/Time.ts"
 import { isDStream } from "./DStream.ts"
 import type { DStreamGraph, GraphNode } from "./DStreamGraph.ts"
 import { isOutput } from "./Output.ts"
+import { settingNames } from "../settings/definitions.ts"
+import { nearest } from "../settings/invalidSettings.ts"
 import { contradictions, invalidSettings, merge, type SettingsInput } from "../settings/Settings.ts"
 import * as SideValue from "./SideValue.ts"
 import type { AnyStreamingApp } from "./StreamingApp.ts"
@@ -39,6 +41,7 @@ export const mistakesOf = (
 ): ReadonlyArray<Mistake> => [
   ...outputMistakes(app.outputs),
   ...appMistakes(app),
+  ...app.unknownOptions.map(optionMistake),
   ...graph.nodes.flatMap(operatorMistakes),
   ...nameMistakes(graph),
   ...slideMistakes(graph),
@@ -125,6 +128,26 @@ const appMistakes = (app: AnyStreamingApp): ReadonlyArray<Mistake> => {
     })
   }
   return mistakes
+}
+
+/** What `StreamingApp.make` knows. */
+export const appOptions: ReadonlyArray<string> = [
+  "name",
+  "batchDuration",
+  "outputs",
+  "layer",
+  "settings",
+  "rateEstimator"
+] satisfies ReadonlyArray<keyof AnyStreamingApp>
+
+const optionMistake = (option: string): Mistake => {
+  const meant = nearest(option, appOptions)
+  const remedy = (settingNames as ReadonlyArray<string>).includes(option)
+    ? `write settings: { ${option}: ... }`
+    : meant === undefined
+    ? `its options are ${appOptions.join(", ")}`
+    : `did you mean ${meant}?`
+  return { where: option, message: "StreamingApp.make has no such option", remedy }
 }
 
 const isMissing = (value: unknown) => value === undefined || value === null

@@ -61,8 +61,25 @@ export const contradictions = (given: SettingsInput): ReadonlyArray<InvalidSetti
   return mistakes
 }
 
+/** The setting that Spark calls so. */
+export const ofSpark = (name: string): SettingName | undefined =>
+  settingNames.find((setting) => {
+    const { spark } = definitions[setting]
+    return spark === name || (spark?.endsWith("*") === true && name.startsWith(spark.slice(0, -1)))
+  })
+
 /** A name that is none of `names`, with the one that was most likely meant. */
 export const unknownSetting = (setting: string, names: ReadonlyArray<string>): InvalidSetting => {
+  if (setting.startsWith("spark.")) {
+    const ours = ofSpark(setting)
+    return new InvalidSetting({
+      setting,
+      message: "this is a setting of Spark's",
+      remedy: ours === undefined
+        ? "there is none like it here; docs/configuration.md tells what became of each"
+        : `here it is called ${ours}`
+    })
+  }
   const near = nearest(setting, names)
   return new InvalidSetting({
     setting,
@@ -73,7 +90,7 @@ export const unknownSetting = (setting: string, names: ReadonlyArray<string>): I
 
 /** The name with the fewest edits to the wrong one, if they are few. */
 export const nearest = (wrong: string, names: ReadonlyArray<string>): string | undefined => {
-  const editsMax = Math.max(2, Math.floor(wrong.length / 3))
+  const editsMax = Math.min(Math.max(2, wrong.length / 3), wrong.length / 2)
   let best: { readonly name: string; readonly edits: number } | undefined
   for (const name of names) {
     const edits = editsBetween(wrong.toLowerCase().slice(0, nameCharactersMax), name.toLowerCase())

@@ -84,6 +84,46 @@ it("all mistakes are told at once, with where they stand and what was most likel
     expected.forEach((line, index) => assert.match(lines[index]!, line))
   }))
 
+it("settings that stand where nobody looks for them, or under a name that is not quite theirs, are told", () =>
+  Effect.gen(function* () {
+    const within = (name: string) => `settings stand within "dstreams"; write it as { "dstreams": { "${name}": ... } }`
+    const section = `settings are looked for in no such object; did you mean "dstreams"?`
+    const files: ReadonlyArray<readonly [object, string, string]> = [
+      [{ concurrentJobs: 2 }, "concurrentJobs", within("concurrentJobs")],
+      [{ DSTREAMS_CONCURRENT_JOBS: 2 }, "DSTREAMS_CONCURRENT_JOBS", within("concurrentJobs")],
+      [{ "spark.streaming.blockInterval": "1s" }, "spark.streaming.blockInterval", within("blockInterval")],
+      [{ dstream: { concurrentJobs: 2 } }, "dstream", section],
+      [{ DSTREAMS: {} }, "DSTREAMS", section],
+      [
+        { dstreams: { "spark.streaming.blockInterval": "1s" } },
+        "spark.streaming.blockInterval",
+        "this is a setting of Spark's; here it is called blockInterval"
+      ],
+      [
+        { dstreams: { "spark.streaming.clock": "x" } },
+        "spark.streaming.clock",
+        "this is a setting of Spark's; there is none like it here; docs/configuration.md tells what became of each"
+      ]
+    ]
+    for (const [json, name, told] of files) {
+      const configFile = yield* fileOf(json)
+      const { message } = yield* Effect.flip(read({ config: {}, configFile }, {}))
+      assert.equal(message, `The configuration cannot be used:\n  - ${name} (${configFile}): ${told}`)
+    }
+    const mean = "did you mean DSTREAMS_CONCURRENT_JOBS?"
+    for (const name of ["concurrentJobs", "spark.streaming.concurrentJobs", "dstreams_concurrent_jobs"]) {
+      const { message } = yield* Effect.flip(read({ config: { [name]: "2" }, configFile: undefined }, {}))
+      assert.match(message, new RegExp(`- ${name} \\(command line\\): there is no such option; `))
+      assert.ok(message.endsWith(mean))
+    }
+    for (const name of ["DSTREAM_CONCURRENT_JOBS", "dstreams_concurrent_jobs", "Dstreams_Concurrent_Jobs"]) {
+      const { message } = yield* Effect.flip(read({ config: {}, configFile: undefined }, { [name]: "2" }))
+      assert.ok(message.endsWith(`- ${name} (environment): there is no such setting; ${mean}`), message)
+    }
+    const own = yield* fileOf({ streams: { HOST: "h" }, CONCURRENT: { JOBS: 1 }, dstreams: {} })
+    yield* read({ config: { STREAM: "s", JOBS: "3" }, configFile: own }, { DSTREAM_HOME: "x", Concurrent: "y" })
+  }))
+
 it("a file that is not there, is no JSON, no object, or too large is told with what it has to be", () =>
   Effect.gen(function* () {
     const cases = [

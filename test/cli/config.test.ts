@@ -20,6 +20,11 @@ it("names that a program asks for are known, nested ones and defaults too", () =
     yield* Effect.provideService(program, ConfigProvider.ConfigProvider, configProvider(given, reads))
     assert.match(unreadOf(given, reads)!, /^the program never read PORT: .*Config\.Port\("PORT"\)$/)
     assert.equal(unreadOf({ HOST: "h" }, reads), undefined)
+    const misspelt = { DATABASE_ULR: "u", CONCURRENT_JOBS: "2" }
+    assert.equal(
+      unreadOf(misspelt, reads),
+      "the program never read DATABASE_ULR and CONCURRENT_JOBS; did you mean DATABASE_URL and DSTREAMS_CONCURRENT_JOBS?"
+    )
   }))
 
 it.live("run and check tell of an option that the program never reads, and are silent of one that it does", () =>

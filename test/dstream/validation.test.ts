@@ -90,6 +90,18 @@ it("a batch duration that is none, or not possible, is told as it was written, w
     assert.equal((yield* StreamingApp.validate(put)).batchMillis, 500)
   }))
 
+it("what StreamingApp.make does not know is told, with what was most likely meant", () =>
+  Effect.gen(function* () {
+    assert.deepEqual(yield* mistakesOf({ ...good, output: [], concurrentJobs: 2, windowing: 1 }), [
+      "output: StreamingApp.make has no such option; did you mean outputs?",
+      "concurrentJobs: StreamingApp.make has no such option; write settings: { concurrentJobs: ... }",
+      "windowing: StreamingApp.make has no such option; " +
+      "its options are name, batchDuration, outputs, layer, settings, rateEstimator"
+    ])
+    const [spark] = yield* mistakesOf({ ...good, settings: { "spark.streaming.concurrentJobs": 2 } })
+    assert.match(spark!, /: this is a setting of Spark's; here it is called concurrentJobs$/)
+  }))
+
 it("nothing is told of windows and states that comes of a batch duration which is none", () =>
   Effect.gen(function* () {
     const pairs = words.pipe(DStream.mapToPair((word) => [word, 1]))
