@@ -5,16 +5,25 @@
  */
 import { Effect, Schema } from "effect"
 import { describeValue } from "../protocol/describeValue.ts"
+import { permanent } from "../protocol/permanent.ts"
 import { isPromise } from "../rdd/fusion/FunctionMistake.ts"
 
 /** A function that has to return an Effect returned something else. */
-export class NotAnEffect extends Schema.TaggedError<NotAnEffect>()("NotAnEffect", { message: Schema.String }) {}
+export class NotAnEffect extends Schema.TaggedError<NotAnEffect>()("NotAnEffect", { message: Schema.String }) {
+  get [permanent]() {
+    return true
+  }
+}
 
 /** An Effect needs a service that nobody gave. */
 export class MissingService extends Schema.TaggedError<MissingService>()("MissingService", {
   message: Schema.String,
   cause: Schema.Unknown
-}) {}
+}) {
+  get [permanent]() {
+    return true
+  }
+}
 
 export type Operation = "mapEffect" | "foreachPartition" | "foreachBatch"
 

@@ -118,6 +118,10 @@ export type TaskResult =
     readonly partition: PartitionIndex
     readonly message: string
     readonly stack: string | undefined
+    /** A text of the record that the user's function was at. */
+    readonly record?: string | undefined
+    /** It can only fail again. */
+    readonly permanent?: boolean | undefined
   }
 
 export interface Forget {

@@ -9,9 +9,10 @@
  * A throw of a user's function is a `UserFunctionError` with the operator and the index of the record in the input of the loop. So is
  * what a user's function should not return, or an operator be given, as far as `FirstRecords` and samples of the sink see it.
  */
+import { describeRecord } from "../protocol/describeValue.ts"
 import { closureLoop } from "./fusion/ClosureLoop.ts"
 import { FirstRecords } from "./fusion/FirstRecords.ts"
-import { refuseDeferredReduction } from "./fusion/FunctionMistake.ts"
+import { FunctionMistake, refuseDeferredReduction } from "./fusion/FunctionMistake.ts"
 import { codeGenerationAllowed, generatedLoop, generatedStepsMax } from "./fusion/GeneratedLoop.ts"
 import type { RecordStep } from "./Segment.ts"
 import type { Sink, SinkState } from "./Sink.ts"
@@ -72,6 +73,9 @@ class FusedRun<R> implements Run<R>, LoopRun {
   private readonly state: SinkState<R>
   private readonly loop: Push
   private first: FirstRecords | undefined
+  /** The records at work begin at `begin` of it. */
+  private chunk: ReadonlyArray<unknown> = []
+  private begin = 0
   private open: boolean
 
   constructor(steps: ReadonlyArray<RecordStep>, sink: Sink<R>, state: SinkState<R>, loop: Push) {
@@ -85,8 +89,10 @@ class FusedRun<R> implements Run<R>, LoopRun {
 
   push(chunk: ReadonlyArray<unknown>, from: number, to: number): boolean {
     if (!this.open) return false
+    this.chunk = chunk
     const begin = this.first === undefined ? from : this.look(this.first, chunk, from, to)
     if (this.open && begin < to) {
+      this.begin = begin
       this.open = this.loop(this, this.state, chunk, begin, to)
       this.records += to - begin
     }
@@ -99,6 +105,7 @@ class FusedRun<R> implements Run<R>, LoopRun {
     let at = from
     do {
       if (at >= to) return at
+      this.begin = at
       this.open = first.push(this, chunk, at++)
       this.records++
     } while (this.open && first.isLooking)
@@ -124,6 +131,14 @@ class FusedRun<R> implements Run<R>, LoopRun {
 
   fail(at: number, offset: number, cause: unknown): never {
     const operator = at < 0 ? "input" : (this.steps[at] ?? this.sink).operator
-    throw new UserFunctionError({ operator, index: this.records + offset, cause })
+    const index = this.records + offset
+    // the mistake is the function's, whatever the record
+    if (cause instanceof FunctionMistake) throw new UserFunctionError({ operator, index, cause })
+    throw new UserFunctionError({
+      operator,
+      index,
+      record: describeRecord(this.chunk[this.begin + offset]),
+      cause
+    })
   }
 }

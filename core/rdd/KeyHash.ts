@@ -12,6 +12,7 @@
  *   bits, tuples and records by their canonical text. It is part of the lineage: changing it moves keys to other partitions.
  */
 import { Schema } from "effect"
+import { permanent } from "../protocol/permanent.ts"
 
 /** How deep tuples and records in a key may be nested: a cyclic key ends here. */
 export const keyDepthMax = 32
@@ -21,7 +22,11 @@ export class UnhashableKey extends Schema.TaggedError<UnhashableKey>()("Unhashab
   /** What was found, such as `undefined` or `Date`. */
   type: Schema.String,
   message: Schema.String
-}) {}
+}) {
+  get [permanent]() {
+    return true
+  }
+}
 
 /** The finalizer of MurmurHash3: every bit of the input moves half of the output's. */
 const mix = (bits: number): number => {

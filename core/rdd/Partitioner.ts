@@ -5,6 +5,7 @@
  * Source: Spark's `Partitioner` and `HashPartitioner`.
  */
 import { Schema } from "effect"
+import { permanent } from "../protocol/permanent.ts"
 import { hashKey } from "./KeyHash.ts"
 
 export interface Partitioner {
@@ -32,7 +33,11 @@ export class PartitionOutOfRange extends Schema.TaggedError<PartitionOutOfRange>
   partitioner: Schema.String,
   numPartitions: Schema.Number,
   message: Schema.String
-}) {}
+}) {
+  get [permanent]() {
+    return true
+  }
+}
 
 /** Spreads keys evenly by their structural hash. Throws `InvalidPartitionCount`. */
 export const HashPartitioner = (numPartitions: number): Partitioner => {

@@ -13,7 +13,7 @@
  * | TaskEnded BlockLost, held elsewhere | the task waits again, to be run with its holders | LaunchTasks; over the limit as below |
  * | TaskEnded BlockLost, no holder | fail: the job is over | JobFailed |
  * | TaskEnded BlockLost, no holder | ignore: the block is empty from now on; the task waits again | BlockIgnored once, LaunchTasks |
- * | TaskEnded Failed | the task waits again | LaunchTasks, JobFailed over its own limit |
+ * | TaskEnded Failed | the task waits again | LaunchTasks, JobFailed over its own limit, or where it can only fail again |
  * | JobCancelled | its waiting tasks are dropped; those that run end unheard | LaunchTasks, for others |
  * | SnapshotTaken | should that version of a state be lost, it is read back instead of made again | SnapshotComplete with the last partition |
  * | Forgotten | shuffles and states of batches before that time are dropped, save those that an unfinished job needs; map outputs that
@@ -43,6 +43,7 @@ import type { Time } from "../time/Time.ts"
 import type { JobGraph } from "./JobGraph.ts"
 import type { TaskRetried } from "./StreamingListener.ts"
 import { balanceStates } from "./StateBalance.ts"
+import { retryReason, taskFailure } from "./taskFailures.ts"
 import { demandOf, launchTasks } from "./TaskPlacing.ts"
 import {
   type DoneTask,
@@ -165,9 +166,9 @@ const endTask = (state: State, event: Extract<Event, { kind: "TaskEnded" }>, com
       return completeTask(state, task, event.executor, result, commands)
     case "Failed":
       wait(task)
-      return ++task.failures < state.settings.maxTaskFailures
-        ? retry(task, `operator "${result.operator}" failed: ${result.message}`, commands)
-        : failStage(state, task.stage, failedTooOften(task, result), commands)
+      return ++task.failures < state.settings.maxTaskFailures && result.permanent !== true
+        ? retry(task, retryReason(result, state.settings), commands)
+        : failStage(state, task.stage, taskFailure(result, task.failures, state.settings), commands)
     case "BlockLost":
       return loseBlock(state, task, result, event.holders ?? [], commands)
     case "FetchFailed": {
@@ -255,15 +256,6 @@ const retry = ({ stage, spec, attempts }: Task, reason: string, commands: Array<
     attempt: attempts - 1,
     reason
   })
-
-const failedTooOften = (task: Task, result: Extract<TaskResult, { kind: "Failed" }>): JobFailure => ({
-  kind: "FailedTooOften",
-  operator: result.operator,
-  partition: result.partition,
-  message: `operator "${result.operator}" failed ${task.failures} times in partition ${result.partition} ` +
-    `(maxTaskFailures); the last cause: ${result.message}`,
-  stack: result.stack
-})
 
 /** Fails the job of a result stage, or every job that waits for a shared one; later jobs may try that again. */
 const failStage = (state: State, stage: StageRun, failure: JobFailure, commands: Array<Command>): void => {

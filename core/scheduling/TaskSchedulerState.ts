@@ -23,11 +23,13 @@ export interface TaskSchedulerSettings {
   readonly maxStageRepairs: number
   /** What becomes of a job whose block nobody holds. "fail". */
   readonly onBlockLost?: "fail" | "ignore" | undefined
+  /** Whether messages may show a record. true. */
+  readonly showRecords?: boolean | undefined
 }
 
 /** Why a job failed, and the operator and partition where. */
 export interface JobFailure {
-  readonly kind: "FailedTooOften" | "LostTooOften" | "BlockLost" | "Forgotten"
+  readonly kind: "FailedForGood" | "FailedTooOften" | "LostTooOften" | "BlockLost" | "Forgotten"
   readonly operator: StreamId
   readonly partition: PartitionIndex
   readonly message: string

@@ -21,6 +21,8 @@ export interface SettingsInput {
   readonly maxTaskFailures?: number | undefined
   /** How often a stage may lose data (an executor, a map output, a block) before its job fails. 10. */
   readonly maxStageRepairs?: number | undefined
+  /** Whether messages may show the beginning of a record that a function failed on: off where records are private. true. */
+  readonly showRecords?: boolean | undefined
   /** Generate code for the loops of a stage, where the host allows it. true. */
   readonly codeGeneration?: boolean | undefined
   /** What a failed batch does: `stop` ends the context with its cause, `skip` goes on. `stop`. */
@@ -80,6 +82,7 @@ export interface Settings {
   readonly taskSlots: number
   readonly maxTaskFailures: number
   readonly maxStageRepairs: number
+  readonly showRecords: boolean
   readonly codeGeneration: boolean
   readonly onBatchFailure: "stop" | "skip"
   readonly onBlockLost: "fail" | "ignore"
@@ -139,6 +142,7 @@ export const resolve = (
     taskSlots: of("taskSlots"),
     maxTaskFailures: of("maxTaskFailures"),
     maxStageRepairs: of("maxStageRepairs"),
+    showRecords: of("showRecords"),
     codeGeneration: of("codeGeneration"),
     onBatchFailure: of("onBatchFailure"),
     onBlockLost: of("onBlockLost"),

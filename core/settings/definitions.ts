@@ -99,6 +99,12 @@ export const definitions: { readonly [Name in keyof Required<SettingsInput>]: De
     meaning: "how often a stage may lose data (an executor, a map output, a block) before its job fails",
     spark: undefined
   },
+  showRecords: {
+    need: boolean,
+    fallback: true,
+    meaning: "whether messages may show the beginning of a record that a function failed on",
+    spark: undefined
+  },
   codeGeneration: {
     need: boolean,
     fallback: true,

@@ -12,12 +12,17 @@
  * `State` and `StateImpl`.
  */
 import { Option, Schema } from "effect"
+import { permanent } from "../protocol/permanent.ts"
 
 /** A state was asked for, or to do, what it cannot. */
 export class InvalidStateUse extends Schema.TaggedError<InvalidStateUse>()("InvalidStateUse", {
   call: Schema.Literals(["get", "update", "remove"]),
   message: Schema.String
-}) {}
+}) {
+  get [permanent]() {
+    return true
+  }
+}
 
 export interface State<in out S> {
   readonly exists: () => boolean

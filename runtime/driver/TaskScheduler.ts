@@ -45,6 +45,8 @@ export interface TaskSchedulerOptions {
     readonly taskSlots?: number | undefined
     /** "fail". */
     readonly onBlockLost?: "fail" | "ignore" | undefined
+    /** true. */
+    readonly showRecords?: boolean | undefined
   }
   /** A lost block is read as empty, by setting; told once. */
   readonly onBlockIgnored?: ((block: BlockId, batch: Time, reason: string) => void) | undefined

@@ -23,7 +23,7 @@ import type { ExecutorId, StreamId } from "../../core/protocol/Ids.ts"
 import { Border } from "../../core/protocol/RecordCodec.ts"
 import type { ChainSource } from "../../core/rdd/Stage.ts"
 import type { Peers } from "./Peers.ts"
-import { failed, failedOf, type FaultPlace, TaskFault } from "./TaskFault.ts"
+import { cannotLeave, failed, failedOf, type FaultPlace, TaskFault } from "./TaskFault.ts"
 
 /** The blocks that this executor holds, in memory or on disk. */
 export interface LocalBlocks {
@@ -159,9 +159,7 @@ const findBlock = Effect.fnUntraced(function* (
     )
     if (answer === undefined) continue
     const { failure, found, unreadable } = answer
-    if (failure !== undefined) {
-      return yield* Effect.fail(failed(place, `its records cannot leave their executor: ${failure}`))
-    }
+    if (failure !== undefined) return yield* Effect.fail(cannotLeave(place, failure))
     if (found === undefined) {
       note(holder, unreadable ?? "it does not hold this block")
       if (unreadable === undefined) notAt.push(holder)

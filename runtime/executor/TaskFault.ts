@@ -8,6 +8,8 @@ import { LineageError } from "../../core/dstream/GeneratedRDDs.ts"
 import { describeError } from "../../core/protocol/describeError.ts"
 import type { TaskResult } from "../../core/protocol/ExecutorProtocol.ts"
 import type { PartitionIndex, StreamId } from "../../core/protocol/Ids.ts"
+import { isPermanent } from "../../core/protocol/permanent.ts"
+import { userFrame } from "../../core/protocol/userFrame.ts"
 import { UserFunctionError } from "../../core/rdd/UserFunctionError.ts"
 
 export type NotDone = Exclude<TaskResult, { readonly kind: "Done" }>
@@ -26,15 +28,33 @@ export interface FaultPlace {
   readonly partition: PartitionIndex
 }
 
-/** The user's error, or one of the program: counted by `maxTaskFailures`. */
-export const failed = ({ operator, partition }: FaultPlace, error: unknown): TaskFault =>
-  new TaskFault({
+/** The user's error, or one of the program: counted by `maxTaskFailures`, unless it can only come again. */
+export const failed = (place: FaultPlace, error: unknown): TaskFault => failure(place, error, isPermanent(error))
+
+/** What is to be sent to others cannot be encoded. */
+export const cannotLeave = (place: FaultPlace, reason: string): TaskFault =>
+  failure(place, `its records cannot leave their executor: ${reason}`, true)
+
+const failure = ({ operator, partition }: FaultPlace, error: unknown, permanent: boolean): TaskFault => {
+  const stack = stackOf(error)
+  const record = error instanceof UserFunctionError ? error.record : undefined
+  return new TaskFault({
     kind: "Failed",
     operator: operatorOf(error) ?? operator,
     partition,
-    message: messageOf(error),
-    stack: stackOf(error)
+    message: permanent ? messageOf(error) : withFrame(messageOf(error), userFrame(stack)),
+    stack,
+    ...(record === undefined ? {} : { record }),
+    ...(permanent ? { permanent } : {})
   })
+}
+
+/** The first line says where in the user's code it was. */
+const withFrame = (message: string, frame: string | undefined): string => {
+  if (frame === undefined || message.includes(frame)) return message
+  const [first, ...rest] = message.split("\n")
+  return [`${first} (at ${frame})`, ...rest].join("\n")
+}
 
 /** What comes out of a user's Effect is the user's error. */
 export const failedOf = (place: FaultPlace, cause: Cause.Cause<unknown>): TaskFault =>

@@ -66,7 +66,7 @@ it("a function that returns no Effect fails its task with what it returned and w
       assert.deepEqual([inPartition._tag, inPartition.operator], ["JobFailed", "sink"])
       assert.ok(
         inPartition.message.endsWith(
-          `failed 2 times in partition 0 (maxTaskFailures); the last cause: foreachPartition's function ` +
+          `failed in partition 0, and would again: foreachPartition's function ` +
             `has to return an Effect, and returned ${what}; use ${instead}`
         ),
         inPartition.message

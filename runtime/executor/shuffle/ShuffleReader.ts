@@ -19,7 +19,7 @@ import type { ChainSource } from "../../../core/rdd/Stage.ts"
 import type { Pace } from "../Pace.ts"
 import type { Peers } from "../Peers.ts"
 import type { ShuffleStore } from "./ShuffleStore.ts"
-import { failed, TaskFault } from "../TaskFault.ts"
+import { cannotLeave, TaskFault } from "../TaskFault.ts"
 
 export interface ShuffleSources {
   readonly executor: ExecutorId
@@ -105,7 +105,7 @@ const fetchFrom = (
     Effect.mapError(() => fetchFailed(source, mapPartitions[0]!, peer, "it is gone")),
     Effect.flatMap(({ failure, found, missing }) => {
       if (failure !== undefined) {
-        return Effect.fail(failed({ operator, partition }, `its records cannot leave their executor: ${failure}`))
+        return Effect.fail(cannotLeave({ operator, partition }, failure))
       }
       if (found === undefined) {
         return Effect.fail(fetchFailed(source, missing ?? mapPartitions[0]!, peer, "it does not hold this output"))

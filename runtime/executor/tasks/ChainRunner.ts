@@ -24,7 +24,7 @@ import type { BlockReader } from "../BlockReader.ts"
 import type * as Pace from "../Pace.ts"
 import { readShuffle, type ShuffleSources } from "../shuffle/ShuffleReader.ts"
 import type { StateRunner } from "../state/StateRunner.ts"
-import { failed, failedOf, TaskFault } from "../TaskFault.ts"
+import { cannotLeave, failed, failedOf, TaskFault } from "../TaskFault.ts"
 import type { PartitionCache } from "./PartitionCache.ts"
 
 export interface ChainSources extends ShuffleSources {
@@ -127,10 +127,7 @@ const readState = Effect.fnUntraced(function* (
     peers.fetch(holder, { kind: "FetchState", state: id, partition, view }),
     () => missing("it is gone")
   )
-  if (failure !== undefined) {
-    const message = `its records cannot leave their executor: ${failure}`
-    return yield* Effect.fail(failed({ operator, partition }, new Error(message)))
-  }
+  if (failure !== undefined) return yield* Effect.fail(cannotLeave({ operator, partition }, failure))
   if (found === undefined) return yield* Effect.fail(missing("it does not hold this version of the state"))
   return chunkOf(border.unpack(found) as ReadonlyArray<unknown>)
 })

@@ -15,7 +15,7 @@ import type { Action, RunTasks, TaskDescription, TaskResult } from "../../../cor
 import * as Sink from "../../../core/rdd/Sink.ts"
 import { type Chain, chainOf, inputChains, isShuffled, isState, mapSide } from "../../../core/rdd/Stage.ts"
 import * as Pace from "../Pace.ts"
-import { failed, failedOf, faultOf, messageOf, type TaskFault } from "../TaskFault.ts"
+import { cannotLeave, failed, failedOf, faultOf, messageOf, type TaskFault } from "../TaskFault.ts"
 import { type ChainSources, runChain } from "./ChainRunner.ts"
 
 /** What an output does on executors with a partition. */
@@ -107,8 +107,7 @@ const act = Effect.fnUntraced(function* (
       const records = yield* run(action.kind === "take" ? Sink.take(action.count) : Sink.collect)
       const value = yield* Effect.try({
         try: () => border.pack(records),
-        catch: (error) =>
-          failed({ operator, partition }, `its records cannot leave their executor: ${messageOf(error)}`)
+        catch: (error) => cannotLeave({ operator, partition }, messageOf(error))
       })
       return done(records.length, value)
     }
