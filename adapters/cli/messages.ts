@@ -31,7 +31,7 @@ export const notices = (options: { readonly skips: boolean }): (event: Streaming
         const hint = hinted ? undefined : serverHint(event.receiver)
         hinted ||= hint !== undefined
         reported.set(event.receiver.stream, problemOf(event.receiver))
-        return `the receiver of ${event.receiver.stream} reports: ${problemOf(event.receiver)}${hint ?? ""}`
+        return `${nameOf(event.receiver)} reports: ${problemOf(event.receiver)}${hint ?? ""}`
       }
       case "ReceiverStopped":
         return reported.get(event.receiver.stream) === problemOf(event.receiver) ? undefined : stopOf(event.receiver)
@@ -57,6 +57,9 @@ export const notices = (options: { readonly skips: boolean }): (event: Streaming
 /** Reasons of retries that are known to have been told. */
 const retriesMax = 100
 
+/** By the name that its program gave it, and by the stream's in the graph. */
+const nameOf = ({ name, stream }: ReceiverInfo): string => `the receiver ${name} of ${stream}`
+
 const problemOf = ({ lastErrorMessage, lastError }: ReceiverInfo): string =>
   lastError === undefined ? lastErrorMessage : `${lastErrorMessage} (${firstLine(lastError)})`
 
@@ -64,12 +67,13 @@ const problemOf = ({ lastErrorMessage, lastError }: ReceiverInfo): string =>
 const receiverFailed = "Receiver failed"
 
 /** A stop without an error was asked for. */
-const stopOf = ({ stream, lastErrorMessage, lastError }: ReceiverInfo): string | undefined => {
+const stopOf = (receiver: ReceiverInfo): string | undefined => {
+  const { lastErrorMessage, lastError } = receiver
   if (lastError === undefined) return undefined
   const error = firstLine(lastError)
   return lastErrorMessage === receiverFailed
-    ? `the receiver of ${stream} failed and is started again: ${error}`
-    : `the receiver of ${stream} stopped: ${lastErrorMessage} (${error})`
+    ? `${nameOf(receiver)} failed and is started again: ${error}`
+    : `${nameOf(receiver)} stopped: ${lastErrorMessage} (${error})`
 }
 
 /** Nothing listens where a newcomer's program looks for a server. */

@@ -99,30 +99,43 @@ export const make = (app: AnyStreamingApp): DStreamGraph => {
   }
 }
 
-/** The first difference between two graphs, in a sentence; undefined: they are the same. */
-export const difference = (here: Manifest, there: Manifest): string | undefined => {
-  if (here.app !== there.app) return `the app is "${here.app}" here and "${there.app}" there`
-  if (here.batchMillis !== there.batchMillis) {
-    return `a batch is ${here.batchMillis} ms here and ${there.batchMillis} ms there`
+/** The first difference between an executor's graph and the driver's, in a sentence; undefined: they are the same. */
+export const difference = (executor: Manifest, driver: Manifest): string | undefined => {
+  const first = firstDifference(executor, driver)
+  return first && `${first}. ${whyGraphsDiffer}`
+}
+
+/** What a program has done whose processes do not agree on its graph, and what it can do. */
+export const whyGraphsDiffer =
+  "The program's module gives another graph each time it is loaded: what builds the graph must use " +
+  "no random numbers, no clock, and no environment that differs between processes; take what varies from Config, or make it a sideValue."
+
+const firstDifference = (executor: Manifest, driver: Manifest): string | undefined => {
+  if (executor.app !== driver.app) {
+    return `the app is "${executor.app}" in the executor and "${driver.app}" in the driver`
   }
-  return differenceOf("operator", here.operators, there.operators) ??
-    differenceOf("output", here.outputs, there.outputs)
+  if (executor.batchMillis !== driver.batchMillis) {
+    return `a batch is ${executor.batchMillis} ms in the executor and ${driver.batchMillis} ms in the driver`
+  }
+  return differenceOf("operator", executor.operators, driver.operators) ??
+    differenceOf("output", executor.outputs, driver.outputs)
 }
 
 const differenceOf = (
   what: string,
-  here: ReadonlyArray<{ readonly id: string }>,
-  there: ReadonlyArray<{ readonly id: string }>
+  executor: ReadonlyArray<{ readonly id: string }>,
+  driver: ReadonlyArray<{ readonly id: string }>
 ): string | undefined => {
-  for (const one of here) {
-    const other = there.find(({ id }) => id === one.id)
-    if (other === undefined) return `the ${what} "${one.id}" is only here`
+  for (const one of executor) {
+    const other = driver.find(({ id }) => id === one.id)
+    if (other === undefined) return `the ${what} "${one.id}" is only in the executor's graph`
     if (JSON.stringify(one) !== JSON.stringify(other)) {
-      return `the ${what} "${one.id}" is ${JSON.stringify(one)} here and ${JSON.stringify(other)} there`
+      const [mine, theirs] = [one, other].map((side) => JSON.stringify(side))
+      return `the ${what} "${one.id}" is ${mine} in the executor and ${theirs} in the driver`
     }
   }
-  const more = there.find(({ id }) => !here.some((one) => one.id === id))
-  return more && `the ${what} "${more.id}" is only there`
+  const more = driver.find(({ id }) => !executor.some((one) => one.id === id))
+  return more && `the ${what} "${more.id}" is only in the driver's graph`
 }
 
 type NamedOutput = { readonly id: string; readonly output: AnyOutput }

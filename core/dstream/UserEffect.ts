@@ -25,7 +25,7 @@ export class MissingService extends Schema.TaggedError<MissingService>()("Missin
   }
 }
 
-export type Operation = "mapEffect" | "foreachPartition" | "foreachBatch"
+export type Operation = "mapEffect" | "foreachPartition" | "foreachBatch" | "onStart"
 
 /** The function, made to return an Effect whatever it does. */
 export const effectOf =
@@ -41,9 +41,12 @@ export const effectOf =
 
 const notAnEffect = (operation: Operation, returned: unknown) =>
   new NotAnEffect({
-    message: `${operation}'s function has to return an Effect, and returned ${describeValue(returned)}; ` +
+    message: `${nameOf(operation)} has to return an Effect, and returned ${describeValue(returned)}; ` +
       remedyOf(operation, returned)
   })
+
+/** A receiver's is called by its name. */
+const nameOf = (operation: Operation): string => operation === "onStart" ? operation : `${operation}'s function`
 
 const remedyOf = (operation: Operation, returned: unknown): string => {
   const plain = operation === "mapEffect" ? ", or map" : ""

@@ -18,6 +18,7 @@
  */
 import { Cause, Clock, Effect, Fiber, Latch, type Scope } from "effect"
 import { type BlockContents, ofBytes, ofRecords } from "../../core/blocks/BlockContents.ts"
+import { effectOf } from "../../core/dstream/UserEffect.ts"
 import { describeError } from "../../core/protocol/describeError.ts"
 import type { ReceiverMessage } from "../../core/protocol/ExecutorProtocol.ts"
 import type { StreamId } from "../../core/protocol/Ids.ts"
@@ -191,7 +192,7 @@ const runOnce = <A, E, R>(parts: Parts<A, E, R>) =>
   Effect.suspend(() => {
     const { receiver, ordered, reportError } = parts
     const run: Run = { alive: true, isClosing: false, late: false }
-    const started = Effect.suspend(() => receiver.onStart(storeOf(parts, run)))
+    const started = Effect.suspend(() => effectOf("onStart", () => receiver.onStart(storeOf(parts, run)))())
     const working = Effect.matchCauseEffect(started, { onFailure: failed, onSuccess: () => Effect.never })
     const closing = Effect.sync(() => void (run.isClosing = true))
     const onStop = Effect.andThen(closing, receiver.onStop).pipe(Effect.catchCause((cause) =>

@@ -41,7 +41,10 @@ it.live("a server that the options name is read; one that refuses is reported wi
     yield* Effect.callback<void>((resume) => void server.close(() => resume(Effect.void)))
     const options = ["--host", "127.0.0.1", "--port", String(port), "--batch-duration", "100 millis"]
     const { sees, child } = yield* start("run", example, ...options)
-    yield* sees("err", new RegExp(`^dstreams: the receiver of .* reports: .*127\\.0\\.0\\.1:${port}`, "m"))
+    yield* sees(
+      "err",
+      new RegExp(`^dstreams: the receiver SocketReceiver.* of .* reports: .*127\\.0\\.0\\.1:${port}`, "m")
+    )
     yield* listen(port)
     yield* sees("out", /\(hello,2\)/)
     child.kill("SIGKILL")

@@ -10,7 +10,7 @@ import { it } from "../kit.ts"
 const receiver = (kind: "ReceiverStarted" | "ReceiverError" | "ReceiverStopped", message: string, error?: string) =>
   ({
     kind,
-    receiver: { stream: "s", lastErrorMessage: message, lastError: error } as ReceiverInfo
+    receiver: { stream: "s", name: "r", lastErrorMessage: message, lastError: error } as ReceiverInfo
   }) satisfies StreamingEvent
 
 const said = (skips: boolean, ...events: ReadonlyArray<StreamingEvent>) => {
@@ -21,7 +21,7 @@ const said = (skips: boolean, ...events: ReadonlyArray<StreamingEvent>) => {
 it("a receiver that fails is told each time, with its error, and that it is started again", () =>
   Effect.sync(() => {
     const failed = receiver("ReceiverStopped", "Receiver failed", "Error: boom\nmore")
-    const text = "the receiver of s failed and is started again: Error: boom"
+    const text = "the receiver r of s failed and is started again: Error: boom"
     assert.deepEqual(said(false, failed, receiver("ReceiverStarted", ""), failed), [text, undefined, text])
   }))
 
@@ -33,7 +33,7 @@ it("a receiver that stops or restarts itself for an error is told in its words; 
         receiver("ReceiverStopped", "no more licences", "Error: 401"),
         receiver("ReceiverStopped", "Stopped by driver")
       ),
-      ["the receiver of s stopped: no more licences (Error: 401)", undefined]
+      ["the receiver r of s stopped: no more licences (Error: 401)", undefined]
     )
   }))
 
@@ -44,7 +44,7 @@ it("what a receiver had reported is not told again when it is lost", () =>
       receiver("ReceiverError", "late", "Error: x"),
       receiver("ReceiverStopped", "late", "Error: x")
     )
-    assert.deepEqual([report, stop], ["the receiver of s reports: late (Error: x)", undefined])
+    assert.deepEqual([report, stop], ["the receiver r of s reports: late (Error: x)", undefined])
   }))
 
 it("who connects to nobody on this machine is told once how to start a server", () =>

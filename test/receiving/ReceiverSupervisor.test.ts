@@ -36,6 +36,24 @@ it("a receiver registers, starts once, stores in every form, and each block is r
     assert.deepEqual(infos()[0]!.locations, ["e1"])
   }))
 
+it("an onStart that returns no Effect is told what to write, and fails its run as any other", () =>
+  Effect.gen(function* () {
+    for (
+      const [returned, told] of [
+        [undefined, "undefined; use Effect.sync"],
+        [5, "5; use Effect.sync"],
+        [Promise.resolve(), "a Promise; use Effect.promise"]
+      ] as const
+    ) {
+      const { receiver } = recorder({ onStart: () => returned as any })
+      const { messages } = yield* supervised({ receiver })
+      const ended = messages.find(({ kind }) => kind === "DeregisterReceiver")
+      assert.ok(ended?.kind === "DeregisterReceiver")
+      assert.equal(ended.message, "Receiver failed")
+      assert.match(ended.error!, new RegExp(`onStart has to return an Effect, and returned ${told}$`))
+    }
+  }))
+
 it("a restart closes the run, waits, and runs anew under the same attempt; a store of the old run is dead", () =>
   Effect.gen(function* () {
     const { calls, receiver, stores, store } = recorder()
