@@ -99,6 +99,13 @@ it.live("a thread that builds another graph than the driver ends the context wit
     assert.equal(context.state(), "Stopped")
   }))
 
+it.live("a program whose module reads random numbers is told that it gives another graph each time", () =>
+  Effect.gen(function* () {
+    const { context } = yield* Run.make("chance", { threads: 1 })
+    const error = (yield* Effect.flip(Effect.andThen(context.start, context.awaitTermination))) as Error
+    assert.match(error.message, /the lineage of RDD .* differs .*The program's module gives another graph each time/)
+  }))
+
 it.live("a program that is changed while it runs is refused to the thread that replaces a dead one", () =>
   Effect.gen(function* () {
     const file = path.join(yield* Run.folder, "program.ts")

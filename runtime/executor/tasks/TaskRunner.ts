@@ -8,6 +8,7 @@
  */
 import { Effect } from "effect"
 import type { Payload } from "../../../core/dstream/BatchPlan.ts"
+import { whyGraphsDiffer } from "../../../core/dstream/DStreamGraph.ts"
 import type { Derivation, SealedRDD } from "../../../core/dstream/Derivation.ts"
 import type { PartitionContext } from "../../../core/dstream/Output.ts"
 import { effectOf, tellMissingService } from "../../../core/dstream/UserEffect.ts"
@@ -133,5 +134,5 @@ const differs = (derivation: Derivation, rdd: SealedRDD, digest: string): string
   return own === digest
     ? undefined
     : `the lineage of RDD ${rdd.identity.id} differs between driver (digest ${digest}) and ` +
-      `executor (${own}): the operator has to make the same RDDs from the same plan in every process`
+      `executor (${own}): the operator has to make the same RDDs from the same plan in every process. ${whyGraphsDiffer}`
 }
