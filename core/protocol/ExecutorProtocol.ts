@@ -205,6 +205,8 @@ export type ToDriver =
     readonly state: RddId
     readonly partition: PartitionIndex
     readonly reason: string
+    /** The state cannot be encoded: no snapshot of it will ever be. */
+    readonly permanent: boolean
   }
   | { readonly kind: "BlocksHeld"; readonly executor: ExecutorId; readonly blocks: ReadonlyArray<BlockId> }
 

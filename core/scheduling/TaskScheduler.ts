@@ -7,7 +7,7 @@
  * | --- | --- | --- |
  * | JobSubmitted | its stages are known; tasks whose reads are complete may run, else the missing tasks of these | LaunchTasks |
  * | ExecutorAdded | may be given tasks; again: no change | LaunchTasks |
- * | ExecutorLost | its map outputs are missing; its tasks wait again, one repair each | LaunchTasks, JobFailed over the limit |
+ * | ExecutorLost | its map outputs are missing; its tasks wait again, one repair each | LaunchTasks, JobFailed over the limit, or if each executor of a task died |
  * | TaskEnded Done | map: its output is at that executor; result: its value is kept | LaunchTasks, JobSucceeded with the last |
  * | TaskEnded FetchFailed | that executor's outputs of the shuffle, or that version of a state, are missing; the task waits again | LaunchTasks, JobFailed over the limit |
  * | TaskEnded BlockLost, held elsewhere | the task waits again, to be run with its holders | LaunchTasks; over the limit as below |
@@ -213,8 +213,12 @@ const loseBlock = (
   const { maxStageRepairs, onBlockLost } = state.settings
   const why = `block ${block} is lost: ${reason}`
   task.holders = holders
-  if (state.ignoredBlocks.has(block) || (holders.length > 0 && task.repairs < maxStageRepairs)) {
-    return repair(state, task, why, false, commands)
+  if (state.ignoredBlocks.has(block)) return repair(state, task, why, false, commands)
+  if (holders.length > 0 && task.repairs < maxStageRepairs) {
+    const elsewhere = `block ${block} is not where it was looked for, and is asked for at ${
+      holders.join(", ")
+    }: ${reason}`
+    return repair(state, task, elsewhere, false, commands)
   }
   wait(task)
   const { operator, stage } = task.stage.spec
@@ -275,6 +279,7 @@ const forgive = (stage: StageRun): void => {
   for (const task of stage.tasks) {
     task.failures = 0
     task.repairs = 0
+    task.deaths = 0
   }
 }
 
@@ -300,14 +305,32 @@ const loseExecutor = (state: State, id: ExecutorId, reason: string, commands: Ar
   state.executors.delete(id)
   for (const stage of state.stages.values()) dropOutputs(stage, id)
   const struck = new Set<StageRun>()
+  // Those that it was given first were running, the others waited there.
+  let running = state.settings.taskSlots
   for (const taskId of executor.outstanding.keys()) {
     const task = state.tasks.get(taskId)
     if (task === undefined) continue
     task.runsAt = undefined
     const first = !struck.has(task.stage)
     struck.add(task.stage)
-    repair(state, task, `executor ${id} was lost: ${reason}`, first, commands)
+    const why = `executor ${id} was lost: ${reason}`
+    if (running-- > 0 && ++task.deaths >= deathsMax) {
+      wait(task)
+      failStage(state, task.stage, diedTooOften(task, why), commands)
+    } else repair(state, task, why, first, commands)
   }
+}
+
+/** How many executors a task may die with. */
+const deathsMax = 4
+
+/** What kills each executor that runs it shall not kill them all, with what they hold. */
+const diedTooOften = (task: Task, why: string): JobFailure => {
+  const { spec: { partition }, stage: { spec: { operator } }, deaths } = task
+  const message =
+    `partition ${partition} of operator "${operator}" was run by ${deaths} executors, and each died before it was ` +
+    `done: does a function of the program end the process, or take all its memory? The last time: ${why}`
+  return { kind: "LostTooOften", operator, partition, message, stack: undefined }
 }
 
 const takeSnapshot = (state: State, id: RddId, partition: PartitionIndex, commands: Array<Command>): void => {

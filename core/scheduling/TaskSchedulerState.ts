@@ -52,6 +52,8 @@ export interface Task {
   done: boolean
   failures: number
   repairs: number
+  /** How many executors were lost that it had been given to. */
+  deaths: number
 }
 
 export interface StageRun {
@@ -131,7 +133,8 @@ export const newStage = (state: State, spec: StageSpec, work: RunTasks["work"], 
       runsAt: undefined,
       done: false,
       failures: 0,
-      repairs: 0
+      repairs: 0,
+      deaths: 0
     }
     for (const read of taskSpec.reads) reads.add(read.stage)
     state.tasks.set(id, task)

@@ -5,7 +5,7 @@
  * JobGenerator allocates blocks, plans the batch, derives its lineage and submits a job per output; a job runs actions through
  * the TaskScheduler; behind completed batches everything forgets. Whatever dies here ends the context with its cause (`fail`).
  */
-import { Cause, Clock, type Context, Effect, Result, type Scope } from "effect"
+import { Cause, Clock, type Context, Effect, Result, Schema, type Scope } from "effect"
 import type { JobFailed } from "../../core/dstream/Batch.ts"
 import type { SealedRDD } from "../../core/dstream/Derivation.ts"
 import type { DStreamGraph, GraphOutput } from "../../core/dstream/DStreamGraph.ts"
@@ -13,7 +13,7 @@ import * as GeneratedRDDs from "../../core/dstream/GeneratedRDDs.ts"
 import type { OutputAction } from "../../core/dstream/Output.ts"
 import * as Settings from "../../core/settings/Settings.ts"
 import * as StreamingApp from "../../core/dstream/StreamingApp.ts"
-import type { StreamId } from "../../core/protocol/Ids.ts"
+import type { RddId, StreamId } from "../../core/protocol/Ids.ts"
 import * as RddIds from "../../core/rdd/RddId.ts"
 import * as ExecutorAllocation from "../../core/allocation/ExecutorAllocation.ts"
 import { Border } from "../../core/protocol/RecordCodec.ts"
@@ -52,7 +52,23 @@ export type EngineError =
   | ExecutorEvents.ExecutorRefused
   | GenerationError
   | RateController.RateEstimatorFailed
+  | StateNotEncodable
   | JobFailed
+
+/** A state of the program's cannot be encoded, so that it could not be restored after a loss. */
+export class StateNotEncodable extends Schema.TaggedError<StateNotEncodable>()("StateNotEncodable", {
+  operator: Schema.String,
+  partition: Schema.Number,
+  message: Schema.String
+}) {
+  static readonly of = (state: RddId, partition: number, reason: string) => {
+    const operator = RddIds.parse(state).stream
+    const message =
+      `the state of operator "${operator}" cannot be kept safe, in partition ${partition}: ${reason} Keep states that are ` +
+      "plain data, such as records, arrays and Maps, and make functions and instances of classes from them where they are used."
+    return new StateNotEncodable({ operator, partition, message })
+  }
+}
 
 /** What a stop left undone. */
 export interface StopReport {
@@ -162,7 +178,10 @@ const startExecutors = Effect.fnUntraced(function* (
       snapshots.completed(operator, time, memo.previousTime(operator, time))
       post({ kind: "SnapshotCompleted", operator, time })
     },
-    onSnapshotFailed: (state, partition, reason) => post({ kind: "SnapshotFailed", state, partition, reason })
+    onSnapshotFailed: ({ partition, permanent, reason, state }) => {
+      post({ kind: "SnapshotFailed", state, partition, reason })
+      if (permanent) fail(Cause.fail(StateNotEncodable.of(state, partition, reason)))
+    }
   })
   const receivers = yield* ReceiverTracker.make({
     epoch: firstEpoch,

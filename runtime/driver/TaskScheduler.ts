@@ -15,7 +15,7 @@ import type { BlockId } from "../../core/blocks/ReceivedBlock.ts"
 import { JobFailed } from "../../core/dstream/Batch.ts"
 import type { BatchPlan, Payload } from "../../core/dstream/BatchPlan.ts"
 import type { SealedRDD } from "../../core/dstream/Derivation.ts"
-import type { Action, Forget, TaskResult } from "../../core/protocol/ExecutorProtocol.ts"
+import type { Action, Forget, TaskResult, ToDriver } from "../../core/protocol/ExecutorProtocol.ts"
 import type { ExecutorId, PartitionIndex, RddId, StreamId } from "../../core/protocol/Ids.ts"
 import { type ExecutorLoad, loadOf } from "../../core/allocation/ExecutorLoad.ts"
 import { jobGraph } from "../../core/scheduling/JobGraph.ts"
@@ -53,10 +53,12 @@ export interface TaskSchedulerOptions {
   readonly onTaskRetried?: ((retry: TaskRetried) => void) | undefined
   /** Every partition of a version of a state has a snapshot. */
   readonly onSnapshotComplete?: ((operator: StreamId, time: Time) => void) | undefined
-  readonly onSnapshotFailed?: ((state: RddId, partition: PartitionIndex, reason: string) => void) | undefined
+  readonly onSnapshotFailed?: ((failed: SnapshotFailed) => void) | undefined
 }
 
 export type TaskRetried = Extract<Machine.Command, { readonly kind: "TaskRetried" }>
+
+type SnapshotFailed = Extract<ToDriver, { readonly kind: "SnapshotFailed" }>
 
 export interface JobRequest {
   readonly rdd: SealedRDD
@@ -137,7 +139,7 @@ class Driver implements TaskScheduler {
       } else if (message.kind === "SnapshotTaken") {
         this.dispatch({ kind: "SnapshotTaken", state: message.state, partition: message.partition })
       } else if (message.kind === "SnapshotFailed") {
-        this.options.onSnapshotFailed?.(message.state, message.partition, message.reason)
+        this.options.onSnapshotFailed?.(message)
       }
     }
   }

@@ -2,13 +2,16 @@
  * StateSnapshots: snapshots of states, written aside from the batches and read after a loss.
  *
  * A snapshot is captured at once, between two steps, and encoded piece by piece, so that tasks get their turn; one is written at
- * a time. What this executor wrote or read it removes once a later one is safe. The driver is told of each that is written; a
- * failure is told too and costs nothing but a longer way back: the one before stays.
+ * a time. What this executor wrote or read it removes once a later one is safe. The driver is told of each that is written, and of
+ * each that is not: where storage failed, the one before stays, and the way back is longer; a state that cannot be encoded would
+ * never have a snapshot, and is the program's mistake.
  */
 import { Cause, Effect, FiberSet, type Scope, Semaphore } from "effect"
 import { describeError } from "../../../core/protocol/describeError.ts"
+import { describeValue } from "../../../core/protocol/describeValue.ts"
 import type { ToDriver } from "../../../core/protocol/ExecutorProtocol.ts"
 import type { PartitionIndex, RddId, StreamId } from "../../../core/protocol/Ids.ts"
+import type { RecordCodec } from "../../../core/protocol/RecordCodec.ts"
 import type { StateSnapshot } from "../../../core/state/StateStore.ts"
 import type { Time } from "../../../core/time/Time.ts"
 import type { SnapshotSpace } from "../../storage/SnapshotSpace.ts"
@@ -45,7 +48,11 @@ export const make = Effect.fnUntraced(function* (
     const pace = yield* Pace.make
     const pieces: Array<Uint8Array> = []
     for (const piece of snapshot.pieces) {
-      pieces.push(new Uint8Array(codec.encode(piece)))
+      const bytes = yield* Effect.try({
+        try: () => new Uint8Array(codec.encode(piece)),
+        catch: (error) => new NotPlainData(whatIsNot(piece, codec, error))
+      })
+      pieces.push(bytes)
       if (pace.isDue()) yield* pace.giveWay
     }
     return new Uint8Array(codec.encode(pieces))
@@ -61,11 +68,12 @@ export const make = Effect.fnUntraced(function* (
       toDriver({ kind: "SnapshotTaken", state, partition, bytes: bytes.byteLength })
     }).pipe(
       Effect.catchCause((cause) =>
-        Cause.hasInterruptsOnly(cause)
-          ? Effect.void
-          : Effect.sync(() =>
-            toDriver({ kind: "SnapshotFailed", state, partition, reason: describeError(Cause.squash(cause)) })
-          )
+        Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.sync(() => {
+          const error = Cause.squash(cause)
+          const permanent = error instanceof NotPlainData
+          const reason = permanent ? error.why : describeError(error)
+          toDriver({ kind: "SnapshotFailed", state, partition, reason, permanent })
+        })
       ),
       oneAtATime.withPermits(1)
     )
@@ -92,6 +100,29 @@ export const make = Effect.fnUntraced(function* (
     }
   }
 })
+
+/** A state of the program's cannot be encoded, now or ever. */
+class NotPlainData {
+  readonly why: string
+
+  constructor(why: string) {
+    this.why = why
+  }
+}
+
+/** What of a piece cannot be encoded: the state of which key, where it has such columns. */
+const whatIsNot = (piece: unknown, codec: RecordCodec, cause: unknown): string => {
+  const { keys, values } = piece as { readonly keys?: unknown; readonly values?: unknown }
+  if (!Array.isArray(keys) || !Array.isArray(values)) return describeError(cause)
+  for (let i = 0; i < values.length; i++) {
+    try {
+      codec.encode(values[i])
+    } catch (error) {
+      return `the state of the key ${describeValue(keys[i])}: ${describeError(error)}`
+    }
+  }
+  return describeError(cause)
+}
 
 const decoded = (decode: (bytes: ArrayBuffer) => unknown, bytes: Uint8Array): Iterable<unknown> => {
   const pieces = decode(bytes.slice().buffer) as ReadonlyArray<Uint8Array>
