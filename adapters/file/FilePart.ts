@@ -15,11 +15,12 @@ export interface FilePart {
   /** Of the whole file, when planned. */
   readonly length: number
   readonly modified: number
+  readonly identity?: string | undefined
 }
 
 /** Parts of about the same size, none larger than `maxBytes` or `unit`, at multiples of `unit`. No part for an empty file. */
 export const partsOf = (
-  { length, modified, path }: FileStatus,
+  { identity, length, modified, path }: FileStatus,
   maxBytes: number,
   unit = 1
 ): ReadonlyArray<FilePart> => {
@@ -32,6 +33,7 @@ export const partsOf = (
     from: edge(index),
     to: edge(index + 1),
     length,
-    modified
+    modified,
+    ...(identity === undefined ? {} : { identity })
   }))
 }

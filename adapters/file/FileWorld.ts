@@ -17,6 +17,8 @@ export interface FileStatus {
   readonly length: number
   /** Milliseconds since the epoch, with fractions where the file system has them. */
   readonly modified: number
+  /** The same as long as the name means the same file; undefined: not known. */
+  readonly identity?: string | undefined
 }
 
 export interface Listing {

@@ -4,7 +4,7 @@
  * | the file | then |
  * | --- | --- |
  * | is gone, cannot be read | the world's error |
- * | is shorter than planned, or its name means another file than at the read before | `FileError` Changed |
+ * | is shorter than planned, or its name means another file than when it was planned | `FileError` Changed |
  * | is longer than planned | the planned length is read; told, once, by the file's last part |
  * | was modified, its length as planned | told likewise |
  */
@@ -21,12 +21,14 @@ export interface PartReader {
 
 export const make = (world: FileOperations, part: FilePart): PartReader => {
   const { length, modified, path, to } = part
-  let identity: string | undefined
+  let { identity } = part
   let told = to < length
 
   const check = (wanted: number, read: RangeRead): Effect.Effect<void, FileError> => {
     if (read.bytes < wanted) return changed(path, `is ${read.length} bytes long, and was ${length} when it was planned`)
-    if (identity !== undefined && identity !== read.identity) return changed(path, "is another one than a moment ago")
+    if (identity !== undefined && identity !== read.identity) {
+      return changed(path, "was replaced by another after its batch had taken it")
+    }
     identity = read.identity
     if (told || (read.length === length && read.modified === modified)) return Effect.void
     told = true

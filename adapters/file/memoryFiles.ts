@@ -77,7 +77,7 @@ export const memoryFiles = (): MemoryFiles => {
     status: (path) =>
       Effect.sync((): FileStatus | undefined => {
         const file = files.get(path)
-        return file && { path, length: file.bytes.byteLength, modified: file.modified }
+        return file && { path, length: file.bytes.byteLength, modified: file.modified, identity: file.identity }
       }),
     read: (path, position, into) =>
       Effect.suspend(() => {

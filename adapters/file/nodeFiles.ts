@@ -49,10 +49,14 @@ const listDirectory = async (directory: string): Promise<Listing> => {
   }
 }
 
+const identityOf = ({ dev, ino }: { readonly dev: number; readonly ino: number }) => `${dev}:${ino}`
+
 const statusOf = async (file: string): Promise<FileStatus | undefined> => {
   try {
     const status = await fs.stat(file)
-    return status.isFile() ? { path: file, length: status.size, modified: status.mtimeMs } : undefined
+    return status.isFile()
+      ? { path: file, length: status.size, modified: status.mtimeMs, identity: identityOf(status) }
+      : undefined
   } catch (cause) {
     if (isAbsence(cause)) return undefined
     throw cause
@@ -69,7 +73,7 @@ const readRange = async (file: string, position: number, into: Uint8Array): Prom
       if (bytesRead === 0) break
       bytes += bytesRead
     }
-    return { bytes, length: status.size, modified: status.mtimeMs, identity: `${status.dev}:${status.ino}` }
+    return { bytes, length: status.size, modified: status.mtimeMs, identity: identityOf(status) }
   } finally {
     await handle.close()
   }
