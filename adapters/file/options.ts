@@ -1,9 +1,9 @@
 /**
  * The options of file streams, their defaults, and what is wrong with them, told where the program is built.
  */
-import { type Duration, Schema } from "effect"
+import { Schema } from "effect"
 import { describeValue } from "../../core/protocol/describeValue.ts"
-import { millisOrNaN } from "../../core/time/Time.ts"
+import { type DurationInput, millisOrNaN } from "../../core/time/Time.ts"
 
 export interface FileOptions {
   /**
@@ -16,7 +16,7 @@ export interface FileOptions {
   /** Which files are read, by their absolute paths; those whose names do not begin with a dot. */
   readonly filter?: ((path: string) => boolean) | undefined
   /** How long it is remembered which names were read, and not read again; files that are older are not read. 1 minute */
-  readonly minRemember?: Duration.Input | undefined
+  readonly minRemember?: DurationInput | undefined
   /**
    * A file that is gone, cannot be read or has become shorter between its planning and its reading fails the batch (default), or
    * is skipped (what is left of it), which is told in the log.
