@@ -12,7 +12,7 @@ import { fileURLToPath, pathToFileURL } from "node:url"
 import { Cause, ConfigProvider, Effect, Exit, Schema } from "effect"
 import { type AnyStreamingApp, isStreamingApp } from "../../core/dstream/StreamingApp.ts"
 import { describeConfigError, type Given } from "./configMistake.ts"
-import { describeLoading } from "./loadingMistake.ts"
+import { describeLoading, methodCall } from "./loadingMistake.ts"
 
 /** The program's module cannot be run. */
 export class ProgramError extends Schema.TaggedError<ProgramError>()("ProgramError", {
@@ -77,7 +77,7 @@ const build = Effect.fnUntraced(function* (url: string, program: Effect.Effect<u
   if (Exit.isSuccess(exit)) return exit.value
   const cause = Cause.prettyErrors(exit.cause)[0] ?? new Error("it was interrupted")
   const text = (yield* describeConfigError(Cause.squash(exit.cause), given)) ??
-    sentence(cause).replaceAll(/\s*\n\s*/g, " ")
+    `${sentence(cause).replaceAll(/\s*\n\s*/g, " ")} ${methodCall(cause.message) ?? ""}`.trimEnd()
   return yield* refusal(url, "could not build its app", text, cause)
 })
 

@@ -8,6 +8,9 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import { stripVTControlCharacters } from "node:util"
+import { MisusedOperator } from "../../core/dstream/misuse.ts"
+import { DStream } from "../../core/mod.ts"
+import { userFrame } from "../../core/protocol/userFrame.ts"
 
 /** Reads up to here of a module's exports in a message. */
 const namesMax = 20
@@ -15,14 +18,32 @@ const namesMax = 20
 /** The message as one sentence, and the remedy. */
 export const describeLoading = async (cause: unknown): Promise<string> => {
   const message = stripVTControlCharacters(cause instanceof Error ? cause.message : String(cause))
-  const remedy = moduleKind(cause, message) ?? await missingExport(message) ?? missingSubpath(message) ??
+  if (cause instanceof MisusedOperator) return `${message}, in ${thrownAt(cause) ?? "the program"}.`
+  const remedy = methodCall(message) ?? moduleKind(cause, message) ?? await missingExport(message) ??
+    missingSubpath(message) ??
     typesOnly(message) ??
     missingFile(message) ?? missingPackage(message) ?? (isSyntax(cause, message) ? "Correct the syntax." : undefined)
-  const place = isSyntax(cause, message) ? placeOf(cause, message) : undefined
+  const place = isSyntax(cause, message) ? placeOf(cause, message) : thrownAt(cause)
   const text = withName(cause, message.split("\n", 1)[0]!.replace(/ at file:\S+$/, ""))
   return ended(place === undefined ? text : `${text.replace(/[.!?]$/, "")}, in ${place}`) +
     (remedy === undefined ? "" : ` ${remedy}`)
 }
+
+/** Where the program itself threw. */
+const thrownAt = (cause: unknown): string | undefined => {
+  const frame = cause instanceof Error && typeof cause.stack === "string" ? userFrame(cause.stack) : undefined
+  return frame?.replace(/:(\d+)$/, ", line $1")
+}
+
+/** Streams have no methods: `words.map(...)`, as in Spark. */
+export const methodCall = (message: string): string | undefined => {
+  const [, stream = "", method = ""] = /([\w.]+|\))\.(\w+) is not a function/.exec(message) ?? []
+  if (!Object.hasOwn(DStream, method)) return undefined
+  const before = /^\w+$/.test(stream) ? stream : "words"
+  return `If this is a DStream, write ${before}.pipe(DStream.${method}${argumentless.has(method) ? "" : "(...)"}).`
+}
+
+const argumentless: ReadonlySet<string> = new Set(["count", "glom", "cache", "unpersist", "stateSnapshots"])
 
 /** Deno gives a TypeError that tells of a SyntaxError. */
 const isSyntax = (cause: unknown, message: string): boolean =>

@@ -13,6 +13,7 @@ import type { Partitioner } from "../rdd/Partitioner.ts"
 import type { Receiver } from "../receiving/Receiver.ts"
 import type { Millis, Time } from "../time/Time.ts"
 import type { InputDefinition } from "./InputDStream.ts"
+import { refuseCall, refuseStream } from "./misuse.ts"
 import type * as Side from "./SideValue.ts"
 
 export const TypeId = "~dstreams/DStream"
@@ -179,8 +180,10 @@ export const mapPartitions = <A, B>(
 ): <E, R>(self: DStream<A, E, R>) => DStream<B, E, R> => lift("mapPartitions", { f }, RDD.mapPartitions(f))
 
 /** Each partition becomes one record: the list of its records. */
-export const glom = <A, E, R>(self: DStream<A, E, R>): DStream<ReadonlyArray<A>, E, R> =>
-  lift<A, ReadonlyArray<A>>("glom", {}, (rdd) => RDD.glom(rdd))(self)
+export const glom = <A, E, R>(self: DStream<A, E, R>): DStream<ReadonlyArray<A>, E, R> => {
+  refuseCall("glom", self)
+  return lift<A, ReadonlyArray<A>>("glom", {}, (rdd) => RDD.glom(rdd))(self)
+}
 
 /** The records spread evenly over that many partitions. */
 export const repartition = (numPartitions: number): <A, E, R>(self: DStream<A, E, R>) => DStream<A, E, R> =>
@@ -258,30 +261,36 @@ export const combineByKey = <V, C>(
 /** The list of values of each key of a batch. */
 export const groupByKey = (
   options?: ShuffleOptions
-): <K, V, E, R>(self: DStream<readonly [K, V], E, R>) => DStream<[K, Array<V>], E, R> =>
-  lift<readonly [any, any], [any, Array<any>]>(
+): <K, V, E, R>(self: DStream<readonly [K, V], E, R>) => DStream<[K, Array<V>], E, R> => {
+  refuseStream("groupByKey", options)
+  return lift<readonly [any, any], [any, Array<any>]>(
     "groupByKey",
     { options },
     (rdd, context) => RDD.groupByKey(spread(options, context))(rdd)
   ) as any
+}
 
 /** One record per non-empty batch: its reduction. */
 export const reduce = <A>(f: (a: A, b: A) => A): <E, R>(self: DStream<A, E, R>) => DStream<A, E, R> =>
   lift("reduce", { f }, RDD.reduce(f))
 
 /** One record per batch: how many records it has. */
-export const count = <A, E, R>(self: DStream<A, E, R>): DStream<number, E, R> =>
-  lift<A, number>("count", {}, (rdd) => RDD.count(rdd))(self)
+export const count = <A, E, R>(self: DStream<A, E, R>): DStream<number, E, R> => {
+  refuseCall("count", self)
+  return lift<A, number>("count", {}, (rdd) => RDD.count(rdd))(self)
+}
 
 /** How often each record occurs in a batch. */
 export const countByValue = (
   options?: ShuffleOptions
-): <A, E, R>(self: DStream<A, E, R>) => DStream<[A, number], E, R> =>
-  lift<any, [any, number]>(
+): <A, E, R>(self: DStream<A, E, R>) => DStream<[A, number], E, R> => {
+  refuseStream("countByValue", options)
+  return lift<any, [any, number]>(
     "countByValue",
     { options },
     (rdd, context) => RDD.countByValue(spread(options, context))(rdd)
   ) as any
+}
 
 export { make as sideValue } from "./SideValue.ts"
 export { collectTo, foreachBatch, foreachPartition, print } from "./Output.ts"

@@ -163,7 +163,8 @@ class Lineage implements GeneratedRDDs {
       return rdd && this.seal(rdd, node.id, time)
     } catch (cause) {
       if (cause instanceof LineageError) throw cause
-      const message = cause instanceof Error ? cause.message : String(cause)
+      const reason = cause instanceof Error ? cause.message : String(cause)
+      const message = `operator "${node.id}" could not make its data set of batch ${time} ms: ${reason}`
       throw new LineageError({ operator: node.id, time, message, cause })
     }
   }

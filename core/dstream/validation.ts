@@ -85,8 +85,10 @@ const outputMistake = (output: unknown, index: number): Mistake | undefined => {
     if (isDStream(output.stream)) return undefined
     return {
       where,
-      message: `this is an output of ${describeValue(output.stream)}, not of a DStream`,
-      remedy: `pipe a stream into it: ${outputExample}`
+      message: `this is an output of ${
+        isOutput(output.stream) ? "an output" : describeValue(output.stream)
+      }, not of a DStream`,
+      remedy: remedyOf(output.stream)
     }
   }
   if (isDStream(output)) {
@@ -100,6 +102,13 @@ const outputMistake = (output: unknown, index: number): Mistake | undefined => {
       : `give the output of a stream, such as ${outputExample}`
   }
 }
+
+const remedyOf = (value: unknown): string =>
+  isOutput(value)
+    ? "an output is an end: list two outputs, outputs: [words.pipe(DStream.print()), words.pipe(...)]"
+    : typeof value === "function"
+    ? `call the operator before it, as in words.pipe(DStream.countByValue(), DStream.print())`
+    : `pipe a stream into it: ${outputExample}`
 
 const appMistakes = (app: AnyStreamingApp): ReadonlyArray<Mistake> => {
   const mistakes: Array<Mistake> = []
@@ -173,8 +182,12 @@ const operatorMistakes = ({ id, stream }: GraphNode): ReadonlyArray<Mistake> => 
   const mistakes = parents.flatMap((parent, index): ReadonlyArray<Mistake> =>
     isDStream(parent) ? [] : [{
       where: id,
-      message: `its ${parents.length > 1 ? `stream ${index}` : "stream"} is ${describeValue(parent)}, not a DStream`,
-      remedy: `give it a stream, as in lines.pipe(DStream.${stream.kind}(...))`
+      message: `its ${parents.length > 1 ? `stream ${index}` : "stream"} is ${
+        isOutput(parent) ? "an output" : describeValue(parent)
+      }, not a DStream`,
+      remedy: isOutput(parent) || typeof parent === "function"
+        ? remedyOf(parent)
+        : `give it a stream, as in lines.pipe(DStream.${stream.kind}(...))`
     }]
   )
   const ofMany = stream.kind === "union" ? "unionAll" : stream.kind

@@ -8,6 +8,7 @@
  * Source: Spark Streaming's `DStream.persist` and `WindowedDStream.persist`.
  */
 import { type AnyDStream, type DStream, make, type Operator } from "../dstream/DStream.ts"
+import { refuseCall, refuseStream } from "../dstream/misuse.ts"
 import type { StorageLevel } from "../receiving/StorageLevel.ts"
 import { fromLineage } from "../rdd/RDD.ts"
 
@@ -31,16 +32,24 @@ const changed = <A, E, R>(self: DStream<A, E, R>, change: Partial<Operator>): DS
   make({ ...(self as unknown as Operator), ...change })
 
 /** Keeps the records of each batch, with this level; MEMORY_ONLY unless told otherwise. */
-export const persist =
-  (level: StorageLevel = persistLevelDefault) => <A, E, R>(self: DStream<A, E, R>): DStream<A, E, R> =>
-    keeper(self, (stream) => persisted(stream, level))
+export const persist = (
+  level: StorageLevel = persistLevelDefault
+): <A, E, R>(self: DStream<A, E, R>) => DStream<A, E, R> => {
+  refuseStream("persist", level)
+  return (self) => keeper(self, (stream) => persisted(stream, level))
+}
 
 /** Keeps the records of each batch in memory. */
-export const cache = <A, E, R>(self: DStream<A, E, R>): DStream<A, E, R> => persist()(self)
+export const cache = <A, E, R>(self: DStream<A, E, R>): DStream<A, E, R> => {
+  refuseCall("cache", self)
+  return persist()(self)
+}
 
 /** The stream that was persisted, as it was. One that was not is given back. */
-export const unpersist = <A, E, R>(self: DStream<A, E, R>): DStream<A, E, R> =>
-  keeper(self, (stream) => stream.kind === kind ? stream.parents[0]! : stream)
+export const unpersist = <A, E, R>(self: DStream<A, E, R>): DStream<A, E, R> => {
+  refuseCall("unpersist", self)
+  return keeper(self, (stream) => stream.kind === kind ? stream.parents[0]! : stream)
+}
 
 /** Changes the stream that keeps the records: of a window, also of a window, the one that it is made of. */
 const keeper = <A, E, R>(self: DStream<A, E, R>, change: (stream: AnyDStream) => AnyDStream): DStream<A, E, R> =>

@@ -13,6 +13,7 @@ import {
   type ShuffleOptions,
   spread
 } from "../dstream/DStream.ts"
+import { refuseCall } from "../dstream/misuse.ts"
 import { HashPartitioner, type Partitioner } from "../rdd/Partitioner.ts"
 import * as RDD from "../rdd/RDD.ts"
 import { mapWithState as mapWithStateDefinition } from "../state/MapWithState.ts"
@@ -156,8 +157,9 @@ export const mapWithState =
   }
 
 /** `[key, state]` of every key of a mapWithState stream, at every batch. */
-export const stateSnapshots = <K, S, M, E, R>(self: MapWithStateDStream<K, S, M, E, R>): DStream<[K, S], E, R> =>
-  make({
+export const stateSnapshots = <K, S, M, E, R>(self: MapWithStateDStream<K, S, M, E, R>): DStream<[K, S], E, R> => {
+  refuseCall("stateSnapshots", self)
+  return make({
     kind: "stateSnapshots",
     params: { isMapWithState: isMapWithState(self) },
     parents: [self],
@@ -166,6 +168,7 @@ export const stateSnapshots = <K, S, M, E, R>(self: MapWithStateDStream<K, S, M,
       return mapped && viewOf(stateBehind(mapped), "all")
     }
   })
+}
 
 /** The state that an RDD of a mapWithState stream is a view of, persisted or not. */
 const stateBehind = (mapped: RDD.AnyRDD): RDD.AnyRDD => {

@@ -46,7 +46,7 @@ const transforming = <S extends Side.SideValues>(
     compute: (context) => {
       const rdds = parents.map((_, index) => needed(context, index, kind))
       const values = Object.fromEntries(Object.keys(sideValues).map((key) => [key, context.sideValue(key)]))
-      const rdd = apply(rdds, { time: context.time, sideValues: values as Side.Values<S> })
+      const rdd = calling(() => apply(rdds, { time: context.time, sideValues: values as Side.Values<S> }))
       if (isRDD(rdd)) return rdd
       const returned = rdd === undefined || rdd === null ? "no RDD" : `${describeValue(rdd)}, not an RDD`
       throw new Error(
@@ -54,6 +54,20 @@ const transforming = <S extends Side.SideValues>(
       )
     }
   })
+}
+
+/** An RDD has no methods, which programs without types may not know. */
+const calling = <A>(apply: () => A): A => {
+  try {
+    return apply()
+  } catch (cause) {
+    const method = cause instanceof TypeError ? /\.(\w+) is not a function/.exec(cause.message)?.[1] : undefined
+    if (method === undefined) throw cause
+    const remedy = method in RDD
+      ? `an RDD has no methods: write rdd.pipe(RDD.${method}(...))`
+      : "an RDD inside transform can be transformed, not run; read it in an output"
+    throw new TypeError(`${(cause as TypeError).message}: ${remedy}`, { cause })
+  }
 }
 
 const isRDD = (value: unknown): value is RDD.AnyRDD => Predicate.hasProperty(value, RDD.TypeId)

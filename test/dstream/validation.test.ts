@@ -45,7 +45,8 @@ it("what is no output is told by its place, with what it is and how to make it o
       "outputs[4]: this is undefined, not an output; give the output of a stream, such as counts.pipe(DStream.print())",
       `outputs[5]: this is "print", not an output; give the output of a stream, such as counts.pipe(DStream.print())`,
       "outputs[6]: this is an output of 5, not of a DStream; pipe a stream into it: counts.pipe(DStream.print())",
-      "outputs[7]: this is an output of a function, not of a DStream; pipe a stream into it: counts.pipe(DStream.print())"
+      "outputs[7]: this is an output of a function, not of a DStream; call the operator before it, " +
+      "as in words.pipe(DStream.countByValue(), DStream.print())"
     ])
   }))
 

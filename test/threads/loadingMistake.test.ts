@@ -21,6 +21,7 @@ const told = (source: string, files: Readonly<Record<string, string>> = {}, name
     yield* Effect.addFinalizer(() => Effect.sync(() => fs.rmSync(folder, { recursive: true })))
     fs.mkdirSync(path.join(folder, "node_modules"))
     fs.symlinkSync(root, path.join(folder, "node_modules", "dstreams"), "dir")
+    fs.symlinkSync(path.join(root, "node_modules", "effect"), path.join(folder, "node_modules", "effect"), "dir")
     const all = { "package.json": `{ "type": "module" }`, ...files, [name]: source }
     for (const [file, text] of Object.entries(all)) fs.writeFileSync(path.join(folder, file), text)
     return (yield* Effect.flip(load(urlOf(path.join(folder, name)), {}))).message
@@ -42,8 +43,8 @@ const mistakes: ReadonlyArray<Mistake> = [
     remedy: /'Socket', in .*program\.ts, line 1\. Write: import \* as Socket from "dstreams\/socket"/
   },
   {
-    source: `import { Settings } from "dstreams"\nexport default Settings`,
-    remedy: /It exports DStream, .*StreamingApp.* If Settings is a type, write "import type"/
+    source: `import { Seconds } from "dstreams"\nexport default Seconds`,
+    remedy: /It exports DStream, .*StreamingApp.* If Seconds is a type, write "import type"/
   },
   {
     source: `import { Shape } from "./helper.ts"\nexport default Shape`,
@@ -76,7 +77,36 @@ const mistakes: ReadonlyArray<Mistake> = [
     source: "const y = 1\nconst x = = 3",
     remedy: /Expression expected, in .*program\.ts, line 2\. Correct the syntax\.$/
   },
-  { source: `throw new RangeError("key not found")`, remedy: /loaded: RangeError: key not found\.$/ },
+  {
+    source: `throw new RangeError("key not found")`,
+    remedy: /loaded: RangeError: key not found, in .*program\.ts, line 1\.$/
+  },
+  {
+    source: `import { DStream } from "dstreams"\nconst words = {}\nexport default words.map((word) => word)`,
+    remedy:
+      /words\.map is not a function, in .*program\.ts, line 3\. If this is .* words\.pipe\(DStream\.map\(\.\.\.\)\)\.$/
+  },
+  {
+    source: `const words = { pipe: () => ({}) }\nexport default words.pipe().count()`,
+    remedy: /line 2\. If this is a DStream, write words\.pipe\(DStream\.count\)\.$/
+  },
+  {
+    source: `import { Effect } from "effect"\nconst words = {}\nexport default Effect.sync(() => words.flatMap())`,
+    remedy: /could not build its app: TypeError: words\.flatMap is not a function\. If this is .* write words\.pipe\(/
+  },
+  ...["count", "glom", "cache", "unpersist", "stateSnapshots"].map((name) => ({
+    source: `import { DStream } from "dstreams"\nexport default DStream.${name}()`,
+    remedy: new RegExp(
+      `DStream\\.${name} is given to pipe as it is, .* words\\.pipe\\(DStream\\.${name}\\), in .*line 2\\.$`
+    )
+  })),
+  ...["countByValue", "groupByKey", "persist"].map((name) => ({
+    source: `import { DStream } from "dstreams"\nimport * as Memory from "dstreams/memory"\n` +
+      `export default Memory.stream({ read: () => [] }).pipe(DStream.${name})`,
+    remedy: new RegExp(
+      `DStream\\.${name} is called before it .* words\\.pipe\\(DStream\\.${name}\\(\\)\\), in .*line 3\\.$`
+    )
+  })),
   {
     source: `import { DStream } from "dstreams"\nexport default DStream`,
     files: { "package.json": `{ "type": "commonjs" }` },
