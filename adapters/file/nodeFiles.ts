@@ -42,12 +42,16 @@ const listDirectory = async (directory: string): Promise<Listing> => {
     const names = await fs.readdir(directory)
     return { paths: names.map((name) => path.join(directory, name)), problems: [] }
   } catch (cause) {
-    const problem = isAbsence(cause)
+    const problem = await isFile(directory)
+      ? `${directory} is a file, not a directory; give the directory that it lies in`
+      : isAbsence(cause)
       ? `There is no directory ${directory}`
       : `The directory ${directory} cannot be listed: ${describeError(cause)}`
     return { paths: [], problems: [problem] }
   }
 }
+
+const isFile = (path: string): Promise<boolean> => fs.stat(path).then((found) => found.isFile(), () => false)
 
 const identityOf = ({ dev, ino }: { readonly dev: number; readonly ino: number }) => `${dev}:${ino}`
 

@@ -16,6 +16,7 @@ import * as fs from "node:fs/promises"
 import * as path from "node:path"
 import { Effect } from "effect"
 import type { CommitContext, PartitionContext } from "../../core/dstream/Output.ts"
+import { makeDirectory } from "../storage/makeDirectory.ts"
 import { partFileName } from "./batchFileName.ts"
 import type { Encode } from "./formats.ts"
 import { SaveError, saveErrorOf } from "./SaveError.ts"
@@ -45,7 +46,7 @@ export const writePartition = (
   const part = path.join(staging, partFileName(partition))
   return attempt(path.join(target, partFileName(partition)), async (signal) => {
     const own = path.join(staging, `.${partFileName(partition)}-${randomUUID()}`)
-    await fs.mkdir(staging, { recursive: true })
+    await makeDirectory(staging)
     try {
       await writeFile(own, records, encode, signal)
       signal.throwIfAborted()
@@ -97,7 +98,7 @@ export const commit = (target: string, { app, numPartitions, output, time }: Com
   attempt(target, async () => {
     const staging = stagingOf(target, output)
     const marker: Marker = { by: "dstreams", app, output, time }
-    await fs.mkdir(staging, { recursive: true })
+    await makeDirectory(staging)
     await keepParts(staging, target, numPartitions)
     await writeFile(path.join(staging, successFile), [marker], (record) => `${JSON.stringify(record)}\n`, never)
     const replaced = besideOf(target, output, "replaced")

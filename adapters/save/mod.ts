@@ -11,6 +11,7 @@ import { Effect } from "effect"
 import type { DStream } from "../../core/dstream/DStream.ts"
 import { type Output, type OutputOptions, toSink } from "../../core/dstream/Output.ts"
 import type { Time } from "../../core/time/Time.ts"
+import { permanent } from "../../core/protocol/permanent.ts"
 import { describeValue } from "../../core/protocol/describeValue.ts"
 import * as BatchDirectory from "./BatchDirectory.ts"
 import { batchFileName } from "./batchFileName.ts"
@@ -64,12 +65,18 @@ const encodeOf = (format: string): Encode | undefined =>
 const targetOf = (prefix: unknown, suffix: unknown, time: Time): Effect.Effect<string, SaveError> => {
   const wrong = (message: string) =>
     Effect.fail(
-      new SaveError({ path: String(prefix), message: `cannot save: ${message}; give the path of a directory` })
+      Object.assign(
+        new SaveError({ path: String(prefix), message: `cannot save: ${message}; give the path of a directory` }),
+        { [permanent]: true }
+      )
     )
   for (const text of [prefix, suffix]) {
     if (typeof text !== "string" && text !== null && text !== undefined) {
       return wrong(`prefix and suffix have to be texts, and one is ${describeValue(text)}`)
     }
+  }
+  if (typeof prefix === "string" && /^~($|[/\\])/.test(prefix)) {
+    return wrong(`"~" is the home directory to a shell only: write path.join(os.homedir(), ...) instead of "${prefix}"`)
   }
   const named = batchFileName(prefix as string, suffix as string, time)
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(named)?.[1]?.toLowerCase()

@@ -10,6 +10,7 @@ import * as path from "node:path"
 import { Effect, type Scope } from "effect"
 import { describeError } from "../../core/protocol/describeError.ts"
 import { type BlockStorage, BlockStorageError } from "../../runtime/storage/BlockStorage.ts"
+import { makeDirectory } from "./makeDirectory.ts"
 
 /** Common file systems allow 255 bytes. */
 const nameLengthMax = 200
@@ -35,7 +36,7 @@ export const directory = (parent: string): Effect.Effect<BlockStorage, BlockStor
   Effect.map(
     Effect.acquireRelease(
       attempt(`making a folder for blocks in ${parent}`, async () => {
-        await fs.mkdir(parent, { recursive: true })
+        await makeDirectory(parent)
         return fs.mkdtemp(path.join(parent, "blocks-"))
       }),
       (folder) => Effect.ignore(attempt("removing", () => fs.rm(folder, { recursive: true, force: true })))
@@ -45,7 +46,7 @@ export const directory = (parent: string): Effect.Effect<BlockStorage, BlockStor
 
 /** A folder that others write to as well, made if need be; it stays. A file is complete as soon as it has its name. */
 export const sharedDirectory = (folder: string): Effect.Effect<BlockStorage, BlockStorageError> =>
-  Effect.as(attempt(`making the folder ${folder}`, () => fs.mkdir(folder, { recursive: true })), filesIn(folder))
+  Effect.as(attempt(`making the folder ${folder}`, () => makeDirectory(folder)), filesIn(folder))
 
 const filesIn = (folder: string): BlockStorage => {
   const fileOf = (name: string) => path.join(folder, fileName(name))
