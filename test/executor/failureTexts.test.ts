@@ -62,7 +62,7 @@ it("what can only fail again is tried once", () =>
     const cases: ReadonlyArray<readonly [any, RegExp]> = [
       [keyed.pipe(DStream.groupByKey()), /UnhashableKey/],
       [keyed.pipe(DStream.partitionBy(none)), /PartitionOutOfRange/],
-      [people.pipe(DStream.map(async () => 1)), /map's function returned a Promise/],
+      [people.pipe(DStream.map(() => Promise.resolve(1))), /map's function returned a Promise/],
       [people.pipe(DStream.mapEffect((() => 1) as any)), /has to return an Effect, and returned 1/]
     ]
     for (const [stream, text] of cases) {
