@@ -31,7 +31,7 @@ const bad: ReadonlyArray<readonly [source: string | undefined, message: RegExp]>
     "import 'no-such-package'",
     /program\.ts cannot be loaded: .*no-such-package.* Install the package that it imports/s
   ],
-  ["throw new Error('at the top')", /program\.ts cannot be loaded: at the top\./]
+  ["throw new Error('at the top')", /program\.ts cannot be loaded: at the top, in .*line 1\./]
 ]
 
 for (const [source, message] of bad) {
