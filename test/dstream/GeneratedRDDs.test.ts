@@ -269,3 +269,13 @@ it("getOrCompute is an Effect over the memo of the process", () =>
     const rdd = yield* GeneratedRDDs.getOrCompute("in", 1000).pipe(Effect.provideService(GeneratedRDDs.Memo, memo))
     assert.deepEqual(RddId.parse((rdd as SealedRDD).identity.id), { stream: "in", time: 1000, position: 0 })
   }))
+
+test("a stretch without batches is known for as long as a batch behind it is, also when its beginning is forgotten", () => {
+  const graph = graphOf(input)
+  const memo = GeneratedRDDs.make(graph, settings)
+  memo.addPlan(planOf(1000, 1))
+  memo.addPlan({ ...planOf(6000, 1), missedSince: 1000 })
+  memo.forgetBefore(4000)
+  for (const time of [4000, 5000]) assert.equal(memo.getOrCompute("in", time), undefined)
+  assert.equal(memo.getOrCompute("in", 6000)?.numPartitions, 1)
+})

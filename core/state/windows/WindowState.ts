@@ -1,6 +1,6 @@
 /**
  * WindowState: one partition of a reduction over a window whose function has no inverse, only is associative. Each key has a queue
- * of what the batches brought (see `TwoStacks`), so that a step costs what comes and what leaves, not the window.
+ * of what the batches brought (see `WindowQueues`), so that a step costs what comes and what leaves, not the window.
  *
  * The value of a key is combined again only where one of its entries came or left; a key whose last entry left is gone.
  *

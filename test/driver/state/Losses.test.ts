@@ -321,3 +321,33 @@ it("what a batch that could not be generated would have read is not lost to stat
     assert.deepEqual(shown(sums), [[1000, "a", 1], [3000, "a", 11], [4000, "a", 111], [5000, "a", 1111]])
     assert.deepEqual(shown(windows), [[1000, "a", 1], [3000, "a", 10], [4000, "a", 110], [5000, "a", 1100]])
   }))
+
+it("an input whose planner fails fails its batch, and what the others gave is there for states and windows", () =>
+  Effect.gen(function* () {
+    const [sums, windows]: [Collected, Collected] = [[], []]
+    const queue: Array<ReadonlyArray<Pair>> = [[["a", 1]], [["a", 10]], [["a", 100]]]
+    const input = Queue.stream(queue)
+    const broken = DStream.fromInput<number, never, never>("broken", {
+      kind: "direct",
+      planner: Effect.succeed({
+        plan: ({ time }) =>
+          time === 2000 ? Effect.die(new Error("no route")) : Effect.succeed({ records: 0, partitions: [] })
+      }),
+      reader: Effect.die("nothing to read")
+    })
+    const app = StreamingApp.make({
+      name: "planners",
+      batchDuration: "1 second",
+      outputs: [
+        input.pipe(DStream.updateStateByKey(sum), DStream.collectTo(sums)),
+        input.pipe(DStream.reduceByKeyAndWindow((a, b) => a + b, "2 seconds"), DStream.collectTo(windows)),
+        broken.pipe(DStream.foreachBatch(() => Effect.void))
+      ],
+      settings: { onBatchFailure: "skip" }
+    })
+    yield* Local.start(app)
+    for (let batch = 0; batch < 4; batch++) yield* Effect.andThen(TestClock.adjust("1 second"), Local.settled)
+    const shown = (collected: Collected) => collected.map(({ records, time }) => [time, ...records.flat()])
+    assert.deepEqual(shown(sums), [[1000, "a", 1], [3000, "a", 111], [4000, "a", 111]])
+    assert.deepEqual(shown(windows), [[1000, "a", 1], [3000, "a", 110], [4000, "a", 100]])
+  }))
