@@ -72,13 +72,18 @@ const made = MemoryInput.stream({ numPartitions: 2, read: ({ batch }) => [batch 
 
 /** Until every bounded memory of what was (attempts, blocks cleaned up) is full, and all code has run. */
 const warmUpBatches = 300
-/** Tables of the host and of ours double and come to rest; what is kept of each batch shows in every window. */
-const windowsMax = 8
+/**
+ * Tables of the host and of ours double and halve, and come to rest, which shows in a window or two; what is kept of each batch shows
+ * in every one.
+ */
+const windowsMax = 10
 const windowBatches = 200
 /** A small object takes at least 24, and who refers to it 8. */
 const flatBytesPerBatch = 24
 
-const isFlat = (growth: ReadonlyArray<number>): boolean => growth.some((bytes) => bytes <= flatBytesPerBatch)
+/** The middle one of the last three. */
+const isFlat = (growth: ReadonlyArray<number>): boolean =>
+  growth.length >= 3 && growth.slice(-3).toSorted((a, b) => a - b)[1]! <= flatBytesPerBatch
 
 /** Bytes more with each batch, window after window, until they are flat or there were windows enough. */
 const growthOf = (
