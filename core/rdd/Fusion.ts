@@ -66,6 +66,12 @@ export const fuse = <R>(
   return { start: () => new FusedRun(steps, sink, sink.start(), loop) }
 }
 
+/**
+ * Loops whose steps have all been seen to do right: a chain is looked at in its first run, not in every one, for calls from another
+ * place than the loop make engines give up what they know of the functions.
+ */
+const looked = new WeakSet<Push>()
+
 class FusedRun<R> implements Run<R>, LoopRun {
   records = 0
   private readonly steps: ReadonlyArray<RecordStep>
@@ -83,7 +89,7 @@ class FusedRun<R> implements Run<R>, LoopRun {
     this.sink = sink
     this.state = state
     this.loop = loop
-    this.first = new FirstRecords(steps, sink, state)
+    this.first = looked.has(loop) ? undefined : new FirstRecords(steps, sink, state)
     this.open = !state.full
   }
 
@@ -109,7 +115,10 @@ class FusedRun<R> implements Run<R>, LoopRun {
       this.open = first.push(this, chunk, at++)
       this.records++
     } while (this.open && first.isLooking)
-    if (first.isDone) this.first = undefined
+    if (first.isDone) {
+      this.first = undefined
+      looked.add(this.loop)
+    }
     return at
   }
 

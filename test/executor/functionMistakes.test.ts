@@ -112,6 +112,13 @@ for (const codeGeneration of [true, false]) {
     assert.throws(() => run.push([100, 101], 0, 2), /"map" failed on record 16 of .*map's function returned a Promise/)
   })
 
+  test(`a run over which nothing was pushed leaves the next one to be looked at, ${how}`, () => {
+    const steps = [step("map", (n) => n === 0 ? 0 : Promise.resolve(n))]
+    assert.deepEqual(through(steps, []), [])
+    assert.throws(() => through(steps, [1]), /map's function returned a Promise/)
+    assert.throws(() => through(steps, [1]), /map's function returned a Promise/)
+  })
+
   test(`errors and exits are records like others, ${how}`, () => {
     const values = [new Refused(), Exit.succeed(1), Exit.fail("no"), new Error("a record")]
     assert.deepEqual(through([step("map", (value) => value)], values), values)

@@ -1,9 +1,9 @@
 /**
- * FirstRecords: the first records of a run go through closures that look at what each function is given and returns (see
+ * FirstRecords: the first records of a chain go through closures that look at what each function is given and returns (see
  * `FunctionMistake`), all others through the bare loop.
  *
  * Records are looked at until each step has been reached by one: at most `firstRecordsMax` at the beginning of a run, and then, as
- * long as a filter has let nothing through, one per push.
+ * long as a filter has let nothing through, one per push. Once all have been reached, the chain's later runs are not looked at.
  */
 import type { LoopRun, Push } from "../Fusion.ts"
 import type { RecordOp, RecordStep } from "../Segment.ts"
