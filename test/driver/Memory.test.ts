@@ -78,8 +78,8 @@ const warmUpBatches = 300
  */
 const windowsMax = 10
 const windowBatches = 200
-/** A small object takes at least 24, and who refers to it 8. */
-const flatBytesPerBatch = 24
+/** What a batch leaves behind if it is forgotten nowhere takes a hundred and more: its plan, its infos, a block. */
+const flatBytesPerBatch = 48
 
 /** The middle one of the last three. */
 const isFlat = (growth: ReadonlyArray<number>): boolean =>
