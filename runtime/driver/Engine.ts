@@ -7,10 +7,8 @@
  */
 import { Cause, Clock, type Context, Effect, Result, Schema, type Scope } from "effect"
 import type { JobFailed } from "../../core/dstream/Batch.ts"
-import type { SealedRDD } from "../../core/dstream/Derivation.ts"
-import type { DStreamGraph, GraphOutput } from "../../core/dstream/DStreamGraph.ts"
+import type { DStreamGraph } from "../../core/dstream/DStreamGraph.ts"
 import * as GeneratedRDDs from "../../core/dstream/GeneratedRDDs.ts"
-import type { OutputAction } from "../../core/dstream/Output.ts"
 import * as Settings from "../../core/settings/Settings.ts"
 import * as StreamingApp from "../../core/dstream/StreamingApp.ts"
 import type { RddId, StreamId } from "../../core/protocol/Ids.ts"
@@ -29,7 +27,6 @@ import { awaitEnd } from "../placement/ExecutorSlots.ts"
 import { Placement, type PlacementError } from "../placement/Placement.ts"
 import * as EventLog from "../storage/EventLog.ts"
 import * as BatchPlanner from "./BatchPlanner.ts"
-import * as BatchReader from "./BatchReader.ts"
 import * as BatchSlice from "./BatchSlice.ts"
 import { BlockLocations } from "./BlockLocations.ts"
 import * as ExecutorAllocationManager from "./executors/ExecutorAllocationManager.ts"
@@ -37,6 +34,7 @@ import * as ExecutorEvents from "./executors/ExecutorEvents.ts"
 import * as JobGenerator from "./JobGenerator.ts"
 import * as JobScheduler from "./JobScheduler.ts"
 import * as ListenerBus from "./ListenerBus.ts"
+import * as OutputRunner from "./OutputRunner.ts"
 import * as ReceiverTracker from "./ReceiverTracker.ts"
 import type { RunOptions } from "./StreamingContext.ts"
 import type { Fail } from "../Supervisor.ts"
@@ -124,7 +122,7 @@ export const make = Effect.fnUntraced(function* (
   const rates = yield* Effect.fromResult(RateController.ofGraph(graph, parts.settings, app.rateEstimator))
   const rateOf = (stream: StreamId) => rates.rate(stream)
   const planner = yield* Effect.provideContext(BatchPlanner.make(graph, zeroTime, rateOf), context)
-  const scheduler = yield* JobScheduler.make({ ...parts, runJob: jobRunner(parts), post: bus.post })
+  const scheduler = yield* JobScheduler.make({ ...parts, runJob: OutputRunner.make(parts), post: bus.post })
   const limit = options.batches ?? Infinity
   const generator = yield* makeGenerator(parts, planner, rateOf, scheduler, limit)
   let completed = 0
@@ -308,45 +306,6 @@ const clearMetadata = Effect.fnUntraced(
     tasks.forget({ before, blocks: [], done: time, snapshots: removable })
   }
 )
-
-/** The states that each output depends on. */
-const statesByOutput = ({ node, outputs }: DStreamGraph): ReadonlyMap<string, ReadonlyArray<StreamId>> => {
-  const above = (id: StreamId): ReadonlyArray<StreamId> => {
-    const { checkpointMillis, parents } = node(id)!
-    return [...parents.flatMap(above), ...(checkpointMillis === undefined ? [] : [id])]
-  }
-  return new Map(outputs.map(({ id, stream }) => [id, [...new Set(above(stream))]]))
-}
-
-const jobRunner = ({ graph, memo, tasks, border, context }: Parts) => {
-  const states = statesByOutput(graph)
-  const outputs = new Map<string, GraphOutput>(graph.outputs.map((output) => [output.id, output]))
-  const act = ({ time, output }: Job.Job, action: OutputAction, rdd: SealedRDD): Effect.Effect<unknown, JobFailed> => {
-    const run: BatchReader.RunAction = (on, what, partitions) =>
-      tasks.runJob({ rdd: on, action: what, partitions, time, output })
-    const asJob = (effect: Effect.Effect<unknown, any, any>): Effect.Effect<unknown, JobFailed> =>
-      Effect.provideContext(effect, context)
-    if (action.kind === "foreachBatch") return asJob(action.run(BatchReader.make(rdd, border, run)))
-    const partitions = run(rdd, { kind: "foreachPartition", output })
-    const { commit } = action
-    if (commit === undefined) return partitions
-    const batch = { time, output, app: graph.manifest.app, numPartitions: rdd.numPartitions }
-    return Effect.andThen(partitions, () => asJob(commit(batch)))
-  }
-  return Effect.fnUntraced(function* (job: Job.Job) {
-    const { stream, output } = outputs.get(job.output)!
-    const rdd = yield* Effect.provideService(GeneratedRDDs.getOrCompute(stream, job.time), GeneratedRDDs.Memo, memo)
-    if (rdd === undefined) return
-    yield* act(job, output.action, rdd)
-    // An output may have read a part of the batch, or nothing: its states take their step all the same.
-    for (const state of states.get(job.output)!) {
-      const view = memo.getOrCompute(state, job.time)
-      if (view === undefined || tasks.isComplete(RddIds.stateId(state, job.time))) continue
-      const { time, output } = job
-      yield* tasks.runJob({ rdd: view, action: { kind: "take", count: 0 }, time, output })
-    }
-  })
-}
 
 interface Stoppable extends Parts {
   readonly generator: JobGenerator.JobGenerator
