@@ -18,6 +18,7 @@
  * long, whatever the state holds. Of each stream the last `repetitionWindow` sequences that were cleaned up stay known, so that
  * a message on its way for that long is still a repetition. Source: Spark Streaming's `ReceivedBlockTracker`.
  */
+import type { Asked } from "../dstream/BatchPlan.ts"
 import type { StreamId } from "../protocol/Ids.ts"
 import type { Time } from "../time/Time.ts"
 import type { BlockId, ReceivedBlockInfo } from "./ReceivedBlock.ts"
@@ -53,7 +54,8 @@ export interface ReceivedBlockTracker {
 export type ReceivedBlockTrackerCommand =
   /** `registered`: the attempt that the stream's receiver is registered with, if any. */
   | { readonly kind: "AddBlock"; readonly info: ReceivedBlockInfo; readonly registered: number | undefined }
-  | { readonly kind: "AllocateBatch"; readonly time: Time }
+  /** `asked`: what else the batch is made of, for the log. */
+  | { readonly kind: "AllocateBatch"; readonly time: Time; readonly asked?: Asked | undefined }
   | { readonly kind: "CleanupBatches"; readonly before: Time; readonly now: Time }
 
 export type Plan =
@@ -81,9 +83,12 @@ export const plan = (state: ReceivedBlockTracker, command: ReceivedBlockTrackerC
     case "AddBlock":
       return planAddition(state, command.info, command.registered)
     case "AllocateBatch":
-      return state.lastBatch !== undefined && command.time <= state.lastBatch
-        ? accepted()
-        : accepted({ kind: "BatchAllocation", time: command.time, blocks: allWaiting(state) })
+      return state.lastBatch !== undefined && command.time <= state.lastBatch ? accepted() : accepted({
+        kind: "BatchAllocation",
+        time: command.time,
+        ...(command.asked === undefined ? {} : { asked: command.asked }),
+        blocks: allWaiting(state)
+      })
     case "CleanupBatches":
       return planCleanup(state, command.before, command.now)
   }
@@ -189,6 +194,12 @@ const runOf = (info: ReceivedBlockInfo): string => info.block.slice(0, info.bloc
 const isKnown = (state: ReceivedBlockTracker, info: ReceivedBlockInfo): boolean =>
   state.allocated.has(info.block) || state.waiting.get(info.stream)?.has(info.block) === true ||
   state.cleanedUp.get(info.stream)?.blocks.get(info.sequence) === info.block
+
+/** All blocks that wait or are of a batch. */
+export const heldBlocks = (state: ReceivedBlockTracker): ReadonlyArray<ReceivedBlockInfo> => [
+  ...[...state.batches.values()].flatMap((blocks) => [...blocks.values()].flat()),
+  ...[...state.waiting.values()].flatMap((blocks) => [...blocks.values()])
+]
 
 export const hasUnallocated = (state: ReceivedBlockTracker): boolean => state.waitingCount > 0
 

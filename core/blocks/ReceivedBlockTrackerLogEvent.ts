@@ -5,8 +5,9 @@
  * `BlockAdditionEvent`, `BatchAllocationEvent` and `BatchCleanupEvent`.
  */
 import { Schema } from "effect"
+import { Asked } from "../dstream/planSchema.ts"
 
-const ReceivedBlockInfo = Schema.Struct({
+export const ReceivedBlockInfo = Schema.Struct({
   block: Schema.String,
   stream: Schema.String,
   attempt: Schema.Int,
@@ -24,6 +25,8 @@ export const BlockAddition = Schema.Struct({
 export const BatchAllocation = Schema.Struct({
   kind: Schema.Literal("BatchAllocation"),
   time: Schema.Int,
+  /** What else the batch is made of: one record holds all inputs of a batch. */
+  asked: Schema.optional(Asked),
   /** By stream, in order of arrival; a stream without blocks has an empty list. */
   blocks: Schema.Array(Schema.Tuple([Schema.String, Schema.Array(ReceivedBlockInfo)]))
 })

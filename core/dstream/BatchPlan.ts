@@ -4,7 +4,7 @@
  * The driver writes it before the batch counts; executors derive the lineage from graph and plans alone. Hints, such as the
  * places of blocks, travel with tasks and are never part of it.
  */
-import type { BlockId } from "../blocks/ReceivedBlock.ts"
+import type { BlockId, ReceivedBlockInfo } from "../blocks/ReceivedBlock.ts"
 import type { StreamId } from "../protocol/Ids.ts"
 import type { Time } from "../time/Time.ts"
 
@@ -31,13 +31,44 @@ export interface InputAllocation {
   readonly description?: string | undefined
 }
 
-export interface BatchPlan {
-  readonly time: Time
-  /** When the app first started; batches are whole slides after it. The same in every plan of a run. */
+/** What began later than the app itself: in every plan of an app whose program was changed. */
+export interface History {
+  /** Batches at or before this time are not known to the operators that came later: for them there are no inputs then. */
+  readonly horizon: Time
+  /** Stateful operators that have no versions at or before a time: they came, or began anew, after it. */
+  readonly births: ReadonlyArray<readonly [operator: StreamId, time: Time]>
+}
+
+/** What a plan has besides the blocks of receivers: all that the world was asked. */
+export interface Asked {
+  /** When the app first started; batches are whole slides after it. The same in every plan of an app, whoever is its driver. */
   readonly zeroTime: Time
   /** Between this time and the batch's there are no batches: their ticks were missed, or they could not be planned. */
   readonly missedSince?: Time | undefined
+  readonly history?: History | undefined
+  /** Of inputs that the driver asks; those of receivers are made of the blocks. */
   readonly inputs: ReadonlyArray<InputAllocation>
   /** Side values by id, as their schema encodes them. */
   readonly sideValues: ReadonlyArray<readonly [id: string, value: unknown]>
 }
+
+export interface BatchPlan extends Asked {
+  readonly time: Time
+}
+
+/** The plan of a batch: received blocks, by stream, before what the world was asked. */
+export const planOf = (
+  time: Time,
+  blocks: Iterable<readonly [StreamId, ReadonlyArray<ReceivedBlockInfo>]>,
+  asked: Asked
+): BatchPlan => ({
+  ...asked,
+  time,
+  inputs: [...Array.from(blocks, ([stream, infos]) => ofBlocks(stream, infos)), ...asked.inputs]
+})
+
+const ofBlocks = (stream: StreamId, blocks: ReadonlyArray<ReceivedBlockInfo>): InputAllocation => ({
+  stream,
+  records: blocks.reduce((sum, block) => sum + (block.records ?? 0), 0),
+  partitions: blocks.map(({ block, records }) => ({ kind: "block", block, records }))
+})

@@ -60,6 +60,8 @@ export const getOrCompute = (stream: StreamId, time: Time): Effect.Effect<Sealed
 
 export const make = (graph: DStreamGraph, settings: LineageSettings): GeneratedRDDs => new Lineage(graph, settings)
 
+const noInputs: Pick<BatchPlan, "inputs" | "sideValues"> = { inputs: [], sideValues: [] }
+
 class Lineage implements GeneratedRDDs {
   private readonly graph: DStreamGraph
   private readonly settings: LineageSettings
@@ -70,6 +72,10 @@ class Lineage implements GeneratedRDDs {
   /** Stretches of time without batches, both ends left out. */
   private gaps: Array<Interval> = []
   private zeroTime: Time = Infinity
+  /** Batches at or before it are not known: what is asked of them by operators that came later has no inputs. */
+  private horizon: Time = -Infinity
+  /** When operators began that came later than the app. */
+  private births: ReadonlyMap<StreamId, Time> = new Map()
 
   constructor(graph: DStreamGraph, settings: LineageSettings) {
     this.graph = graph
@@ -82,6 +88,9 @@ class Lineage implements GeneratedRDDs {
     this.batches.set(plan.time, plan)
     this.zeroTime = plan.zeroTime
     if (plan.missedSince !== undefined) this.gaps.push({ begin: plan.missedSince, end: plan.time })
+    if (plan.history === undefined) return
+    this.horizon = plan.history.horizon
+    this.births = new Map(plan.history.births)
   }
 
   plans(): ReadonlyArray<BatchPlan> {
@@ -105,9 +114,14 @@ class Lineage implements GeneratedRDDs {
     return rdd
   }
 
-  /** After zero time, and a multiple of the slide from it. */
+  /** Zero time, or when the operator began later. */
+  private beginOf({ id }: GraphNode): Time {
+    return Math.max(this.zeroTime, this.births.get(id) ?? -Infinity)
+  }
+
+  /** After the operator's begin, and a multiple of the slide from zero time. */
   private isValid(node: GraphNode, time: Time): boolean {
-    return time > this.zeroTime && isMultipleOf(time - this.zeroTime, node.slideMillis)
+    return time > this.beginOf(node) && isMultipleOf(time - this.zeroTime, node.slideMillis)
   }
 
   private gapAt(time: Time): Interval | undefined {
@@ -118,17 +132,18 @@ class Lineage implements GeneratedRDDs {
     return this.previousOf(this.graph.node(stream)!, time)
   }
 
-  private previousOf({ slideMillis }: GraphNode, time: Time): Time {
+  private previousOf(node: GraphNode, time: Time): Time {
+    const { slideMillis } = node
     let previous = time - slideMillis
     for (let gap = this.gapAt(previous); gap !== undefined; gap = this.gapAt(previous)) {
       previous = this.zeroTime + floorTo(gap.begin - this.zeroTime, slideMillis)
     }
-    return Math.max(previous, this.zeroTime)
+    return Math.max(previous, this.beginOf(node))
   }
 
   private compute(node: GraphNode, time: Time): SealedRDD | undefined {
-    const plan = (): BatchPlan => {
-      const found = this.batches.get(time)
+    const plan = (): Pick<BatchPlan, "inputs" | "sideValues"> => {
+      const found = this.batches.get(time) ?? (time <= this.horizon ? noInputs : undefined)
       if (found !== undefined) return found
       throw new LineageError({
         operator: node.id,
@@ -158,7 +173,7 @@ class Lineage implements GeneratedRDDs {
         zeroTime: this.zeroTime,
         checkpointMillis: node.checkpointMillis,
         previousTime,
-        previousState: previousTime > this.zeroTime ? RddIds.stateId(node.id, previousTime) : undefined
+        previousState: previousTime > this.beginOf(node) ? RddIds.stateId(node.id, previousTime) : undefined
       })
       return rdd && this.seal(rdd, node.id, time)
     } catch (cause) {

@@ -42,9 +42,19 @@ export interface PlannedBatch {
   readonly rate?: number | undefined
 }
 
+/** What an earlier driver planned, as far back as it is remembered. */
+export interface RecordedBatches {
+  /** When the app first started. */
+  readonly zeroTime: Time
+  /** Oldest first; a batch without partitions of this input has none of it. */
+  readonly batches: ReadonlyArray<{ readonly time: Time; readonly partitions: ReadonlyArray<PartitionSpec> }>
+}
+
 /** Runs on the driver, one for the life of the context. */
 export interface InputPlanner<out E = unknown> {
   readonly plan: (batch: PlannedBatch) => Effect.Effect<PlannedInput | undefined, E>
+  /** After a recovery, before the first `plan`: what it plans goes on from there. */
+  readonly resume?: ((recorded: RecordedBatches) => Effect.Effect<void, E>) | undefined
 }
 
 /** Runs on executors, one for the life of each. */
@@ -79,6 +89,10 @@ export interface DirectInput<out A, out E = unknown, out R = unknown> {
   readonly reader: Effect.Effect<InputReader<A, E>, E, R | Scope.Scope>
   /** Its planner keeps to the `rate` that it is told, so backpressure controls it. */
   readonly keepsRate?: boolean | undefined
+  /** How long its batches are remembered at least: after a recovery its planner is told of them. */
+  readonly remembers?: ((batchMillis: Millis) => Millis) | undefined
+  /** Its records live in this process alone: an app that shall be recovered cannot have it. */
+  readonly inProcess?: boolean | undefined
 }
 
 export type InputDefinition<A, E = unknown, R = unknown> = ReceiverInput<A, E, R> | DirectInput<A, E, R>

@@ -69,6 +69,16 @@ export interface SettingsInput {
   readonly scalingUpRatio?: number | undefined
   /** Average processing time over batch duration down from which an executor is removed. 0.3. */
   readonly scalingDownRatio?: number | undefined
+  /** Where the driver keeps what the next one goes on from: a directory, or `s3://bucket/prefix`. None. */
+  readonly checkpointDirectory?: string | undefined
+  /** The least time between two checkpoints. Twice in every batch. */
+  readonly checkpointInterval?: DurationInput | undefined
+  /** Checkpoints that are kept, with all that they refer to. 3. */
+  readonly checkpointsKept?: number | undefined
+  /** A state that the changed program cannot go on with: `refuse` to start, or `accept` that it begins anew. `refuse`. */
+  readonly onProgramChange?: "refuse" | "accept" | undefined
+  /** How long the driver's log goes on in one segment. 60 s. */
+  readonly driverLogRollInterval?: DurationInput | undefined
   /** Memory for the blocks of one executor, in bytes. 512 MiB. */
   readonly blockMemoryBytes?: number | undefined
   /** Records that the map outputs of one executor may hold. 100,000,000. */
@@ -106,9 +116,22 @@ export interface Settings {
   readonly scalingIntervalMillis: Millis
   readonly scalingUpRatio: number
   readonly scalingDownRatio: number
+  readonly checkpointDirectory: string | undefined
+  readonly checkpointIntervalMillis: Millis
+  readonly checkpointsKept: number
+  readonly onProgramChange: "refuse" | "accept"
+  readonly driverLogRollIntervalMillis: Millis
   readonly blockMemoryBytes: number
   readonly shuffleRecordsMax: number
 }
+
+type DurationSetting =
+  | "remember"
+  | "blockInterval"
+  | "receiverRestartDelay"
+  | "scalingInterval"
+  | "checkpointInterval"
+  | "driverLogRollInterval"
 
 /** What is given; `inputs` in order of precedence, first the strongest. */
 export const merge = (inputs: ReadonlyArray<SettingsInput>): SettingsInput => {
@@ -134,8 +157,7 @@ export const resolve = (
   const given = merge(inputs)
   const of = <Name extends keyof SettingsInput>(name: Name): Exclude<SettingsInput[Name], undefined> =>
     given[name] as Exclude<SettingsInput[Name], undefined> ?? fallback(name)
-  const millis = (name: "remember" | "blockInterval" | "receiverRestartDelay" | "scalingInterval") =>
-    millisOrNaN(of(name))
+  const millis = (name: DurationSetting) => millisOrNaN(of(name))
   return {
     concurrentJobs: of("concurrentJobs"),
     defaultParallelism: given.defaultParallelism ?? run.executors,
@@ -166,6 +188,11 @@ export const resolve = (
     scalingIntervalMillis: millis("scalingInterval"),
     scalingUpRatio: of("scalingUpRatio"),
     scalingDownRatio: of("scalingDownRatio"),
+    checkpointDirectory: given.checkpointDirectory,
+    checkpointIntervalMillis: millis("checkpointInterval"),
+    checkpointsKept: of("checkpointsKept"),
+    onProgramChange: of("onProgramChange"),
+    driverLogRollIntervalMillis: millis("driverLogRollInterval"),
     blockMemoryBytes: of("blockMemoryBytes"),
     shuffleRecordsMax: of("shuffleRecordsMax")
   }

@@ -9,7 +9,7 @@ import type { SettingsInput } from "./Settings.ts"
 
 /** What a value has to be, in words, and whether it is that. */
 export interface Need {
-  readonly kind: "number" | "boolean" | "choice" | "duration"
+  readonly kind: "number" | "boolean" | "choice" | "duration" | "text"
   readonly what: string
   readonly holds: (value: unknown) => boolean
 }
@@ -54,6 +54,12 @@ const oneOf = (...names: ReadonlyArray<string>): Need => ({
   what: names.map((name) => `"${name}"`).join(" or "),
   holds: (value) => typeof value === "string" && names.includes(value)
 })
+
+const text: Need = {
+  kind: "text",
+  what: "a text that is not empty",
+  holds: (value) => typeof value === "string" && value.trim() !== ""
+}
 
 const duration: Need = {
   kind: "duration",
@@ -247,6 +253,38 @@ export const definitions: { readonly [Name in keyof Required<SettingsInput>]: De
     fallback: 0.3,
     meaning: "average processing time over batch duration down from which an executor is removed",
     spark: "spark.streaming.dynamicAllocation.scalingDownRatio"
+  },
+  checkpointDirectory: {
+    need: text,
+    fallback: undefined,
+    fallbackText: "none",
+    meaning: "where the driver keeps what the next one goes on from: a directory, or `s3://bucket/prefix`",
+    spark: "spark.streaming.checkpoint.directory"
+  },
+  checkpointInterval: {
+    need: duration,
+    fallback: 0,
+    fallbackText: "twice in every batch",
+    meaning: "the least time between two checkpoints; what happens in between is in the log all the same",
+    spark: undefined
+  },
+  checkpointsKept: {
+    need: wholeFrom(2),
+    fallback: 3,
+    meaning: "checkpoints that are kept, with all that they refer to, in case the last ones turn out to be damaged",
+    spark: undefined
+  },
+  onProgramChange: {
+    need: oneOf("refuse", "accept"),
+    fallback: "refuse",
+    meaning: "a state that the changed program cannot go on with: the start is refused, or it begins anew (`accept`)",
+    spark: undefined
+  },
+  driverLogRollInterval: {
+    need: durationAboveZero,
+    fallback: 60_000,
+    meaning: "how long the driver's log goes on in one segment; whole segments are dropped",
+    spark: "spark.streaming.driver.writeAheadLog.rollingIntervalSecs"
   },
   blockMemoryBytes: {
     need: wholeFrom(1),

@@ -43,6 +43,7 @@ const valueOf = ({ kind }: Need, text: string): unknown => {
     case "boolean":
       return booleans.get(word.toLowerCase()) ?? text
     case "choice":
+    case "text":
       return word
   }
 }

@@ -1,13 +1,13 @@
 /**
  * BatchPlanner: asks the world, once per batch, for everything that the lineage of the batch will depend on, and makes the plan.
  *
- * Side values come first: where one cannot be had, nothing was taken yet, and the next batch takes it all. Then come the receivers'
- * blocks, from the ReceiverTracker, and every direct input is asked by its planner. Where a planner fails, the batch fails; but its plan
- * stands, without that input, for what the others gave was taken: later windows and states find it there.
+ * Side values come first: where one cannot be had, nothing was taken yet, and the next batch takes it all. Then every direct input is
+ * asked by its planner, and the ReceiverTracker logs the answers as one record with the blocks that it gives the batch. Where a
+ * planner fails, the batch fails; but its plan stands, without that input, for what the others gave was taken: later windows and
+ * states find it there.
  */
 import { Cause, Effect, Result, Schema, type Scope } from "effect"
-import type { ReceivedBlockInfo } from "../../core/blocks/ReceivedBlock.ts"
-import type { BatchPlan, InputAllocation, PartitionSpec } from "../../core/dstream/BatchPlan.ts"
+import type { Asked, BatchPlan, History, InputAllocation, PartitionSpec } from "../../core/dstream/BatchPlan.ts"
 import type { DStreamGraph, GraphNode } from "../../core/dstream/DStreamGraph.ts"
 import { sideValueId } from "../../core/dstream/GeneratedRDDs.ts"
 import type { InputPlanner, PlannedInput } from "../../core/dstream/InputDStream.ts"
@@ -25,19 +25,29 @@ export class PlanningFailed extends Schema.TaggedError<PlanningFailed>()("Planni
   cause: Schema.optional(Schema.Defect())
 }) {}
 
-export type Blocks = ReadonlyMap<StreamId, ReadonlyArray<ReceivedBlockInfo>>
-
 export interface BatchPlanner {
   /** The side values of the batch at `time`. */
-  readonly sideValues: (time: Time) => Effect.Effect<BatchPlan["sideValues"], PlanningFailed>
-  /** Its plan; `blocks` are those that the tracker allocated to it. */
-  readonly plan: (time: Time, blocks: Blocks, sideValues: BatchPlan["sideValues"]) => Effect.Effect<Planned>
+  readonly sideValues: (time: Time) => Effect.Effect<Asked["sideValues"], PlanningFailed>
+  /** What the batch is made of besides received blocks. */
+  readonly ask: (time: Time, sideValues: Asked["sideValues"]) => Effect.Effect<Answers>
 }
 
-export interface Planned {
-  readonly plan: BatchPlan
-  /** Inputs that could not be planned; the plan says what the others gave. */
+export interface Answers {
+  readonly asked: Asked
+  /** Inputs that could not be planned; `asked` says what the others gave. */
   readonly failures: ReadonlyArray<PlanningFailed>
+}
+
+/** From where batches are planned. */
+export interface PlannerStart {
+  readonly zeroTime: Time
+  /** After a recovery: the last batch that was planned. */
+  readonly last?: Time | undefined
+  readonly history?: History | undefined
+  /** After a recovery: the batches that are known, oldest first. */
+  readonly recovered?: ReadonlyArray<BatchPlan> | undefined
+  /** Records a second that an input may bring. */
+  readonly rateOf?: ((stream: StreamId) => number | undefined) | undefined
 }
 
 interface PlannedStream {
@@ -45,27 +55,22 @@ interface PlannedStream {
   readonly planner: InputPlanner<unknown>
 }
 
-/** Builds the planners of all direct inputs; they live as long as the scope. */
+/** Builds the planners of all direct inputs, and tells them what they gave before; they live as long as the scope. */
 export const make = Effect.fnUntraced(function* (
   graph: DStreamGraph,
-  zeroTime: Time,
-  /** Records a second that an input may bring. */
-  rateOf: (stream: StreamId) => number | undefined = () => undefined
+  start: PlannerStart
 ): Effect.fn.Return<BatchPlanner, PlanningFailed, Border | Scope.Scope> {
+  const { history, rateOf = () => undefined, recovered = [], zeroTime } = start
   const border = yield* Border
   const planners: Array<PlannedStream> = []
-  for (const node of graph.inputs) {
-    if (node.stream.input?.kind !== "direct") continue
-    const planner = yield* failing(
-      node.id,
-      zeroTime,
-      node.stream.input.planner as Effect.Effect<InputPlanner, unknown, Scope.Scope>
-    )
-    planners.push({ stream: node.id, planner })
+  for (const { id, stream: { input } } of graph.inputs) {
+    if (input?.kind !== "direct") continue
+    const planner = yield* failing(id, zeroTime, input.planner as Effect.Effect<InputPlanner, unknown, Scope.Scope>)
+    if (recovered.length > 0) yield* failing(id, zeroTime, resume(planner, id, zeroTime, recovered))
+    planners.push({ stream: id, planner })
   }
   const { batchMillis } = graph
-  /** The last batch that was planned. */
-  let last = zeroTime
+  let last = start.last ?? zeroTime
 
   /** Throws where the records of a partition cannot leave the driver. */
   const recorded = (stream: StreamId, { description, records, partitions }: PlannedInput): InputAllocation => ({
@@ -77,7 +82,7 @@ export const make = Effect.fnUntraced(function* (
     )
   })
 
-  const planInput = ({ stream, planner }: PlannedStream, time: Time) =>
+  const askInput = ({ stream, planner }: PlannedStream, time: Time) =>
     failing(
       stream,
       time,
@@ -87,29 +92,31 @@ export const make = Effect.fnUntraced(function* (
       })
     )
 
-  const plan = Effect.fnUntraced(function* (time: Time, blocks: Blocks, sideValues: BatchPlan["sideValues"]) {
+  const ask = Effect.fnUntraced(function* (time: Time, sideValues: Asked["sideValues"]) {
     const inputs: Array<InputAllocation> = []
     const failures: Array<PlanningFailed> = []
-    for (const node of graph.inputs) {
-      if (node.stream.input?.kind === "receiver") inputs.push(ofBlocks(node.id, blocks.get(node.id) ?? []))
-    }
     for (const planned of planners) {
-      const input = yield* Effect.result(planInput(planned, time))
+      const input = yield* Effect.result(askInput(planned, time))
       if (Result.isFailure(input)) failures.push(input.failure)
       else if (input.success !== undefined) inputs.push(input.success)
     }
     const missed = time - last > batchMillis ? { missedSince: last } : {}
     last = time
-    return { plan: { time, zeroTime, ...missed, inputs, sideValues }, failures }
+    return {
+      asked: { zeroTime, ...missed, ...(history === undefined ? {} : { history }), inputs, sideValues },
+      failures
+    }
   })
-  return { sideValues: (time) => evaluateSideValues(graph.nodes, time), plan }
+  return { sideValues: (time) => evaluateSideValues(graph.nodes, time), ask }
 })
 
-const ofBlocks = (stream: StreamId, blocks: ReadonlyArray<ReceivedBlockInfo>): InputAllocation => ({
-  stream,
-  records: blocks.reduce((sum, block) => sum + (block.records ?? 0), 0),
-  partitions: blocks.map(({ block, records }) => ({ kind: "block", block, records }))
-})
+const resume = (planner: InputPlanner, stream: StreamId, zeroTime: Time, plans: ReadonlyArray<BatchPlan>) => {
+  const batches = plans.map(({ time, inputs }) => ({
+    time,
+    partitions: inputs.find((input) => input.stream === stream)?.partitions ?? []
+  }))
+  return planner.resume?.({ zeroTime, batches }) ?? Effect.void
+}
 
 /** Each side value once, however many operators share it; recorded per operator as its schema encodes it. */
 const evaluateSideValues = Effect.fnUntraced(function* (nodes: ReadonlyArray<GraphNode>, time: Time) {

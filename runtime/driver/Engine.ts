@@ -7,6 +7,7 @@
  */
 import { Cause, Clock, type Context, Effect, Result, Schema, type Scope } from "effect"
 import type { JobFailed } from "../../core/dstream/Batch.ts"
+import { planOf } from "../../core/dstream/BatchPlan.ts"
 import type { DStreamGraph } from "../../core/dstream/DStreamGraph.ts"
 import * as GeneratedRDDs from "../../core/dstream/GeneratedRDDs.ts"
 import * as Settings from "../../core/settings/Settings.ts"
@@ -121,7 +122,7 @@ export const make = Effect.fnUntraced(function* (
   const zeroTime = zeroTimeOf(now(), app.batchMillis)
   const rates = yield* Effect.fromResult(RateController.ofGraph(graph, parts.settings, app.rateEstimator))
   const rateOf = (stream: StreamId) => rates.rate(stream)
-  const planner = yield* Effect.provideContext(BatchPlanner.make(graph, zeroTime, rateOf), context)
+  const planner = yield* Effect.provideContext(BatchPlanner.make(graph, { zeroTime, rateOf }), context)
   const scheduler = yield* JobScheduler.make({ ...parts, runJob: OutputRunner.make(parts), post: bus.post })
   const limit = options.batches ?? Infinity
   const generator = yield* makeGenerator(parts, planner, rateOf, scheduler, limit)
@@ -230,8 +231,8 @@ const makeGenerator = (
     allocate: Effect.fnUntraced(function* (time) {
       if (generated >= limit) return []
       const sideValues = yield* Effect.provideContext(planner.sideValues(time), context)
-      const blocks = yield* receivers.allocateBlocksToBatch(time)
-      const { failures, plan } = yield* Effect.provideContext(planner.plan(time, blocks, sideValues), context)
+      const { asked, failures } = yield* Effect.provideContext(planner.ask(time, sideValues), context)
+      const plan = planOf(time, yield* receivers.allocateBlocksToBatch(time, asked), asked)
       memo.addPlan(plan)
       if (failures.length > 0) return yield* Effect.fail(failures[0]!)
       return plan.inputs.map(({ description, stream, records }) => ({

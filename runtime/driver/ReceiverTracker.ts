@@ -11,6 +11,7 @@ import { Clock, Deferred, Effect, Queue, type Scope } from "effect"
 import type { BlockId, ReceivedBlockInfo } from "../../core/blocks/ReceivedBlock.ts"
 import * as Blocks from "../../core/blocks/ReceivedBlockTracker.ts"
 import type { ReceivedBlockTrackerLogEvent } from "../../core/blocks/ReceivedBlockTrackerLogEvent.ts"
+import type { Asked } from "../../core/dstream/BatchPlan.ts"
 import type { ReceiverAnswer, ReceiverMessage, ToExecutor } from "../../core/protocol/ExecutorProtocol.ts"
 import type { ExecutorId, StreamId } from "../../core/protocol/Ids.ts"
 import type { ReceiverExecutor, ReceiverSchedulingPolicy } from "../../core/receiving/ReceiverSchedulingPolicy.ts"
@@ -36,8 +37,8 @@ export interface ReceiverTracker {
   /** An executor is said to hold these blocks; it is told to forget those that nobody knows. */
   readonly blocksHeld: (executor: ExecutorId, blocks: ReadonlyArray<BlockId>) => void
   readonly updateRate: (stream: StreamId, rate: number) => void
-  /** Gives all waiting blocks to the batch; for an old time, what it was given then. */
-  readonly allocateBlocksToBatch: (time: Time) => Effect.Effect<Blocks.BlocksOfBatch, EventLogError>
+  /** Gives all waiting blocks to the batch, and logs them with what else it is made of; for an old time, what it was given then. */
+  readonly allocateBlocksToBatch: (time: Time, asked?: Asked) => Effect.Effect<Blocks.BlocksOfBatch, EventLogError>
   readonly blocksOfBatch: (time: Time) => Blocks.BlocksOfBatch
   /** Whether blocks wait for a batch, or for the log. */
   readonly hasUnallocatedBlocks: () => boolean
@@ -56,6 +57,8 @@ export interface Options {
   readonly policy: ReceiverSchedulingPolicy
   readonly settings: ReceivingSettings
   readonly log: EventLog<ReceivedBlockTrackerLogEvent>
+  /** The state that an earlier driver left, to which the log adds; without it, the state is the fold of the log. */
+  readonly recovered?: Blocks.ReceivedBlockTracker | undefined
   /** Told of every block that counts, until it is cleaned up. */
   readonly locations: BlockLocations
   readonly send: (executor: ExecutorId, message: ToExecutor) => void
@@ -150,17 +153,18 @@ type Work =
   }
 
 const makeLogWriter = Effect.fnUntraced(function* (
-  { receivers, log, locations, send }: Options,
+  { receivers, recovered, log, locations, send }: Options,
   clock: Clock.Clock,
   fork: Supervisor.Fork<never>,
   registered: (stream: StreamId) => number | undefined
 ) {
-  const state = Blocks.make(receivers.map(({ stream }) => stream))
+  const state = recovered ?? Blocks.make(receivers.map(({ stream }) => stream))
   const apply = (event: ReceivedBlockTrackerLogEvent) => {
     Blocks.apply(state, event)
     if (event.kind === "BlockAddition") locations.add(event.info)
   }
-  for (const event of yield* log.readAll) apply(event)
+  if (recovered === undefined) { for (const event of yield* log.readAll) apply(event) }
+  for (const info of Blocks.heldBlocks(state)) locations.add(info)
   const work = yield* Queue.unbounded<Work>()
   // Bounded by the questions that supervisors may have open.
   let waitingAdditions: Array<Addition> | undefined
@@ -235,7 +239,8 @@ const makeLogWriter = Effect.fnUntraced(function* (
     held: (executor: ExecutorId, held: ReadonlyArray<BlockId>) => {
       Queue.offerUnsafe(work, { kind: "Held", executor, blocks: held })
     },
-    allocate: (time: Time) => Effect.map(ask({ kind: "AllocateBatch", time }), () => Blocks.blocksOf(state, time)),
+    allocate: (time: Time, asked?: Asked) =>
+      Effect.map(ask({ kind: "AllocateBatch", time, asked }), () => Blocks.blocksOf(state, time)),
     cleanup: Effect.fnUntraced(function* (before: Time) {
       const dropped: Array<ReceivedBlockInfo> = []
       for (const [time, blocks] of state.batches) {

@@ -17,7 +17,7 @@ const plannerOf = (...streams: ReadonlyArray<DStream.AnyDStream>) =>
       batchDuration: 1000,
       outputs: streams.map((stream) => stream.pipe(DStream.print()))
     })),
-    0
+    { zeroTime: 0 }
   ).pipe(Effect.provideService(Border, Border.local))
 
 /** What the planner asked of it stands in `asked`. */
@@ -37,8 +37,6 @@ const direct = (
     }),
     reader: Effect.die(new Error("nothing is read here"))
   }).pipe(DStream.named(name))
-
-const none: BatchPlanner.Blocks = new Map()
 
 it("a side value that operators share is evaluated once for a batch, others of the same kind on their own", () =>
   Effect.gen(function* () {
@@ -74,7 +72,7 @@ it("an input that cannot be planned is named with the batch, and the plan says w
     const broken = direct("broken", asked, (time) => time === 1000 ? Effect.fail(new Error("no route")) : Effect.void)
     const after = direct("after", asked)
     const planner = yield* plannerOf(Queue.stream(queue).pipe(DStream.named("queue")), broken, after)
-    const { failures: [error, ...more], plan } = yield* planner.plan(1000, none, [])
+    const { asked: plan, failures: [error, ...more] } = yield* planner.ask(1000, [])
     assert.ok(error instanceof BatchPlanner.PlanningFailed && more.length === 0)
     assert.deepEqual([error.operator, error.time], ["broken", 1000])
     assert.match(error.message, /batch 1000 ms .*at operator "broken": .*no route/)
@@ -86,7 +84,7 @@ it("an input that cannot be planned is named with the batch, and the plan says w
       data: { kind: "value", value: ["one"] },
       records: 1
     }])
-    const { plan: { inputs } } = yield* planner.plan(2000, none, [])
+    const { asked: { inputs } } = yield* planner.ask(2000, [])
     assert.deepEqual(inputs.map(({ stream }) => stream), ["queue", "broken", "after"])
     assert.deepEqual(inputs[0]!.partitions, [{ kind: "inline", data: { kind: "value", value: ["two"] }, records: 1 }])
   }))

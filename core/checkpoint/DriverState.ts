@@ -1,0 +1,99 @@
+/**
+ * DriverState: what a driver would leave to the next one: the fold of its log. A pure machine with one owner, the DriverLog.
+ *
+ * Invariants: applying an event twice is no change; a batch, once allocated, keeps its inputs until it is cleaned up; batches that are
+ * done stay done. A batch is *pending* from its allocation until BatchesDone reaches it. Cleaning up a batch drops its inputs.
+ */
+import * as Blocks from "../blocks/ReceivedBlockTracker.ts"
+import { type Asked, type BatchPlan, planOf } from "../dstream/BatchPlan.ts"
+import type { StreamId } from "../protocol/Ids.ts"
+import type { Time } from "../time/Time.ts"
+import type { DriverLogEvent, SnapshotReference } from "./DriverLogEvent.ts"
+
+export interface DriverState {
+  readonly tracker: Blocks.ReceivedBlockTracker
+  /** What else batches are made of that are not cleaned up, in order of time. */
+  readonly asked: Map<Time, Asked>
+  /** By batch that is not done: the outputs that need not run again. */
+  readonly ended: Map<Time, Map<string, "done" | "skipped">>
+  /** All batches up to here are done; undefined: none is. */
+  done: Time | undefined
+  /** By operator, oldest first. */
+  readonly snapshots: Map<StreamId, ReadonlyArray<SnapshotReference>>
+}
+
+export const make = (streams: Iterable<StreamId> = []): DriverState => ({
+  tracker: Blocks.make(streams),
+  asked: new Map(),
+  ended: new Map(),
+  done: undefined,
+  snapshots: new Map()
+})
+
+export const apply = (state: DriverState, event: DriverLogEvent): void => {
+  switch (event.kind) {
+    case "Sealed":
+      return
+    case "OutputEnded":
+      return outputEnded(state, event)
+    case "BatchesDone":
+      return batchesDone(state, event.upTo)
+    case "SnapshotCompleted":
+      return addSnapshot(state, event.snapshot)
+    case "SnapshotsDropped":
+      return dropSnapshots(state, event.operator, event.before)
+    case "BatchAllocation":
+      if (event.asked !== undefined && !isOld(state, event.time)) state.asked.set(event.time, event.asked)
+      return Blocks.apply(state.tracker, event)
+    case "BatchCleanup":
+      for (const time of event.times) state.asked.delete(time)
+      return Blocks.apply(state.tracker, event)
+    default:
+      return Blocks.apply(state.tracker, event)
+  }
+}
+
+const isOld = ({ tracker: { lastBatch } }: DriverState, time: Time): boolean =>
+  lastBatch !== undefined && time <= lastBatch
+
+const outputEnded = (
+  { done, ended }: DriverState,
+  { output, result, time }: Extract<DriverLogEvent, { readonly kind: "OutputEnded" }>
+): void => {
+  if (done !== undefined && time <= done) return
+  const outputs = ended.get(time) ?? new Map<string, "done" | "skipped">()
+  if (!outputs.has(output)) outputs.set(output, result)
+  ended.set(time, outputs)
+}
+
+const batchesDone = (state: DriverState, upTo: Time): void => {
+  if (state.done !== undefined && upTo <= state.done) return
+  state.done = upTo
+  for (const time of state.ended.keys()) if (time <= upTo) state.ended.delete(time)
+}
+
+const addSnapshot = ({ snapshots }: DriverState, snapshot: SnapshotReference): void => {
+  const known = snapshots.get(snapshot.operator) ?? []
+  if (known.some(({ time }) => time === snapshot.time)) return
+  snapshots.set(snapshot.operator, [...known, snapshot].sort((a, b) => a.time - b.time))
+}
+
+const dropSnapshots = ({ snapshots }: DriverState, operator: StreamId, before: Time): void => {
+  const kept = (snapshots.get(operator) ?? []).filter(({ time }) => time >= before)
+  if (kept.length === 0) snapshots.delete(operator)
+  else snapshots.set(operator, kept)
+}
+
+/** The plans of the batches that are known, oldest first. */
+export const plansOf = ({ asked, tracker }: DriverState): ReadonlyArray<BatchPlan> =>
+  Array.from(asked, ([time, what]) => planOf(time, Blocks.blocksOf(tracker, time), what))
+
+/** Batches that have to be run again, oldest first. */
+export const pendingOf = ({ asked, done }: DriverState): ReadonlyArray<Time> =>
+  [...asked.keys()].filter((time) => done === undefined || time > done)
+
+/** When the app first started, as far as a batch tells. */
+export const zeroTimeOf = ({ asked }: DriverState): Time | undefined => {
+  for (const { zeroTime } of asked.values()) return zeroTime
+  return undefined
+}

@@ -1,0 +1,41 @@
+/**
+ * planSchema: the parts of a BatchPlan as they are written to the driver's log, for reading them back.
+ *
+ * Values of sources and side values are plain data of any shape: whoever made them reads them.
+ */
+import { Schema } from "effect"
+
+const PartitionSpec = Schema.Union([
+  Schema.Struct({
+    kind: Schema.Literal("source"),
+    value: Schema.Unknown,
+    records: Schema.UndefinedOr(Schema.Number)
+  }),
+  Schema.Struct({ kind: Schema.Literal("inline"), data: Schema.Any, records: Schema.Number }),
+  Schema.Struct({
+    kind: Schema.Literal("block"),
+    block: Schema.String,
+    records: Schema.UndefinedOr(Schema.Number)
+  })
+])
+
+const InputAllocation = Schema.Struct({
+  stream: Schema.String,
+  records: Schema.Number,
+  partitions: Schema.Array(PartitionSpec),
+  description: Schema.optional(Schema.String)
+})
+
+/** See `BatchPlan`. */
+export const Asked = Schema.Struct({
+  zeroTime: Schema.Int,
+  missedSince: Schema.optional(Schema.Int),
+  history: Schema.optional(
+    Schema.Struct({
+      horizon: Schema.Int,
+      births: Schema.Array(Schema.Tuple([Schema.String, Schema.Int]))
+    })
+  ),
+  inputs: Schema.Array(InputAllocation),
+  sideValues: Schema.Array(Schema.Tuple([Schema.String, Schema.Unknown]))
+})
