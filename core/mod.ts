@@ -3,6 +3,7 @@
  */
 export * as DStream from "./operators/mod.ts"
 export * as Output from "./dstream/Output.ts"
+export * as Sink from "./output/Sink.ts"
 export * as StreamingApp from "./dstream/StreamingApp.ts"
 export * as Receiver from "./receiving/Receiver.ts"
 export * as StateSpec from "./state/StateSpec.ts"

@@ -15,7 +15,7 @@ import { randomUUID } from "node:crypto"
 import * as fs from "node:fs/promises"
 import * as path from "node:path"
 import { Effect } from "effect"
-import type { CommitContext, PartitionContext } from "../../core/dstream/Output.ts"
+import type { CommitContext, PartitionContext } from "../../core/output/Sink.ts"
 import { makeDirectory } from "../storage/makeDirectory.ts"
 import { partFileName } from "./batchFileName.ts"
 import type { Encode } from "./formats.ts"
@@ -38,7 +38,7 @@ const attempt = <A>(file: string, work: (signal: AbortSignal) => Promise<A>): Ef
 /** A partition of the batch, whole and durable. */
 export const writePartition = (
   target: string,
-  { output, partition }: PartitionContext,
+  { output, partition }: Pick<PartitionContext, "output" | "partition">,
   records: ReadonlyArray<unknown>,
   encode: Encode
 ): Effect.Effect<void, SaveError> => {
@@ -94,7 +94,10 @@ interface Marker {
 }
 
 /** The batch becomes visible, in place of what an earlier run of it left. */
-export const commit = (target: string, { app, numPartitions, output, time }: CommitContext) =>
+export const commit = (
+  target: string,
+  { app, numPartitions, output, time }: Pick<CommitContext, "app" | "numPartitions" | "output" | "time">
+) =>
   attempt(target, async () => {
     const staging = stagingOf(target, output)
     const marker: Marker = { by: "dstreams", app, output, time }

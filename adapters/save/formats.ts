@@ -10,7 +10,7 @@
  * Both object formats refuse `undefined` but as a property, where it is as if it were not there.
  */
 import { Packr } from "msgpackr"
-import { formatRecord } from "../../core/dstream/Print.ts"
+import { formatRecord } from "../../core/output/Print.ts"
 import { describeValue } from "../../core/protocol/describeValue.ts"
 
 /** Bytes of a record in a file. Throws for a record that the format cannot give back. */

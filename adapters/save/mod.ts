@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url"
 import { Effect } from "effect"
 import type { DStream } from "../../core/dstream/DStream.ts"
 import { type Output, type OutputOptions, toSink } from "../../core/dstream/Output.ts"
+import * as Sink from "../../core/output/Sink.ts"
 import type { Time } from "../../core/time/Time.ts"
 import { permanent } from "../../core/protocol/permanent.ts"
 import { describeValue } from "../../core/protocol/describeValue.ts"
@@ -32,31 +33,35 @@ export interface ObjectOptions extends OutputOptions {
 export const saveAsTextFiles =
   (prefix: string, suffix = "", options?: OutputOptions) =>
   <A, E, R>(self: DStream<A, E, R>): Output<E | SaveError, R> =>
-    self.pipe(toSink("saveAsTextFiles", sinkOf(prefix, suffix, text), options))
+    self.pipe(toSink(sinkOf("saveAsTextFiles", prefix, suffix, text), options))
 
 /** Records that can be read back: plain data; what the format could not give back fails the batch, with its path. */
 export const saveAsObjectFiles =
   (prefix: string, suffix = "", options: ObjectOptions = {}) =>
   <A, E, R>(self: DStream<A, E, R>): Output<E | SaveError, R> =>
-    self.pipe(toSink("saveAsObjectFiles", sinkOf(prefix, suffix, encodeOf(options.format ?? "jsonl")), options))
+    self.pipe(
+      toSink(sinkOf("saveAsObjectFiles", prefix, suffix, encodeOf(options.format ?? "jsonl")), options)
+    )
 
-const sinkOf = (prefix: string, suffix: string, encode: Encode | undefined) => ({
-  write: (records: ReadonlyArray<unknown>, context: { time: Time; partition: number; output: string }) =>
-    Effect.flatMap(
-      targetOf(prefix, suffix, context.time),
-      (target) =>
-        encode === undefined
-          ? Effect.fail(
-            new SaveError({
-              path: target,
-              message: `cannot save ${target}: there is no such format; the formats are jsonl and msgpack`
-            })
-          )
-          : BatchDirectory.writePartition(target, context, records, encode)
-    ),
-  commit: (batch: Parameters<typeof BatchDirectory.commit>[1]) =>
-    Effect.flatMap(targetOf(prefix, suffix, batch.time), (target) => BatchDirectory.commit(target, batch))
-})
+const sinkOf = (name: string, prefix: string, suffix: string, encode: Encode | undefined) =>
+  Sink.idempotent({
+    name,
+    prepare: (records: ReadonlyArray<unknown>, context) =>
+      Effect.flatMap(
+        targetOf(prefix, suffix, context.time),
+        (target) =>
+          encode === undefined
+            ? Effect.fail(
+              new SaveError({
+                path: target,
+                message: `cannot save ${target}: there is no such format; the formats are jsonl and msgpack`
+              })
+            )
+            : BatchDirectory.writePartition(target, context, records, encode)
+      ),
+    commit: (batch) =>
+      Effect.flatMap(targetOf(prefix, suffix, batch.time), (target) => BatchDirectory.commit(target, batch))
+  })
 
 const encodeOf = (format: string): Encode | undefined =>
   new Map<string, Encode>([["jsonl", jsonl], ["msgpack", msgpack]]).get(format)

@@ -293,4 +293,4 @@ export const countByValue = (
 }
 
 export { make as sideValue } from "./SideValue.ts"
-export { collectTo, foreachBatch, foreachPartition, print } from "./Output.ts"
+export { collectTo, foreachBatch, foreachPartition, print, toSink } from "./Output.ts"

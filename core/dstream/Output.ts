@@ -2,43 +2,30 @@
  * Output: a stream with what is done at each of its batches. Outputs are what makes an app run.
  *
  * `foreachBatch` runs on the driver and reads the batch; `foreachPartition` runs on the executors, once per partition, with
- * the app's layer; a sink does both, its commit on the driver following its partitions. All may be run again when a batch is. Source: Spark Streaming's `ForEachDStream` and `foreachRDD`.
+ * the app's layer. Both are at-least-once: what they do is done again when a batch is run again. `toSink` puts the records into a
+ * `Sink`, which says what may be relied on. Source: Spark Streaming's `ForEachDStream` and `foreachRDD`.
  */
 import { Console, Effect, Predicate } from "effect"
-import type { PartitionIndex } from "../protocol/Ids.ts"
+import { formatBatch } from "../output/Print.ts"
+import { type AnySink, type Guarantee, isSink, type PartitionContext, type PartitionSink, type Sink } from "../output/Sink.ts"
+import { describeValue } from "../protocol/describeValue.ts"
 import type { Time } from "../time/Time.ts"
 import type { Batch, JobFailed } from "./Batch.ts"
 import type { AnyDStream, DStream } from "./DStream.ts"
-import { formatBatch } from "./Print.ts"
+import { MisusedOperator } from "./misuse.ts"
 import { effectOf, tellMissingService } from "./UserEffect.ts"
 
+export type { CommitContext, PartitionContext } from "../output/Sink.ts"
+
 export const TypeId = "~dstreams/Output"
-
-/** Where a partition comes from. */
-export interface PartitionContext {
-  readonly time: Time
-  readonly partition: PartitionIndex
-  /** The output's name. */
-  readonly output: string
-}
-
-/** A batch whose partitions are all done. */
-export interface CommitContext {
-  readonly time: Time
-  readonly numPartitions: number
-  /** The app's and the output's names: with the time, what a target can know the batch by. */
-  readonly app: string
-  readonly output: string
-}
 
 export type OutputAction =
   | { readonly kind: "foreachBatch"; readonly run: (batch: Batch<any>) => Effect.Effect<unknown, any, any> }
   | {
     readonly kind: "foreachPartition"
     readonly run: (records: ReadonlyArray<any>, context: PartitionContext) => Effect.Effect<unknown, any, any>
-    /** On the driver, when all partitions of a batch are done. */
-    readonly commit?: ((batch: CommitContext) => Effect.Effect<unknown, any, any>) | undefined
   }
+  | { readonly kind: "sink"; readonly sink: AnySink }
 
 export interface Output<out E = never, out R = never> {
   readonly [TypeId]: { readonly _E: (_: never) => E; readonly _R: (_: never) => R }
@@ -86,17 +73,24 @@ export const foreachPartition = <A, E1, R1>(
 <E, R>(self: DStream<A, E, R>): Output<E | E1, R | R1> =>
   make("foreachPartition", self, { kind: "foreachPartition", run }, options?.name)
 
-/** What a sink does: its partitions on executors, then, when all are done, its batch on the driver. Both may be run again. */
-export interface Sink<in A, out E, out R> {
-  readonly write: (records: ReadonlyArray<A>, context: PartitionContext) => Effect.Effect<unknown, E, R>
-  readonly commit: (batch: CommitContext) => Effect.Effect<unknown, E, R>
+/** Puts each batch into a sink, in the order of batches, with what the sink guarantees. */
+export const toSink = <A, P, E1, R1>(
+  sink: Sink<A, P, E1, R1> | PartitionSink<A, E1, R1>,
+  options?: OutputOptions
+): <E, R>(self: DStream<A, E, R>) => Output<E | E1, R | R1> => {
+  if (!isSink(sink)) {
+    throw new MisusedOperator({
+      message: `DStream.toSink takes a sink, such as File.sink("/var/spool/words") or one of Sink.idempotent(...), and was given ${
+        describeValue(sink)
+      }`
+    })
+  }
+  return (self) => make(sink.name, self, { kind: "sink", sink }, options?.name)
 }
 
-/** An output of its own kind, for adapters: prepares each partition of a batch, then commits the batch. */
-export const toSink = <A, E1, R1>(kind: string, { commit, write }: Sink<A, E1, R1>, options?: OutputOptions) =>
-<E, R>(
-  self: DStream<A, E, R>
-): Output<E | E1, R | R1> => make(kind, self, { kind: "foreachPartition", run: write, commit }, options?.name)
+/** What an output promises of batches that are run again. */
+export const guaranteeOf = (output: AnyOutput): Guarantee =>
+  output.action.kind === "sink" ? output.action.sink.guarantee : "at-least-once"
 
 /** Prints the first `limit` records (10) of each batch on the driver's console, as Spark's `print` does. */
 export const print = (limit = 10, options?: OutputOptions) => <A, E, R>(self: DStream<A, E, R>): Output<E, R> =>

@@ -25,7 +25,10 @@ export class MissingService extends Schema.TaggedError<MissingService>()("Missin
   }
 }
 
-export type Operation = "mapEffect" | "foreachPartition" | "foreachBatch" | "onStart"
+export type Operation = "mapEffect" | "foreachPartition" | "foreachBatch" | "onStart" | SinkStep
+
+/** What a sink is made of. */
+export type SinkStep = "prepare" | "commit" | "write" | "fence"
 
 /** The function, made to return an Effect whatever it does. */
 export const effectOf =
@@ -45,8 +48,9 @@ const notAnEffect = (operation: Operation, returned: unknown) =>
       remedyOf(operation, returned)
   })
 
-/** A receiver's is called by its name. */
-const nameOf = (operation: Operation): string => operation === "onStart" ? operation : `${operation}'s function`
+/** Those that are given to an operator, and those that are called by their own name. */
+const nameOf = (operation: Operation): string =>
+  operation === "mapEffect" || operation.startsWith("foreach") ? `${operation}'s function` : operation
 
 const remedyOf = (operation: Operation, returned: unknown): string => {
   const plain = operation === "mapEffect" ? ", or map" : ""

@@ -123,7 +123,8 @@ export const make = Effect.fnUntraced(function* (
   const rates = yield* Effect.fromResult(RateController.ofGraph(graph, parts.settings, app.rateEstimator))
   const rateOf = (stream: StreamId) => rates.rate(stream)
   const planner = yield* Effect.provideContext(BatchPlanner.make(graph, { zeroTime, rateOf }), context)
-  const scheduler = yield* JobScheduler.make({ ...parts, runJob: OutputRunner.make(parts), post: bus.post })
+  const runJob = OutputRunner.make({ ...parts, epoch: firstEpoch, log: OutputRunner.noLog })
+  const scheduler = yield* JobScheduler.make({ ...parts, runJob, post: bus.post })
   const limit = options.batches ?? Infinity
   const generator = yield* makeGenerator(parts, planner, rateOf, scheduler, limit)
   let completed = 0

@@ -16,6 +16,7 @@ import * as Supervisor from "../Supervisor.ts"
 
 export interface JobSchedulerOptions<E> {
   readonly settings: Machine.JobSchedulerSettings
+  /** Called in the order in which jobs start; what it returns may be at work at once with others. */
   readonly runJob: (job: Job) => Effect.Effect<void, E>
   readonly post: (event: StreamingEvent) => void
   /** Ends the context; under policy `stop` with the cause of the failed job. */
@@ -60,7 +61,7 @@ export const make = <E>(options: JobSchedulerOptions<E>): Effect.Effect<JobSched
     const startJob = (job: Job) => {
       let over = false
       const fiber = fork(
-        Effect.suspend(() => options.runJob(job)).pipe(
+        started(() => options.runJob(job)).pipe(
           Effect.exit,
           Effect.map((exit) => {
             over = true
@@ -103,3 +104,11 @@ export const make = <E>(options: JobSchedulerOptions<E>): Effect.Effect<JobSched
       pendingTimes: () => Machine.pendingTimes(loop.state())
     }
   })
+
+const started = <E>(run: () => Effect.Effect<void, E>): Effect.Effect<void, E> => {
+  try {
+    return run()
+  } catch (defect) {
+    return Effect.die(defect)
+  }
+}

@@ -34,6 +34,7 @@ import type { ExecutorLink, Incoming } from "./ExecutorLink.ts"
 import type { StateRunner } from "./state/StateRunner.ts"
 import type { Peers } from "./Peers.ts"
 import type { ShuffleStore } from "./shuffle/ShuffleStore.ts"
+import type { OutputTask } from "./tasks/OutputTask.ts"
 import type { PartitionCache } from "./tasks/PartitionCache.ts"
 import * as TaskRunner from "./tasks/TaskRunner.ts"
 
@@ -64,7 +65,7 @@ export interface ExecutorOptions {
   readonly link: ExecutorLink
   readonly derivation: Derivation
   readonly inputs: (stream: StreamId) => InputDefinition<any, any, any> | undefined
-  readonly outputs: (output: string) => TaskRunner.PartitionFunction | undefined
+  readonly outputs: (output: string) => OutputTask | undefined
   readonly shuffles: ShuffleStore
   readonly states: StateRunner
   readonly cache: PartitionCache
@@ -75,6 +76,9 @@ export interface ExecutorOptions {
   readonly forget: (what: Forget) => void
   /** What the app's layer provides, built in this executor. */
   readonly context: Context.Context<any>
+  /** The app's name and the driver's epoch: what outputs know batches by. */
+  readonly app: string
+  readonly epoch: number
   readonly settings: ExecutorSettings
 }
 

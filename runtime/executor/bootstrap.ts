@@ -26,6 +26,7 @@ import * as ReceiverHost from "./ReceiverHost.ts"
 import * as ShuffleStore from "./shuffle/ShuffleStore.ts"
 import * as StateRunner from "./state/StateRunner.ts"
 import * as StateSnapshots from "./state/StateSnapshots.ts"
+import * as OutputTask from "./tasks/OutputTask.ts"
 import * as PartitionCache from "./tasks/PartitionCache.ts"
 
 export interface ExecutorBootstrap {
@@ -74,15 +75,12 @@ export const runExecutor = Effect.fnUntraced(function* (
     context,
     fork
   })
-  const outputs = new Map(graph.outputs.map(({ id, output }) => [id, output.action]))
+  const outputs = new Map(graph.outputs.map(({ id, output }) => [id, OutputTask.ofAction(output.action)]))
   const run = Executor.run({
     link,
     derivation,
     inputs,
-    outputs: (id) => {
-      const action = outputs.get(id)
-      return action?.kind === "foreachPartition" ? action.run : undefined
-    },
+    outputs: (id) => outputs.get(id),
     shuffles,
     states,
     cache,
@@ -104,6 +102,8 @@ export const runExecutor = Effect.fnUntraced(function* (
     },
     receivers,
     context,
+    app: graph.manifest.app,
+    epoch,
     settings
   })
   yield* Effect.raceFirst(run, Deferred.await(died))

@@ -12,7 +12,7 @@
 import { Console, Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { DStream, type Output, StreamingApp } from "../../core/mod.ts"
-import { formatRecord } from "../../core/dstream/Print.ts"
+import { formatRecord } from "../../core/output/Print.ts"
 import { isOutput } from "../../core/dstream/Output.ts"
 import type { Collected } from "../driver/collected.ts"
 import * as Local from "../driver/local.ts"

@@ -23,7 +23,7 @@ import * as ShuffleStore from "../../runtime/executor/shuffle/ShuffleStore.ts"
 import * as StateRunner from "../../runtime/executor/state/StateRunner.ts"
 import * as StateSnapshots from "../../runtime/executor/state/StateSnapshots.ts"
 import * as PartitionCache from "../../runtime/executor/tasks/PartitionCache.ts"
-import type { PartitionFunction } from "../../runtime/executor/tasks/TaskRunner.ts"
+import * as OutputTask from "../../runtime/executor/tasks/OutputTask.ts"
 import * as BlockStorage from "../../runtime/storage/BlockStorage.ts"
 
 /** JSON, which says so where a value cannot travel. */
@@ -118,7 +118,7 @@ export interface ClusterOptions {
   readonly executors?: number
   readonly border?: Border["Service"]
   readonly inputs?: (stream: string) => InputDefinition<any, any, any> | undefined
-  readonly outputs?: (output: string) => PartitionFunction | undefined
+  readonly outputs?: (output: string) => OutputTask.OutputTask["run"] | undefined
   readonly context?: Context.Context<any>
   readonly settings?: Partial<Executor.ExecutorSettings>
   readonly limits?: Partial<TaskScheduler.TaskSchedulerOptions["settings"]>
@@ -245,10 +245,15 @@ export class Cluster {
       forget: ({ done = 0 }: Forget) => states.forgetBefore(() => done),
       derivation: lineage,
       inputs: this.options.inputs ?? (() => undefined),
-      outputs: this.options.outputs ?? (() => undefined),
+      outputs: (output: string) => {
+        const run = this.options.outputs?.(output)
+        return run === undefined ? undefined : OutputTask.ofFunction(run)
+      },
       blocks: { get, remove: (gone) => void removed.push(...gone), peers: () => {}, peerLost: () => {} },
       receivers: { start: note("start"), stop: note("stop"), updateRate: note("rate"), answer: note("answer") },
       context: this.options.context ?? Context.empty() as Context.Context<any>,
+      app: "cluster",
+      epoch: 1,
       settings: { codeGeneration: true, ...this.options.settings }
     } satisfies Omit<Executor.ExecutorOptions, "link" | "peers">
     const run = Effect.flatMap(Peers.make(link, held), (peers) => Executor.run({ ...options, link, peers }))

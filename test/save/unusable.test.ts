@@ -9,6 +9,7 @@ import { nodeFiles } from "../../adapters/file/nodeFiles.ts"
 import { makeDirectory } from "../../adapters/storage/makeDirectory.ts"
 import * as Save from "../../adapters/save/mod.ts"
 import * as Memory from "../../adapters/memory/mod.ts"
+import * as Sink from "../../core/output/Sink.ts"
 import { isPermanent } from "../../core/protocol/permanent.ts"
 import { it } from "../kit.ts"
 import { folder } from "./folder.ts"
@@ -17,8 +18,10 @@ const words = Memory.stream({ numPartitions: 1, read: () => ["a"] })
 
 const savedUnder = (prefix: string) => {
   const { action } = words.pipe(Save.saveAsTextFiles(prefix))
-  assert.ok(action.kind === "foreachPartition")
-  return Effect.flip(action.run(["a"], { time: 1000, partition: 0, output: "saved" }) as Effect.Effect<unknown, any>)
+  assert.ok(action.kind === "sink" && action.sink[Sink.TypeId] === "batch")
+  const place = { app: "app", output: "saved", time: 1000, epoch: 1, numPartitions: 1, partition: 0, attempt: 0 }
+  const prepared = action.sink.prepare(["a"], { ...place, commitId: Sink.commitIdOf(place) })
+  return Effect.flip(prepared as Effect.Effect<unknown, any>)
 }
 
 it("a prefix that begins with the shell's ~ is refused, and no folder of that name is made", () =>

@@ -10,24 +10,17 @@ import { Effect } from "effect"
 import type { Payload } from "../../../core/dstream/BatchPlan.ts"
 import { whyGraphsDiffer } from "../../../core/dstream/DStreamGraph.ts"
 import type { Derivation, SealedRDD } from "../../../core/dstream/Derivation.ts"
-import type { PartitionContext } from "../../../core/dstream/Output.ts"
-import { effectOf, tellMissingService } from "../../../core/dstream/UserEffect.ts"
 import type { Action, RunTasks, TaskDescription, TaskResult } from "../../../core/protocol/ExecutorProtocol.ts"
 import * as Sink from "../../../core/rdd/Sink.ts"
 import { type Chain, chainOf, inputChains, isShuffled, isState, mapSide } from "../../../core/rdd/Stage.ts"
 import * as Pace from "../Pace.ts"
-import { cannotLeave, failed, failedOf, faultOf, messageOf, type TaskFault } from "../TaskFault.ts"
+import { cannotLeave, failed, faultOf, messageOf, type TaskFault } from "../TaskFault.ts"
 import { type ChainSources, runChain } from "./ChainRunner.ts"
+import * as OutputTask from "./OutputTask.ts"
 
-/** What an output does on executors with a partition. */
-export type PartitionFunction = (
-  records: ReadonlyArray<any>,
-  context: PartitionContext
-) => Effect.Effect<unknown, any, any>
-
-export interface TaskRunnerOptions extends ChainSources {
+export interface TaskRunnerOptions extends ChainSources, OutputTask.OutputTaskHost {
   readonly derivation: Derivation
-  readonly outputs: (output: string) => PartitionFunction | undefined
+  readonly outputs: (output: string) => OutputTask.OutputTask | undefined
 }
 
 type Done = Extract<TaskResult, { readonly kind: "Done" }>
@@ -48,7 +41,7 @@ export const make = (options: TaskRunnerOptions): TaskRunner => ({
 const runTask = Effect.fnUntraced(function* (
   options: TaskRunnerOptions,
   work: RunTasks,
-  { partition, restore = false }: TaskDescription
+  { attempt, partition, restore = false }: TaskDescription
 ): Effect.fn.Return<Done, TaskFault> {
   const rdd = options.derivation.rdd(work.stage)
   const place = { operator: rdd.identity.operator, partition }
@@ -86,18 +79,20 @@ const runTask = Effect.fnUntraced(function* (
     const { snapshot } = work.work
     return done(yield* options.states.step({ state: rdd, partition, restore, snapshot, inputs, pace }))
   }
-  return yield* act(options, work.work.action, rdd, partition, (sink) => run(chainOf(rdd, partition), sink), done)
+  const onRecords = <R>(sink: Sink.Sink<R>) => run(chainOf(rdd, partition), sink)
+  return yield* act(options, work.work.action, rdd, { partition, attempt }, onRecords, done)
 })
 
 /** What a result task does with its records. */
 const act = Effect.fnUntraced(function* (
-  { border, context, outputs }: TaskRunnerOptions,
+  options: TaskRunnerOptions,
   action: Action,
-  { identity: { operator, time } }: SealedRDD,
-  partition: number,
+  { identity: { operator, time }, numPartitions }: SealedRDD,
+  { attempt, partition }: { readonly attempt: number; readonly partition: number },
   run: <R>(sink: Sink.Sink<R>) => Effect.Effect<R, TaskFault>,
   done: (records: number, value?: Payload) => Done
 ): Effect.fn.Return<Done, TaskFault> {
+  const { border, outputs } = options
   switch (action.kind) {
     case "count": {
       const count = yield* run(Sink.count)
@@ -113,18 +108,15 @@ const act = Effect.fnUntraced(function* (
       return done(records.length, value)
     }
     case "foreachPartition": {
-      const place = { operator: action.output, partition }
-      const output = outputs(action.output)
-      if (output === undefined) {
-        return yield* Effect.fail(failed(place, `the program of this executor has no output "${action.output}"`))
+      const { output } = action
+      const task = outputs(output)
+      if (task === undefined) {
+        const place = { operator: output, partition }
+        return yield* Effect.fail(failed(place, `the program of this executor has no output "${output}"`))
       }
       const records = yield* run(Sink.collect)
-      yield* effectOf("foreachPartition", output)(records, { time, partition, output: action.output }).pipe(
-        Effect.provideContext(context),
-        tellMissingService,
-        Effect.catchCause((cause) => Effect.fail(failedOf(place, cause)))
-      )
-      return done(records.length)
+      const of = { time, output, partition, numPartitions, attempt }
+      return done(records.length, yield* OutputTask.run(task, options, of, records))
     }
   }
 })

@@ -1,6 +1,6 @@
 import * as assert from "node:assert/strict"
 import { test } from "node:test"
-import { formatBatch, formatRecord } from "../../core/dstream/Print.ts"
+import { formatBatch, formatRecord } from "../../core/output/Print.ts"
 
 test("a batch prints as Spark prints it: rules, time, ten records, dots if there are more, an empty line", () => {
   const rule = "-------------------------------------------"
