@@ -11,7 +11,7 @@
  * | append | with `sync`, the default: durable when it returns, and so is all that was appended before; without: some time later |
  * | read, size | what is durable is seen by all, from then on; of a file that is being appended to, a beginning of it |
  * | list | may be late: what was lately made may be missing, what was lately removed may be there |
- * | remove | not there any more, at the latest when it returns; removing what is not there is no error |
+ * | remove | not there any more, at the latest when it returns, unless a crash of the machine undoes it; of what is not there: no error |
  *
  * An append that fails, or in which the process dies, leaves any part of its bytes behind, also with others in their place: who reads
  * has to tell by check sums. After it the file takes no more appends. Nothing is ever renamed over a name, and no object changes but by
