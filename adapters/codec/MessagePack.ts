@@ -20,6 +20,7 @@
 import { Packr } from "msgpackr"
 import type { RecordCodec } from "../../core/protocol/RecordCodec.ts"
 import { ByteReader, ByteWriter } from "./ByteWriter.ts"
+import { checkCounts } from "./packedBounds.ts"
 import { escape, inspect, rare, refusal, unescape } from "./plainData.ts"
 
 const form = {
@@ -232,9 +233,9 @@ function readFrame(reader: ByteReader, depth: number): unknown {
   if (count > reader.size) throw new RangeError("a count is larger than the message")
   switch (kind) {
     case form.plain:
-      return packr.unpack(reader.raw(count))
+      return unpack(reader.raw(count))
     case form.escaped:
-      return unescape(packr.unpack(reader.raw(count)))
+      return unescape(unpack(reader.raw(count)))
     case form.texts:
       return readTexts(reader, count)
     case form.integers: {
@@ -267,6 +268,11 @@ function readFrame(reader: ByteReader, depth: number): unknown {
   }
 }
 
+function unpack(packed: Uint8Array): unknown {
+  checkCounts(packed)
+  return packr.unpack(packed)
+}
+
 function readTexts(reader: ByteReader, count: number): Array<string> {
   const { buffer, offset } = reader.aligned(count * 4)
   const lengths = new Uint32Array(buffer, offset, count)
@@ -283,6 +289,7 @@ function readTexts(reader: ByteReader, count: number): Array<string> {
 function readTuples(reader: ByteReader, count: number, depth: number): Array<unknown> {
   const columns: Array<ReadonlyArray<unknown>> = []
   for (let width = reader.length(); width > 0; width--) columns.push(readColumn(reader, count, depth))
+  if (columns.length === 0) throw new RangeError("tuples have no places")
   if (columns.length === 2) {
     const [firsts, seconds] = columns as [ReadonlyArray<unknown>, ReadonlyArray<unknown>]
     return Array.from(firsts, (first, i) => [first, seconds[i]])
@@ -291,9 +298,11 @@ function readTuples(reader: ByteReader, count: number, depth: number): Array<unk
 }
 
 function readTable(reader: ByteReader, count: number, depth: number): Array<unknown> {
+  let keys = reader.length()
+  if (keys === 0) throw new RangeError("a table has no columns")
   const records: Array<Record<string, unknown>> = []
   for (let i = 0; i < count; i++) records.push({})
-  for (let keys = reader.length(); keys > 0; keys--) {
+  for (; keys > 0; keys--) {
     const key = readKey(reader)
     const column = readColumn(reader, count, depth)
     for (let i = 0; i < count; i++) records[i]![key] = column[i]

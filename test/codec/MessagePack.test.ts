@@ -222,3 +222,44 @@ test("damaged messages are told, whatever is damaged", () => {
     }
   }))
 })
+
+/** A frame of MessagePack. */
+const plain = (...packed: ReadonlyArray<number>) =>
+  messagePack.decode(Uint8Array.of(1, packed.length, 0, 0, 0, ...packed).buffer)
+
+test("counts that are larger than the message make nothing: arrays, maps, texts, records, tuples and tables", () => {
+  const million = [0x00, 0xff, 0xff, 0xff]
+  const nested = Array.from({ length: 60 }, () => [0xdd, ...million]).flat()
+  for (
+    const packed of [[0xdd, ...million], [0xdf, ...million], [0xdb, ...million], nested, [0xdc, 0xff, 0xff], [
+      0xde,
+      0xff,
+      0xff
+    ]]
+  ) {
+    assert.throws(() => plain(...packed), /Damaged records.*(counts|message)/)
+  }
+  for (const form of [6, 7]) {
+    const bytes = new Uint8Array(2000)
+    bytes.set([form, 0xd0, 0x07, 0, 0, 0, 0, 0, 0])
+    assert.throws(() => messagePack.decode(bytes.slice(0, 9).buffer), /Damaged records/)
+    assert.throws(() => messagePack.decode(bytes.buffer), /no places|no columns/)
+  }
+})
+
+test("whatever a message says, its arrays together have no more places than it has bytes", () => {
+  const token = fc.constantFrom(0xdc, 0xdd, 0xde, 0xdf, 0x9f, 0x8f, 0xc4, 0xc7, 0xd4, 0x72, 0x40, 0xc0)
+  const bytes = fc.array(fc.oneof(token, fc.nat(255)), { maxLength: 40, size: "max" })
+  fc.assert(
+    fc.property(bytes, (packed) => {
+      let value: unknown
+      try {
+        value = plain(...packed)
+      } catch (error) {
+        return assert.match((error as Error).message, /Damaged records/)
+      }
+      if (Array.isArray(value)) assert.ok(value.length <= packed.length)
+    }),
+    { numRuns: 2000 }
+  )
+})
