@@ -11,6 +11,7 @@ import * as LocalPlacement from "../../runtime/placement/LocalPlacement.ts"
 import { Placement } from "../../runtime/placement/Placement.ts"
 import * as BlockStorage from "../../runtime/storage/BlockStorage.ts"
 import { SnapshotSpace } from "../../runtime/storage/SnapshotSpace.ts"
+import { ofBlocks } from "../../runtime/storage/snapshotStorage.ts"
 import { SpillSpace } from "../../runtime/storage/SpillSpace.ts"
 import { messagePack } from "../codec/MessagePack.ts"
 import { scratchFolder, spillSpaceIn } from "../storage/spillSpace.ts"
@@ -23,7 +24,7 @@ export interface LocalOptions {
 
 /** Executors as fibers of this process; records go by reference. */
 export const local = (app: AnyStreamingApp, options: LocalOptions = {}): Layer.Layer<Placement | Border> => {
-  const snapshots = SnapshotSpace.of({ storage: BlockStorage.memory(), codec: messagePack })
+  const snapshots = SnapshotSpace.of({ storage: ofBlocks(BlockStorage.memory()), codec: messagePack })
   const placement = LocalPlacement.make({
     ...options,
     runExecutor: Effect.fnUntraced(function* (started) {

@@ -14,6 +14,7 @@ import { BlockStorageError } from "../../runtime/storage/BlockStorage.ts"
 import { SpillSpace } from "../../runtime/storage/SpillSpace.ts"
 import { messagePack } from "../codec/MessagePack.ts"
 import { SnapshotSpace } from "../../runtime/storage/SnapshotSpace.ts"
+import { ofBlocks } from "../../runtime/storage/snapshotStorage.ts"
 import { directory, sharedDirectory } from "./directory.ts"
 
 /** A folder of its own among the temporary files, gone when the scope closes. */
@@ -36,5 +37,5 @@ export const spillSpaceIn = (folder: string): Effect.Effect<SpillSpace["Service"
 export const snapshotSpaceIn = (folder: string): Effect.Effect<SnapshotSpace["Service"], BlockStorageError> =>
   Effect.map(
     sharedDirectory(path.join(folder, "snapshots")),
-    (storage) => SnapshotSpace.of({ storage, codec: messagePack })
+    (storage) => SnapshotSpace.of({ storage: ofBlocks(storage), codec: messagePack })
   )

@@ -11,6 +11,7 @@ import type { RddId } from "../protocol/Ids.ts"
 import * as RDD from "../rdd/RDD.ts"
 import type { Partitioner } from "../rdd/Partitioner.ts"
 import type { Receiver } from "../receiving/Receiver.ts"
+import type { StateDefinition } from "../state/StateStore.ts"
 import type { Millis, Time } from "../time/Time.ts"
 import type { InputDefinition } from "./InputDStream.ts"
 import { refuseCall, refuseStream } from "./misuse.ts"
@@ -43,6 +44,12 @@ export interface ComputeContext {
   readonly previousState: RddId | undefined
 }
 
+/** Of the state of an operator: what keeps it, and the schema version of the program's own part (see `StateSchema`). */
+export interface StateOf {
+  readonly kind: StateDefinition["kind"]
+  readonly version: number
+}
+
 export interface DStream<out A, out E = never, out R = never> extends Pipeable.Pipeable {
   readonly [TypeId]: { readonly _A: (_: never) => A; readonly _E: (_: never) => E; readonly _R: (_: never) => R }
   readonly kind: string
@@ -59,6 +66,8 @@ export interface DStream<out A, out E = never, out R = never> extends Pipeable.P
   readonly parentRemember: (batchMillis: Millis) => Millis
   /** Keeps state from batch to batch: how often a snapshot of it is taken, given the slide, unless `checkpoint` says so. */
   readonly stateful: ((slideMillis: Millis) => Millis) | undefined
+  /** What it keeps, for recovery to compare. */
+  readonly state: StateOf | undefined
   /** How often a snapshot of the state shall be taken; undefined: as the operator's kind has it. */
   readonly checkpointMillis: Millis | undefined
 }
@@ -82,6 +91,7 @@ export interface Operator {
   readonly slide?: DStream<any>["slide"]
   readonly parentRemember?: DStream<any>["parentRemember"]
   readonly stateful?: (slideMillis: Millis) => Millis
+  readonly state?: StateOf
 }
 
 const Proto = {
@@ -92,6 +102,7 @@ const Proto = {
   input: undefined,
   sideValues: {},
   stateful: undefined,
+  state: undefined,
   checkpointMillis: undefined
 }
 

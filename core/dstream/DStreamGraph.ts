@@ -10,7 +10,7 @@ import { describeValue } from "../protocol/describeValue.ts"
 import { digest } from "../protocol/Digest.ts"
 import type { StreamId } from "../protocol/Ids.ts"
 import { type Millis, millisOrNaN } from "../time/Time.ts"
-import { type AnyDStream, isDStream } from "./DStream.ts"
+import { type AnyDStream, isDStream, type StateOf } from "./DStream.ts"
 import { type AnyOutput, isOutput } from "./Output.ts"
 import type { AnyStreamingApp } from "./StreamingApp.ts"
 
@@ -34,13 +34,19 @@ export interface GraphOutput {
   readonly stream: StreamId
 }
 
+export interface OperatorManifest {
+  readonly id: StreamId
+  readonly kind: string
+  readonly parents: ReadonlyArray<StreamId>
+  /** Of one that keeps a state. */
+  readonly state?: StateOf | undefined
+}
+
 /** What recovery compares: plain data. */
 export interface Manifest {
   readonly app: string
   readonly batchMillis: Millis
-  readonly operators: ReadonlyArray<
-    { readonly id: StreamId; readonly kind: string; readonly parents: ReadonlyArray<StreamId> }
-  >
+  readonly operators: ReadonlyArray<OperatorManifest>
   readonly outputs: ReadonlyArray<{ readonly id: string; readonly kind: string; readonly stream: StreamId }>
 }
 
@@ -84,7 +90,12 @@ export const make = (app: AnyStreamingApp): DStreamGraph => {
   const manifest: Manifest = {
     app: textOf(app.name),
     batchMillis,
-    operators: nodes.map(({ id, stream, parents }) => ({ id, kind: stream.kind, parents })),
+    operators: nodes.map(({ id, stream, parents }) => ({
+      id,
+      kind: stream.kind,
+      parents,
+      ...(stream.state === undefined ? {} : { state: stream.state })
+    })),
     outputs: graphOutputs.map(({ id, output, stream }) => ({ id, kind: output.kind, stream }))
   }
   return {

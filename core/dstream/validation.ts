@@ -16,6 +16,7 @@ import { settingNames } from "../settings/definitions.ts"
 import { nearest } from "../settings/invalidSettings.ts"
 import { contradictions, invalidSettings, merge, type SettingsInput } from "../settings/Settings.ts"
 import * as SideValue from "./SideValue.ts"
+import { schemaMistakes } from "../state/snapshots/StateSchema.ts"
 import type { AnyStreamingApp } from "./StreamingApp.ts"
 
 /** One mistake: `where` names the operator, output or setting. */
@@ -309,6 +310,7 @@ const stateMistakes = ({ id, slideMillis, stream }: GraphNode): ReadonlyArray<Mi
       remedy: `write a duration above zero, such as "30 seconds"`
     })
   }
+  for (const mistake of schemaMistakes(stream.params["schema"])) mistakes.push({ where: id, ...mistake })
   if (stream.params["isMapWithState"] === false) {
     mistakes.push({
       where: id,

@@ -17,6 +17,8 @@ import { refuseCall } from "../dstream/misuse.ts"
 import { HashPartitioner, type Partitioner } from "../rdd/Partitioner.ts"
 import * as RDD from "../rdd/RDD.ts"
 import { mapWithState as mapWithStateDefinition } from "../state/MapWithState.ts"
+import * as Schemas from "../state/snapshots/StateSchema.ts"
+import type { StateSchema } from "../state/snapshots/StateSchema.ts"
 import type { AnyStateSpec, StateSpec } from "../state/StateSpec.ts"
 import type { StateDefinition, StateView } from "../state/StateStore.ts"
 import {
@@ -42,6 +44,10 @@ export interface UpdateStateOptions<K, S> extends ShuffleOptions {
   readonly initialState?: ReadonlyArray<readonly [key: K, state: S]> | undefined
   /** Keys without new values for longer than this are dropped before the function is called. */
   readonly expireAfter?: DurationInput | undefined
+  /** Which version of the program's states these are, counted from 1: to be raised when what they are changes. 1. */
+  readonly version?: number | undefined
+  /** By version: what makes of a state of that version one of the next. */
+  readonly migrations?: StateSchema["migrations"] | undefined
 }
 
 const partitionerOf = (options: ShuffleOptions | undefined, context: ComputeContext): Partitioner => {
@@ -82,12 +88,14 @@ const updating = <K, S, E, R>(
 ): DStream<[K, S], E, R> => {
   const expireMillis = options?.expireAfter === undefined ? undefined : millisOrNaN(options.expireAfter)
   const initialState = options?.initialState ?? []
-  const definition = updateState({ f, initialState, expireMillis })
+  const schema = Schemas.make(options?.version, options?.migrations)
+  const definition = updateState({ f, initialState, expireMillis, schema })
   return make({
     kind,
-    params: { f: f.update, options, expireMillis, initialState },
+    params: { f: f.update, options, expireMillis, initialState, schema },
     parents: [self],
     stateful: defaultCheckpointMillis,
+    state: { kind: definition.kind, version: schema.version },
     compute: (context) => viewOf(stepOf(context, options, definition), "all")
   })
 }
@@ -133,13 +141,15 @@ const isMapWithState = (stream: unknown): boolean => Predicate.hasProperty(strea
 export const mapWithState =
   <K, V, S, M>(spec: StateSpec<K, V, S, M>) =>
   <E, R>(self: DStream<readonly [K, V], E, R>): MapWithStateDStream<K, S, M, E, R> => {
-    const { f, initialState, numPartitions, partitioner, sweep, timeoutMillis } = (spec ?? {}) as AnyStateSpec
+    const { f, initialState, numPartitions, partitioner, schema = Schemas.first, sweep, timeoutMillis } =
+      (spec ?? {}) as AnyStateSpec
     const options = { numPartitions, partitioner }
     const stream = make<M, E, R>({
       kind: "mapWithState",
-      params: { f, options, initialState, timeoutMillis, sweep },
+      params: { f, options, initialState, timeoutMillis, sweep, schema },
       parents: [self],
       stateful: (slideMillis) => mapWithStateCheckpointSlides * slideMillis,
+      state: { kind: "mapWithState", version: schema.version },
       compute: (context) => {
         const { checkpointMillis, slideMillis, zeroTime } = context
         const every = sweep === "batch" ? slideMillis : checkpointMillis ?? slideMillis
@@ -147,6 +157,7 @@ export const mapWithState =
           f,
           initialState,
           timeoutMillis,
+          schema,
           // as snapshots: a multiple of the interval has been reached since the batch before, which may lie far back
           sweeps: (time, before = zeroTime) => floorTo(time - zeroTime, every) > floorTo(before - zeroTime, every)
         })

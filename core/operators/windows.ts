@@ -136,6 +136,7 @@ export const reduceByKeyAndWindow = <K, V>(
       // of the batches before a slide, and of a window longer than that, the state has what it needs
       parentRemember: () => params.windowSlideMillis ?? 0,
       stateful: defaultCheckpointMillis,
+      state: { kind: definition.kind, version: 1 },
       compute: (context) => {
         // a slide, and more where the batch of the last one is missing
         const batches = batchesOf(context, Math.min(windowMillis, context.time - context.previousTime))

@@ -27,6 +27,7 @@ import type { BatchPlan, Payload } from "../dstream/BatchPlan.ts"
 import type { BlockId, ReceivedBlockInfo } from "../blocks/ReceivedBlock.ts"
 import type { StorageLevel } from "../receiving/StorageLevel.ts"
 import type { ExecutorId, PartitionIndex, RddId, StreamId } from "./Ids.ts"
+import type { RemovableSnapshots, SnapshotFiles } from "../state/SnapshotTracker.ts"
 import type { StateView } from "../state/StateStore.ts"
 import type { Time } from "../time/Time.ts"
 
@@ -69,8 +70,8 @@ export interface TaskDescription {
   readonly task: number
   readonly partition: PartitionIndex
   readonly attempt: number
-  /** Of a state: there is a snapshot of this version. */
-  readonly restore?: boolean | undefined
+  /** Of a state: the files of a snapshot of this version, base first. */
+  readonly restore?: SnapshotFiles | undefined
 }
 
 export interface RunTasks {
@@ -132,8 +133,7 @@ export interface Forget {
   readonly done?: Time | undefined
   /** Map outputs that are not read again in the normal course of things: should they be, they are computed anew. */
   readonly shuffles?: ReadonlyArray<RddId> | undefined
-  /** By operator: its snapshots before this time are not needed any more. */
-  readonly snapshots?: ReadonlyArray<readonly [operator: StreamId, before: Time]> | undefined
+  readonly snapshots?: ReadonlyArray<RemovableSnapshots> | undefined
 }
 
 export type ToExecutor =
@@ -198,6 +198,7 @@ export type ToDriver =
     readonly kind: "SnapshotTaken"
     readonly state: RddId
     readonly partition: PartitionIndex
+    readonly files: SnapshotFiles
     readonly bytes: number
   }
   | {

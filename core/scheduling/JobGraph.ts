@@ -19,6 +19,8 @@ import {
   type ShuffledRDD,
   type StateRDD
 } from "../rdd/Stage.ts"
+import type { RestorableSnapshot, SnapshotFiles } from "../state/SnapshotTracker.ts"
+import { StateRefused } from "../state/snapshots/StateRefused.ts"
 import type { Millis, Time } from "../time/Time.ts"
 
 /** What has to be there before a task can run: a whole shuffle, or one partition of a version of a state. */
@@ -31,6 +33,8 @@ export interface TaskSpec {
   readonly partition: PartitionIndex
   /** The first that is a state says where the task runs: at the executor that holds that version. */
   readonly reads: ReadonlyArray<StageRead>
+  /** Of a state: the files of a snapshot of this version that a predecessor of the driver knew; with it nothing is read. */
+  readonly snapshot: SnapshotFiles | undefined
   /** The block that the task reads, and the executors that hold it, as far as is known. */
   readonly block: { readonly block: BlockId; readonly executors: ReadonlyArray<ExecutorId> } | undefined
   /** A partition of the same source is best run where it was in the last batch: at the executor of this number. */
@@ -69,6 +73,8 @@ export interface Surroundings {
   readonly reuseMillis: (operator: StreamId) => Millis
   /** Whether a snapshot shall be taken of this version of a state. */
   readonly snapshotDue: (state: StateRDD) => boolean
+  /** A complete snapshot of just this version of a state, taken before the scheduler began. */
+  readonly snapshotOf: (state: StateRDD) => RestorableSnapshot | undefined
 }
 
 /** The stages that compute `partitions` of `rdd` (all of them, if not given). A state RDD itself has no records, only versions. */
@@ -95,12 +101,18 @@ export const jobGraph = (
     return stageOf(shuffle, "map", chains.map((chain, i) => taskSpec([chain], i, around)), around)
   }
   const describeState = (state: StateRDD): StageSpec => {
-    const { previous } = state.lineage
-    if (previous !== undefined) describe(previous, () => around.rdd(previous))
-    const tasks = Array.from({ length: state.numPartitions }, (_, partition) => {
-      const chains = inputChains(state, partition)
+    const { identity, lineage: { previous }, numPartitions } = state
+    const known = around.snapshotOf(state)
+    if (known !== undefined && known.files.length !== numPartitions) {
+      throw StateRefused.otherPartitions(identity.operator, known.files.length, numPartitions)
+    }
+    // Of what lies behind the oldest snapshot nothing is known: the plans begin there.
+    const isFirst = known?.isOldest === true && previous !== undefined
+    if (previous !== undefined && !isFirst) describe(previous, () => around.rdd(previous))
+    const tasks = Array.from({ length: numPartitions }, (_, partition) => {
+      const chains = isFirst ? [] : inputChains(state, partition)
       visit(chains)
-      return taskSpec(chains, partition, around, previous)
+      return { ...taskSpec(chains, partition, around, previous), snapshot: known?.files[partition] }
     })
     return { ...stageOf(state, "state", tasks, around), snapshot: around.snapshotDue(state) }
   }
@@ -137,6 +149,7 @@ const taskSpec = (
   return {
     partition,
     reads: previous === undefined ? reads : [{ stage: previous, partition }, ...reads],
+    snapshot: undefined,
     block: block === undefined ? undefined : { block, executors: around.locations(block) },
     affinity: chains[0]?.source.partition ?? partition
   }

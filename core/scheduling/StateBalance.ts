@@ -15,7 +15,7 @@ import { missAgain, type StageRun, type State } from "./TaskSchedulerState.ts"
 export const balanceStates = (state: State, commands: Array<Command>): void => {
   const newest = new Map<StreamId, StageRun>()
   for (const stage of state.stages.values()) {
-    if (stage.work.kind !== "state" || stage.tasks.some(({ restorable }) => !restorable)) continue
+    if (stage.work.kind !== "state" || stage.tasks.some((task) => task.snapshot === undefined)) continue
     const other = newest.get(stage.spec.operator)
     if (other === undefined || timeOf(other.spec.stage) < timeOf(stage.spec.stage)) {
       newest.set(stage.spec.operator, stage)

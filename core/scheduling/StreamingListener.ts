@@ -7,6 +7,7 @@
  */
 import type { Effect } from "effect"
 import type { ExecutorId, PartitionIndex, RddId, StreamId } from "../protocol/Ids.ts"
+import type { CompleteSnapshot } from "../state/SnapshotTracker.ts"
 import type { Time } from "../time/Time.ts"
 import type { BatchInfo, OutputOperationInfo } from "./BatchInfo.ts"
 
@@ -75,7 +76,7 @@ export type StreamingEvent =
     readonly reason: string
   }
   /** A version of a state is safe: what came before it is not needed any more. */
-  | { readonly kind: "SnapshotCompleted"; readonly operator: StreamId; readonly time: Time }
+  | ({ readonly kind: "SnapshotCompleted" } & CompleteSnapshot)
   /** A snapshot of one partition could not be written: what is needed to make that version again is kept. */
   | {
     readonly kind: "SnapshotFailed"

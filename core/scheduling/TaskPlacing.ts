@@ -45,13 +45,14 @@ export const launchTasks = (state: State, commands: Array<Command>): void => {
   }
 }
 
-const failForgotten = (state: State, job: Job, { spec, stage }: Task, commands: Array<Command>): void => {
+const failForgotten = (state: State, job: Job, task: Task, commands: Array<Command>): void => {
   dropJob(state, job.id)
-  const { operator } = stage.spec
-  const message =
-    `partition ${spec.partition} of operator "${operator}" reads ${spec.reads.map((read) => read.stage).join(", ")}, ` +
-    "of which something was forgotten: " +
-    "its batch is older than the remember durations of the graph reach; remember it for longer"
+  const { spec, stage: { spec: { operator } }, unreadable } = task
+  const reads = `partition ${spec.partition} of operator "${operator}" reads ` +
+    `${spec.reads.map((read) => read.stage).join(", ")}, of which something was forgotten: `
+  const message = unreadable === undefined
+    ? `${reads}its batch is older than the remember durations of the graph reach; remember it for longer`
+    : `${reads}${unreadable}; and no snapshot before that one is left to go on from`
   const failure = { kind: "Forgotten", operator, partition: spec.partition, message, stack: undefined } as const
   commands.push({ kind: "JobFailed", job: job.id, failure })
 }
@@ -91,8 +92,8 @@ const placeJob = (state: State, job: Job, executors: ReadonlyArray<Executor>, pl
  * or restored, is made where other versions of that partition are.
  */
 const holderOf = (state: State, task: Task): ExecutorId | undefined => {
-  const { restorable, spec, stage: { spec: { operator }, work } } = task
-  for (const { partition, stage } of restorable ? [] : spec.reads) {
+  const { snapshot, spec, stage: { spec: { operator }, work } } = task
+  for (const { partition, stage } of snapshot === undefined ? spec.reads : []) {
     if (partition !== undefined) return state.stages.get(stage)?.outputs[partition]
   }
   if (work.kind !== "state") return undefined
@@ -121,8 +122,8 @@ const isWanted = (demand: Demand, { index, stage }: Task): boolean => {
   return wanted === undefined || wanted === "all" || wanted.has(index)
 }
 
-const isReady = (state: State, { restorable, spec }: Task): boolean =>
-  restorable || spec.reads.every((read) => isThere(state, read))
+const isReady = (state: State, { snapshot, spec }: Task): boolean =>
+  snapshot !== undefined || spec.reads.every((read) => isThere(state, read))
 
 const isThere = (state: State, { partition, stage: id }: StageRead): boolean => {
   const stage = state.stages.get(id)
@@ -135,8 +136,8 @@ export type Demand = ReadonlyMap<StageRun, "all" | ReadonlySet<number>>
 /** What is missing that the waiting tasks of a job need, directly or through others. */
 export const demandOf = (state: State, job: Job): Demand => {
   const demand = new Map<StageRun, "all" | Set<number>>()
-  const visit = ({ restorable, spec }: Task): void => {
-    if (!restorable) { for (const read of spec.reads) want(read) }
+  const visit = ({ snapshot, spec }: Task): void => {
+    if (snapshot === undefined) { for (const read of spec.reads) want(read) }
   }
   const want = ({ partition, stage: id }: StageRead): void => {
     const stage = state.stages.get(id)
@@ -164,7 +165,8 @@ const strandedTask = (state: State, job: Job): Task | undefined => {
   for (const stage of [job.stage, ...demand.keys()]) {
     if (stage.reads.size === 0) continue
     const stranded = stage.waiting.find((task) =>
-      !task.restorable && isWanted(demand, task) && task.spec.reads.some((read) => !state.stages.has(read.stage))
+      task.snapshot === undefined && isWanted(demand, task) &&
+      task.spec.reads.some((read) => !state.stages.has(read.stage))
     )
     if (stranded !== undefined) return stranded
   }
@@ -187,7 +189,7 @@ const start = (task: Task, executor: Executor): void => {
 }
 
 const launchOf = (state: State, stage: StageRun, executor: ExecutorId, tasks: ReadonlyArray<Task>): Command => {
-  const reads = tasks.flatMap(({ restorable, spec }) => restorable ? [] : spec.reads)
+  const reads = tasks.flatMap(({ snapshot, spec }) => snapshot === undefined ? spec.reads : [])
   const shuffles = new Set(reads.flatMap((read) => read.partition === undefined ? [read.stage] : []))
   return {
     kind: "LaunchTasks",
@@ -206,11 +208,11 @@ const launchOf = (state: State, stage: StageRun, executor: ExecutorId, tasks: Re
           partition === undefined ? [] : [[id, partition, state.stages.get(id)!.outputs[partition]!] as const]
         )
       },
-      tasks: tasks.map(({ attempts, id, restorable, spec: { partition } }) => ({
+      tasks: tasks.map(({ attempts, id, snapshot, spec: { partition } }) => ({
         task: id,
         partition,
         attempt: attempts,
-        ...(restorable ? { restore: true } : {})
+        ...(snapshot === undefined ? {} : { restore: snapshot })
       }))
     }
   }

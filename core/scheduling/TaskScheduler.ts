@@ -39,11 +39,12 @@ import type { BlockId } from "../blocks/ReceivedBlock.ts"
 import type { Action, RunTasks, TaskResult } from "../protocol/ExecutorProtocol.ts"
 import type { ExecutorId, PartitionIndex, RddId, StreamId } from "../protocol/Ids.ts"
 import { timeOf } from "../rdd/RddId.ts"
+import type { SnapshotFiles } from "../state/SnapshotTracker.ts"
 import type { Time } from "../time/Time.ts"
 import type { JobGraph } from "./JobGraph.ts"
 import type { TaskRetried } from "./StreamingListener.ts"
 import { balanceStates } from "./StateBalance.ts"
-import { retryReason, taskFailure } from "./taskFailures.ts"
+import { diedTooOften, retryReason, taskFailure } from "./taskFailures.ts"
 import { demandOf, launchTasks } from "./TaskPlacing.ts"
 import {
   type DoneTask,
@@ -76,7 +77,12 @@ export type Event =
     /** Of BlockLost: the executors that hold the block, as far as is known now. */
     readonly holders?: ReadonlyArray<ExecutorId> | undefined
   }
-  | { readonly kind: "SnapshotTaken"; readonly state: RddId; readonly partition: PartitionIndex }
+  | {
+    readonly kind: "SnapshotTaken"
+    readonly state: RddId
+    readonly partition: PartitionIndex
+    readonly files: SnapshotFiles
+  }
   /** `done`: all batches up to here are done. */
   | { readonly kind: "Forgotten"; readonly before: Time; readonly done: Time }
 
@@ -96,8 +102,13 @@ export type Command =
     readonly operator: StreamId
     readonly partition: PartitionIndex
   }
-  /** Every partition of this version of a state has a snapshot. */
-  | { readonly kind: "SnapshotComplete"; readonly operator: StreamId; readonly time: Time }
+  /** Every partition of this version of a state has a snapshot: these, in order. */
+  | {
+    readonly kind: "SnapshotComplete"
+    readonly operator: StreamId
+    readonly time: Time
+    readonly files: ReadonlyArray<SnapshotFiles>
+  }
   | TaskRetried
 
 /** Takes an event, changes the state, says what is to be done, in this order. */
@@ -130,7 +141,7 @@ const apply = (state: State, event: Event, commands: Array<Command>): void => {
     case "TaskEnded":
       return endTask(state, event, commands)
     case "SnapshotTaken":
-      return takeSnapshot(state, event.state, event.partition, commands)
+      return takeSnapshot(state, event, commands)
     case "Forgotten":
       forget(state, event.before)
       dropOutputsOf(state, event.done, commands)
@@ -176,7 +187,10 @@ const endTask = (state: State, event: Extract<Event, { kind: "TaskEnded" }>, com
       const lost = dropOutputs(state.stages.get(shuffle), executor, mapPartition)
       const what = `output ${mapPartition} of stage ${shuffle} could not be fetched from ${executor}`
       // A version of a state that could not be restored has to be made again.
-      if (shuffle === task.stage.spec.stage) task.restorable = false
+      if (shuffle === task.stage.spec.stage) {
+        task.snapshot = undefined
+        task.unreadable = result.reason
+      }
       return repair(state, task, `${what}: ${result.reason}`, lost, commands)
     }
   }
@@ -324,22 +338,18 @@ const loseExecutor = (state: State, id: ExecutorId, reason: string, commands: Ar
 /** How many executors a task may die with. */
 const deathsMax = 4
 
-/** What kills each executor that runs it shall not kill them all, with what they hold. */
-const diedTooOften = (task: Task, why: string): JobFailure => {
-  const { spec: { partition }, stage: { spec: { operator } }, deaths } = task
-  const message =
-    `partition ${partition} of operator "${operator}" was run by ${deaths} executors, and each died before it was ` +
-    `done: does a function of the program end the process, or take all its memory? The last time: ${why}`
-  return { kind: "LostTooOften", operator, partition, message, stack: undefined }
-}
-
-const takeSnapshot = (state: State, id: RddId, partition: PartitionIndex, commands: Array<Command>): void => {
+const takeSnapshot = (
+  state: State,
+  { state: id, partition, files }: Extract<Event, { kind: "SnapshotTaken" }>,
+  commands: Array<Command>
+): void => {
   const stage = state.stages.get(id)
   const task = stage?.tasks[partition]
-  if (stage === undefined || task === undefined || task.restorable) return
-  task.restorable = true
-  if (stage.tasks.some(({ restorable }) => !restorable)) return
-  commands.push({ kind: "SnapshotComplete", operator: stage.spec.operator, time: timeOf(id) })
+  if (stage === undefined || task === undefined || task.snapshot !== undefined) return
+  task.snapshot = files
+  const all = stage.tasks.flatMap(({ snapshot }) => snapshot === undefined ? [] : [snapshot])
+  if (all.length < stage.tasks.length) return
+  commands.push({ kind: "SnapshotComplete", operator: stage.spec.operator, time: timeOf(id), files: all })
 }
 
 const forget = (state: State, before: Time): void => {

@@ -7,6 +7,7 @@
 import type { BlockId } from "../blocks/ReceivedBlock.ts"
 import type { RunTasks, TaskResult } from "../protocol/ExecutorProtocol.ts"
 import type { ExecutorId, PartitionIndex, RddId, StreamId } from "../protocol/Ids.ts"
+import type { SnapshotFiles } from "../state/SnapshotTracker.ts"
 import type { Time } from "../time/Time.ts"
 import type { StageSpec, TaskSpec } from "./JobGraph.ts"
 
@@ -43,8 +44,10 @@ export interface Task {
   /** Its place among the stage's tasks; of a shuffle, that is its map partition. */
   readonly index: number
   readonly spec: TaskSpec
-  /** Of a state: there is a snapshot of this version, so that it needs nothing that it reads. */
-  restorable: boolean
+  /** Of a state: the files of a snapshot of this version, if there is one: then it needs nothing that it reads. */
+  snapshot: SnapshotFiles | undefined
+  /** Why the last one could not be restored. */
+  unreadable: string | undefined
   /** Of its block: the executors that hold it, as far as is known. */
   holders: ReadonlyArray<ExecutorId>
   attempts: number
@@ -127,7 +130,8 @@ export const newStage = (state: State, spec: StageSpec, work: RunTasks["work"], 
       stage,
       index,
       spec: taskSpec,
-      restorable: false,
+      snapshot: taskSpec.snapshot,
+      unreadable: undefined,
       holders: taskSpec.block?.executors ?? [],
       attempts: 0,
       runsAt: undefined,

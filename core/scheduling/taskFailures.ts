@@ -3,7 +3,7 @@
  * it, on which record.
  */
 import type { TaskResult } from "../protocol/ExecutorProtocol.ts"
-import type { JobFailure, TaskSchedulerSettings } from "./TaskSchedulerState.ts"
+import type { JobFailure, Task, TaskSchedulerSettings } from "./TaskSchedulerState.ts"
 
 type Failed = Extract<TaskResult, { readonly kind: "Failed" }>
 
@@ -31,4 +31,13 @@ const causeOf = ({ message, record }: Failed, { showRecords = true }: TaskSchedu
   if (record === undefined || !showRecords) return message
   const [first, ...rest] = message.split("\n")
   return [`${first}; the record: ${record}`, ...rest].join("\n")
+}
+
+/** What kills each executor that runs it shall not kill them all, with what they hold. */
+export const diedTooOften = (task: Task, why: string): JobFailure => {
+  const { spec: { partition }, stage: { spec: { operator } }, deaths } = task
+  const message =
+    `partition ${partition} of operator "${operator}" was run by ${deaths} executors, and each died before it was ` +
+    `done: does a function of the program end the process, or take all its memory? The last time: ${why}`
+  return { kind: "LostTooOften", operator, partition, message, stack: undefined }
 }

@@ -15,10 +15,14 @@
  * An earlier version is read from the table as it is now, and from the changes of every step since. A version refers to the changes
  * that led away from it, so a reader that was left behind by `forgetBefore`, or reads while a step runs, keeps what it needs. Of
  * versions before a new table the old table's columns stay until they are forgotten.
+ *
+ * Between two captures the slots that steps change are listed, step by step, so that the next capture can be of those alone. Where
+ * they come to more than there were slots, and with a new table, the lists are dropped: then all of it is captured.
  */
 import { KeyedMap } from "../rdd/KeyedMap.ts"
 import type { Time } from "../time/Time.ts"
 import { UpdateOrder } from "./UpdateOrder.ts"
+import { ascending } from "./windows/slotColumns.ts"
 
 /** Stands in `values` where a slot's key has no state. */
 export const absent: unique symbol = Symbol("absent")
@@ -52,9 +56,33 @@ export interface KeyedVersion {
 
 /** The newest version's columns, tombstones included. */
 export interface Columns {
+  /** May go on behind the values. */
   readonly keys: ReadonlyArray<unknown>
+  /** The slot whose values come first. 0. */
+  readonly first?: number | undefined
   readonly values: ReadonlyArray<unknown>
   readonly times: Float64Array
+}
+
+/** Some slots as they are now, ascending. */
+export interface ChangedColumns {
+  readonly slots: Int32Array
+  readonly values: ReadonlyArray<unknown>
+  readonly times: Float64Array
+}
+
+/** What differs from the last capture. */
+export interface Difference {
+  readonly changed: ChangedColumns
+  readonly added: Columns
+}
+
+/** What steps have changed since the last capture. */
+interface Tracking {
+  /** The slots that there were. */
+  readonly slots: number
+  readonly steps: Array<ReadonlyArray<number>>
+  count: number
 }
 
 const initialSlots = 256
@@ -70,6 +98,7 @@ export class KeyedState {
   private changes: Changes | undefined
   private order: UpdateOrder | undefined
   private versions: Array<KeyedVersion> = []
+  private tracking: Tracking | undefined
 
   /** `ordered`: keeps slots in the order of their times, which `dueBefore` needs. */
   constructor(ordered: boolean) {
@@ -165,8 +194,10 @@ export class KeyedState {
   }
 
   commit(time: Time, emitted: ReadonlyArray<unknown> | undefined): void {
-    this.changes!.to = this.hold(time, emitted)
+    const changes = this.changes!
+    changes.to = this.hold(time, emitted)
     this.changes = undefined
+    this.track(changes.slots)
   }
 
   rollback(): void {
@@ -205,20 +236,51 @@ export class KeyedState {
 
   /** A copy: later steps change nothing in it. */
   capture(): Columns {
-    const { slots } = this
-    return { keys: this.keys.slice(0, slots), values: this.values.slice(), times: this.times.slice(0, slots) }
+    const { keys, slots } = this
+    this.startTracking()
+    // keys stay where they are for as long as their table is used
+    return { keys, values: this.values.slice(), times: this.times.slice(0, slots) }
+  }
+
+  /** As `capture`, of what differs from the last one; costs no more than that. undefined: it cannot be told, or is most of it. */
+  captureDifference(): Difference | undefined {
+    const { keys, slots, times, tracking, values } = this
+    if (tracking === undefined) return undefined
+    this.startTracking()
+    const first = tracking.slots
+    const changed = listOf(tracking)
+    const changedTimes = new Float64Array(changed.length)
+    for (let i = 0; i < changed.length; i++) changedTimes[i] = times[changed[i]!]!
+    return {
+      changed: { slots: changed, values: Array.from(changed, (slot) => values[slot]), times: changedTimes },
+      added: { keys, first, values: values.slice(first), times: times.slice(first, slots) }
+    }
+  }
+
+  private startTracking(): void {
+    this.tracking = { slots: this.slots, steps: [], count: 0 }
+  }
+
+  private track(slots: ReadonlyArray<number>): void {
+    const { tracking } = this
+    if (tracking === undefined) return
+    tracking.steps.push(slots)
+    tracking.count += slots.length
+    if (tracking.count > tracking.slots) this.tracking = undefined
   }
 
   /** Of a new state: it becomes the one captured, as the version of `time`. */
   restore(time: Time, { keys, times, values }: Columns, emitted: ReadonlyArray<unknown> | undefined): void {
-    this.map = mapOf(keys, keys.length)
-    if (this.map.size !== keys.length) throw new Error("a key comes twice in it")
+    const slots = values.length
+    this.map = mapOf(keys, slots)
+    if (this.map.size !== slots) throw new Error("a key comes twice in it")
     this.values = values.slice()
-    this.grow(Math.max(initialSlots, keys.length))
+    this.grow(Math.max(initialSlots, slots))
     this.times.set(times)
     this.count = values.reduce((count: number, value) => value === absent ? count : count + 1, 0)
     this.reorder()
     this.hold(time, emitted)
+    this.startTracking()
   }
 
   private hold(time: Time, emitted: ReadonlyArray<unknown> | undefined): KeyedVersion {
@@ -252,6 +314,7 @@ export class KeyedState {
       map.slotOf(keys[slot])
       kept.push(values[slot])
     }
+    this.tracking = undefined
     this.map = map
     this.values = kept
     this.times = keptTimes
@@ -281,6 +344,17 @@ const mapOf = (keys: ReadonlyArray<unknown>, slots: number): KeyedMap => {
   const map = new KeyedMap()
   for (let slot = 0; slot < slots; slot++) map.slotOf(keys[slot])
   return map
+}
+
+/** The slots that there were and that have changed, ascending. */
+const listOf = ({ count, slots, steps }: Tracking): Int32Array => {
+  const all = new Int32Array(count)
+  let length = 0
+  for (const step of steps) for (let i = 0; i < step.length; i++) if (step[i]! < slots) all[length++] = step[i]!
+  const list = ascending(all.subarray(0, length), slots)
+  let distinct = 0
+  for (let i = 0; i < length; i++) if (distinct === 0 || list[i] !== list[distinct - 1]) list[distinct++] = list[i]!
+  return list.slice(0, distinct)
 }
 
 /** What slots of a version were, that later steps have changed. Of several changes of a slot the first one tells. */

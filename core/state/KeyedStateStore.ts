@@ -5,24 +5,19 @@
  * Before the first step the table gets the pairs of the initial state that belong to the partition, as of that step's time; of a
  * key that comes twice the last pair counts.
  *
- * A snapshot is a header, then at most `sliceSlots` slots a piece, tombstones included, so that a restored state has the order of
- * the captured one, then what the step emitted, for outputs that have not read it yet.
+ * A snapshot is a header, slots (see `SlotPieces`), then what the step emitted, for outputs that have not read it yet.
  */
 import { Predicate, Schema } from "effect"
 import { UserFunctionError } from "../rdd/UserFunctionError.ts"
 import type { Time } from "../time/Time.ts"
-import { absent, type Columns, KeyedState, type KeyedVersion, sliceSlots } from "./KeyedState.ts"
+import { type Columns, type Difference, KeyedState, type KeyedVersion, sliceSlots } from "./KeyedState.ts"
+import { refuseStrays, unreadable } from "./snapshots/InvalidSnapshot.ts"
+import { changedPieces, nextHeader, Pieces, slotPieces, SlotsHeader, SlotTable } from "./snapshots/SlotPieces.ts"
+import { first, migrationFrom, type StateSchema } from "./snapshots/StateSchema.ts"
 import type { StateDefinition, StatePartition, StateSnapshot, StateStore, StateView, StepInput } from "./StateStore.ts"
 
 /** A version was read that is not held: it was forgotten, or never was. */
 export class StateNotHeld extends Schema.TaggedError<StateNotHeld>()("StateNotHeld", {
-  operator: Schema.String,
-  partition: Schema.Number,
-  message: Schema.String
-}) {}
-
-/** What was to be restored is not what `snapshot` gave. */
-export class InvalidSnapshot extends Schema.TaggedError<InvalidSnapshot>()("InvalidSnapshot", {
   operator: Schema.String,
   partition: Schema.Number,
   message: Schema.String
@@ -41,6 +36,8 @@ export type KeyedChange = (state: KeyedState, step: KeyedStep) => Generator<void
 
 export interface KeyedStateOptions {
   readonly kind: StateDefinition["kind"]
+  /** `first`. */
+  readonly schema?: StateSchema | undefined
   readonly initialState: ReadonlyArray<readonly [key: unknown, state: unknown]>
   /** Whether `change` asks which keys are due by time. */
   readonly ordered: boolean
@@ -53,15 +50,8 @@ export const definition = (options: KeyedStateOptions): StateDefinition => ({
   make: (partition) => new KeyedStateStore(partition, options)
 })
 
-const Header = Schema.Struct({ kind: Schema.String, slots: Schema.Natural, emitted: Schema.NullOr(Schema.Natural) })
-
-interface SlotsPiece {
-  readonly keys: ReadonlyArray<unknown>
-  readonly values: ReadonlyArray<unknown>
-  readonly times: ReadonlyArray<Time>
-  /** The places in this piece that are tombstones. */
-  readonly absent: ReadonlyArray<number>
-}
+const Header = Schema.Struct({ ...SlotsHeader.fields, emitted: Schema.NullOr(Schema.Natural) })
+type Header = typeof Header.Type
 
 interface EmittedPiece {
   readonly emitted: ReadonlyArray<unknown>
@@ -72,6 +62,8 @@ class KeyedStateStore implements StateStore {
   private readonly partition: StatePartition
   private readonly options: KeyedStateOptions
   private readonly change: KeyedChange
+  /** The version that was captured last, or restored: the next snapshot may build on it. */
+  private captured: Time | undefined
 
   constructor(partition: StatePartition, options: KeyedStateOptions) {
     this.partition = partition
@@ -128,7 +120,8 @@ class KeyedStateStore implements StateStore {
       const message =
         `Partition ${this.partition.partition} of the state of "${this.partition.operator}" does not hold ` +
         `version ${time} ms; ${newest}`
-      throw new StateNotHeld({ ...this.where, message })
+      const { operator, partition } = this.partition
+      throw new StateNotHeld({ operator, partition, message })
     }
     if (view === "all" || version.emitted === undefined) return this.state.read(version)
     return version.emitted.length === 0 ? [] : [version.emitted]
@@ -138,85 +131,84 @@ class KeyedStateStore implements StateStore {
     this.state.forgetBefore(time)
   }
 
-  snapshot(): StateSnapshot {
+  snapshot(base?: Time): StateSnapshot {
     const version = this.state.newest
     if (version === undefined) throw new Error(`the state of "${this.partition.operator}" has no version to capture`)
-    return { time: version.time, pieces: piecesOf(this.options.kind, version, this.state.capture()) }
+    const { captured, state } = this
+    const difference = base !== undefined && base === captured ? state.captureDifference() : undefined
+    this.captured = version.time
+    return difference === undefined
+      ? { time: version.time, base: undefined, pieces: this.wholeOf(version, state.capture()) }
+      : { time: version.time, base, pieces: this.differenceOf(version, base!, difference) }
+  }
+
+  private *wholeOf(version: KeyedVersion, columns: Columns): Generator<unknown> {
+    yield this.headerOf(version, { base: null, changed: 0, slots: columns.values.length })
+    yield* slotPieces(columns)
+    yield* emittedPieces(version)
+  }
+
+  private *differenceOf(version: KeyedVersion, base: Time, { added, changed }: Difference): Generator<unknown> {
+    const slots = added.first! + added.values.length
+    yield this.headerOf(version, { base, changed: changed.slots.length, slots })
+    yield* changedPieces(changed)
+    yield* slotPieces(added)
+    yield* emittedPieces(version)
+  }
+
+  private headerOf({ emitted, time }: KeyedVersion, has: Pick<Header, "base" | "changed" | "slots">): Header {
+    const { kind, schema = first } = this.options
+    return { kind, version: schema.version, time, ...has, emitted: emitted?.length ?? null }
   }
 
   restore(time: Time, pieces: Iterable<unknown>): void {
+    const { partition: { operator }, options: { kind, schema = first } } = this
     try {
-      const { columns, emitted } = gathered(this.options.kind, pieces)
-      this.state.restore(time, columns, emitted)
+      const { emitted, table, version } = gathered({ kind, operator }, pieces)
+      const migration = migrationFrom(schema, version, operator)
+      if (migration !== undefined) table.migrate(migration)
+      refuseStrays(table.keys, this.partition)
+      this.state.restore(time, table.columns, emitted)
+      // what was migrated is no base of what the program writes now
+      this.captured = migration === undefined ? time : undefined
     } catch (error) {
-      const message = `The snapshot of version ${time} ms of partition ${this.partition.partition} of the state of ` +
-        `"${this.partition.operator}" cannot be restored: ${error instanceof Error ? error.message : String(error)}`
-      throw new InvalidSnapshot({ ...this.where, message })
+      throw unreadable(error, time, this.partition)
     }
-  }
-
-  private get where() {
-    return { operator: this.partition.operator, partition: this.partition.partition }
-  }
-}
-
-function* piecesOf(kind: string, { emitted }: KeyedVersion, { keys, times, values }: Columns): Generator<unknown> {
-  yield { kind, slots: keys.length, emitted: emitted?.length ?? null } satisfies typeof Header.Type
-  for (let from = 0; from < keys.length; from += sliceSlots) {
-    const to = Math.min(keys.length, from + sliceSlots)
-    const piece = values.slice(from, to)
-    const tombstones: Array<number> = []
-    for (let i = 0; i < piece.length; i++) {
-      if (piece[i] !== absent) continue
-      tombstones.push(i)
-      piece[i] = null
-    }
-    yield {
-      keys: keys.slice(from, to),
-      values: piece,
-      times: Array.from(times.subarray(from, to)),
-      absent: tombstones
-    } satisfies SlotsPiece
-  }
-  for (let from = 0; from < (emitted?.length ?? 0); from += sliceSlots) {
-    yield { emitted: emitted!.slice(from, from + sliceSlots) } satisfies EmittedPiece
   }
 }
 
 const isHeader = Schema.is(Header)
-const hasLists = (piece: unknown, names: ReadonlyArray<string>): boolean =>
-  names.every((name) => Predicate.hasProperty(piece, name) && Array.isArray(piece[name]))
-const isSlotsPiece = (piece: unknown): piece is SlotsPiece => hasLists(piece, ["keys", "values", "times", "absent"])
-const isEmittedPiece = (piece: unknown): piece is EmittedPiece => hasLists(piece, ["emitted"])
 
-/** The columns and emitted records that the pieces were made of. */
-const gathered = (kind: string, pieces: Iterable<unknown>) => {
-  const [header, ...rest] = pieces
-  if (!isHeader(header)) throw new Error("it does not begin with a header")
-  if (header.kind !== kind) throw new Error(`it is of a state of kind ${header.kind}, not ${kind}`)
-  const keys: Array<unknown> = []
-  const values: Array<unknown> = []
-  const times = new Float64Array(header.slots)
+function* emittedPieces({ emitted }: KeyedVersion): Generator<EmittedPiece, void> {
+  for (let from = 0; from < (emitted?.length ?? 0); from += sliceSlots) {
+    yield { emitted: emitted!.slice(from, from + sliceSlots) }
+  }
+}
+
+const readEmitted = (count: number | null, pieces: Pieces): ReadonlyArray<unknown> | undefined => {
+  if (count === null) return undefined
   const emitted: Array<unknown> = []
-  for (const piece of rest) {
-    if (isEmittedPiece(piece)) {
-      for (const record of piece.emitted) emitted.push(record)
-      continue
+  while (emitted.length < count) {
+    const piece = pieces.next()
+    const list = Predicate.hasProperty(piece, "emitted") ? piece.emitted : undefined
+    if (!Array.isArray(list) || list.length === 0 || emitted.length + list.length > count) {
+      throw new Error("a piece of it is damaged: it has not the records that it should have")
     }
-    if (!isSlotsPiece(piece) || keys.length + piece.keys.length > header.slots) {
-      throw new Error("a piece of it is damaged")
-    }
-    const { length } = piece.keys
-    if (piece.values.length !== length || piece.times.length !== length || piece.absent.some((at) => at >= length)) {
-      throw new Error("the columns of a piece differ in length")
-    }
-    times.set(piece.times, keys.length)
-    for (let i = 0; i < length; i++) keys.push(piece.keys[i])
-    for (let i = 0; i < length; i++) values.push(piece.values[i])
-    for (const at of piece.absent) values[values.length - length + at] = absent
+    for (const record of list) emitted.push(record)
   }
-  if (keys.length !== header.slots || emitted.length !== (header.emitted ?? 0)) {
-    throw new Error("pieces of it are missing")
-  }
-  return { columns: { keys, values, times }, emitted: header.emitted === null ? undefined : emitted }
+  return emitted
+}
+
+/** What the pieces of a chain come to, and what its last version emitted. */
+const gathered = (of: { readonly kind: string; readonly operator: string }, chain: Iterable<unknown>) => {
+  const pieces = new Pieces(chain)
+  const table = new SlotTable()
+  let header: Header | undefined
+  let emitted: ReadonlyArray<unknown> | undefined
+  do {
+    header = nextHeader(pieces, isHeader, header, of)
+    table.read(header, pieces)
+    emitted = readEmitted(header.emitted, pieces)
+  } while (!pieces.isAtEnd)
+  return { emitted, table, version: header.version }
 }

@@ -13,6 +13,7 @@ import type { Millis, Time } from "../time/Time.ts"
 import { absent, sliceSlots } from "./KeyedState.ts"
 import { definition, type KeyedChange } from "./KeyedStateStore.ts"
 import { StateHandle } from "./State.ts"
+import type { StateSchema } from "./snapshots/StateSchema.ts"
 import type { MappingFunction } from "./StateSpec.ts"
 import type { StateDefinition } from "./StateStore.ts"
 
@@ -20,6 +21,7 @@ export interface MapWithStateOptions {
   readonly f: MappingFunction<any, any, any, unknown>
   readonly initialState: ReadonlyArray<readonly [key: unknown, state: unknown]>
   readonly timeoutMillis: Millis | undefined
+  readonly schema?: StateSchema | undefined
   /** Whether keys that are timing out are looked for at a batch; `before`: the one before it, if there was one. */
   readonly sweeps: (time: Time, before: Time | undefined) => boolean
 }
@@ -28,6 +30,7 @@ export interface MapWithStateOptions {
 export const mapWithState = (options: MapWithStateOptions): StateDefinition =>
   definition({
     kind: "mapWithState",
+    schema: options.schema,
     initialState: options.initialState,
     ordered: options.timeoutMillis !== undefined,
     change: () => changeOf(options)

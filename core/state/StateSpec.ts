@@ -5,6 +5,8 @@
 import { Pipeable } from "effect"
 import type { Partitioner } from "../rdd/Partitioner.ts"
 import { type DurationInput, type Millis, millisOrNaN, type Time } from "../time/Time.ts"
+import * as Schemas from "./snapshots/StateSchema.ts"
+import type { Migration, StateSchema } from "./snapshots/StateSchema.ts"
 import type { State } from "./State.ts"
 
 /**
@@ -29,6 +31,7 @@ export interface StateSpec<in K, in V, in out S, out M> extends Pipeable.Pipeabl
   /** NaN: what was given is no duration. */
   readonly timeoutMillis: Millis | undefined
   readonly sweep: Sweep
+  readonly schema: StateSchema
 }
 
 export type AnyStateSpec = StateSpec<any, any, any, any>
@@ -46,7 +49,8 @@ export const make = <K, V, S, M>(f: MappingFunction<K, V, S, M>): StateSpec<K, V
     numPartitions: undefined,
     partitioner: undefined,
     timeoutMillis: undefined,
-    sweep: "checkpoint"
+    sweep: "checkpoint",
+    schema: Schemas.first
   })
 
 /** States before the first batch, updated at the first batch's time. Of a key that comes twice the last pair counts. */
@@ -71,3 +75,12 @@ export const timeout =
   (duration: DurationInput, options?: { readonly sweep?: Sweep | undefined }) =>
   <K, V, S, M>(self: StateSpec<K, V, S, M>): StateSpec<K, V, S, M> =>
     specOf<K, V, S, M>({ ...self, timeoutMillis: millisOrNaN(duration), sweep: options?.sweep ?? "checkpoint" })
+
+/**
+ * Which version of the program's states these are, counted from 1: to be raised when what they are changes. `migrations[n]` makes of a
+ * state of version n one of version n + 1; undefined forgets the key.
+ */
+export const version =
+  (version: number, migrations: Readonly<Record<number, Migration>> = {}) =>
+  <K, V, S, M>(self: StateSpec<K, V, S, M>): StateSpec<K, V, S, M> =>
+    specOf<K, V, S, M>({ ...self, schema: Schemas.make(version, migrations) })

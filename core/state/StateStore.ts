@@ -11,8 +11,11 @@
  * | step(t) | t is later than the newest version, no other step runs | t becomes the newest version when the generator ends |
  * | read(t) | t is held, also while a later step runs | the records of that version, in an order that is a function of the history |
  * | forgetBefore(t) | always | versions before t, but the newest, are held no more |
- * | snapshot | no step runs | the newest version, captured at once; encoding it later sees no later change |
+ * | snapshot(base) | no step runs | the newest version, captured at once; encoding it later sees no later change |
  * | restore | the store is new | the store is as the one that was captured, down to the order of its records |
+ *
+ * A snapshot builds on `base` where that is the version that was captured last, or restored, and the store can tell what has changed
+ * since: then it holds that alone, and restoring it takes the pieces of both, base first. Else it is whole.
  *
  * Order and values are a function of the steps since the first version alone, whether or not the store was restored in between.
  * A store is owned by one fiber; user functions are called inside `step` only. A state that a user's function changes in place,
@@ -35,6 +38,8 @@ export interface StepInput {
 /** A version in plain data (see `RecordCodec`), in pieces that can be encoded one at a time. */
 export interface StateSnapshot {
   readonly time: Time
+  /** The version that it builds on; undefined: it is whole. */
+  readonly base: Time | undefined
   /** How many pieces there are; a piece is made when it is asked for, in order, once. */
   readonly pieces: Iterable<unknown>
 }
@@ -53,8 +58,11 @@ export interface StateStore {
   /** Chunks of records. Throws where the version is not held. */
   readonly read: (version: Time, view: StateView) => Iterable<ReadonlyArray<unknown>>
   readonly forgetBefore: (time: Time) => void
-  readonly snapshot: () => StateSnapshot
-  /** Throws where the pieces are not what `snapshot` gave. */
+  readonly snapshot: (base?: Time) => StateSnapshot
+  /**
+   * The pieces of a whole snapshot, then of those that build on it, in order. Throws `InvalidSnapshot` where they are not what
+   * `snapshot` gave, and `StateRefused` where the program cannot go on with what they hold.
+   */
   readonly restore: (time: Time, pieces: Iterable<unknown>) => void
 }
 

@@ -9,6 +9,7 @@ import type { PartitionIndex } from "../protocol/Ids.ts"
 import { refuseDeferred } from "../rdd/fusion/FunctionMistake.ts"
 import type { Millis, Time } from "../time/Time.ts"
 import { absent, type KeyedState, sliceSlots } from "./KeyedState.ts"
+import type { StateSchema } from "./snapshots/StateSchema.ts"
 import { definition, type KeyedChange, type KeyedStep } from "./KeyedStateStore.ts"
 import type { StateDefinition, StatePartition } from "./StateStore.ts"
 
@@ -34,12 +35,14 @@ export interface UpdateStateOptions {
     | { readonly kind: "partition"; readonly update: PartitionUpdateFunction<any, any, any> }
   readonly initialState: ReadonlyArray<readonly [key: unknown, state: unknown]>
   readonly expireMillis: Millis | undefined
+  readonly schema?: StateSchema | undefined
 }
 
 /** Every version shows `[key, state]` of every key. */
 export const updateState = (options: UpdateStateOptions): StateDefinition =>
   definition({
     kind: "update",
+    schema: options.schema,
     initialState: options.initialState,
     ordered: options.expireMillis !== undefined,
     change: (partition) => changeOf(options, partition)

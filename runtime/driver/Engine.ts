@@ -174,9 +174,11 @@ const startExecutors = Effect.fnUntraced(function* (
     settings,
     onBlockIgnored: (block, batch, why) => post(ExecutorEvents.blockLost(block, batch, why)),
     onTaskRetried: post,
-    onSnapshotComplete: (operator, time) => {
-      snapshots.completed(operator, time, memo.previousTime(operator, time))
-      post({ kind: "SnapshotCompleted", operator, time })
+    snapshotOf: (operator, time) => snapshots.filesOf(operator, time),
+    onSnapshotComplete: (complete) => {
+      const snapshot = { ...complete, previous: memo.previousTime(complete.operator, complete.time) }
+      snapshots.completed(snapshot)
+      post({ kind: "SnapshotCompleted", ...snapshot })
     },
     onSnapshotFailed: ({ partition, permanent, reason, state }) => {
       post({ kind: "SnapshotFailed", state, partition, reason })

@@ -18,9 +18,11 @@ import type { SealedRDD } from "../../core/dstream/Derivation.ts"
 import type { Action, Forget, TaskResult, ToDriver } from "../../core/protocol/ExecutorProtocol.ts"
 import type { ExecutorId, PartitionIndex, RddId, StreamId } from "../../core/protocol/Ids.ts"
 import { type ExecutorLoad, loadOf } from "../../core/allocation/ExecutorLoad.ts"
-import { jobGraph } from "../../core/scheduling/JobGraph.ts"
+import { type JobGraph, jobGraph } from "../../core/scheduling/JobGraph.ts"
 import { timeOf } from "../../core/rdd/RddId.ts"
 import * as Machine from "../../core/scheduling/TaskScheduler.ts"
+import type { CompleteSnapshot, RestorableSnapshot } from "../../core/state/SnapshotTracker.ts"
+import { StateRefused } from "../../core/state/snapshots/StateRefused.ts"
 import type { Millis, Time } from "../../core/time/Time.ts"
 import type { Executors, PlacementEvent } from "../placement/Placement.ts"
 import type { BlockLocations } from "./BlockLocations.ts"
@@ -36,6 +38,8 @@ export interface TaskSchedulerOptions {
   /** The RDD of an id, and whether a snapshot shall be taken of that version of a state. */
   readonly rdd: (id: RddId) => SealedRDD
   readonly snapshotDue: (state: SealedRDD) => boolean
+  /** A complete snapshot of just this version of a state that a predecessor left; there is none. */
+  readonly snapshotOf?: ((operator: StreamId, time: Time) => RestorableSnapshot | undefined) | undefined
   /** How long the batches of an operator are read in the normal course of things. */
   readonly reuseMillis: (operator: StreamId) => Millis
   readonly settings: {
@@ -52,7 +56,7 @@ export interface TaskSchedulerOptions {
   readonly onBlockIgnored?: ((block: BlockId, batch: Time, reason: string) => void) | undefined
   readonly onTaskRetried?: ((retry: TaskRetried) => void) | undefined
   /** Every partition of a version of a state has a snapshot. */
-  readonly onSnapshotComplete?: ((operator: StreamId, time: Time) => void) | undefined
+  readonly onSnapshotComplete?: ((snapshot: Omit<CompleteSnapshot, "previous">) => void) | undefined
   readonly onSnapshotFailed?: ((failed: SnapshotFailed) => void) | undefined
 }
 
@@ -109,20 +113,32 @@ class Driver implements TaskScheduler {
   runJob(request: JobRequest): Effect.Effect<ReadonlyArray<Payload | undefined>, JobFailed> {
     return Effect.callback((resume) => {
       const job = this.nextJob++
-      const graph = jobGraph(request.rdd, request.partitions, {
-        digest: this.options.digest,
-        locations: (block) => this.options.blockLocations.of(block),
-        isKnown: (stage) => Machine.isKnown(this.state, stage),
-        rdd: this.options.rdd,
-        snapshotDue: this.options.snapshotDue,
-        reuseMillis: this.options.reuseMillis
-      })
+      const graph = this.graphOf(request)
+      if (graph instanceof StateRefused) return resume(Effect.fail(refused(request, graph)))
       this.jobs.set(job, { request, resume })
       this.dispatch({ kind: "JobSubmitted", job, graph, action: request.action })
       return Effect.sync(() => {
         if (this.jobs.delete(job)) this.dispatch({ kind: "JobCancelled", job })
       })
     })
+  }
+
+  private graphOf({ partitions, rdd }: JobRequest): JobGraph | StateRefused {
+    const { blockLocations, digest, rdd: rddOf, reuseMillis, snapshotDue, snapshotOf } = this.options
+    try {
+      return jobGraph(rdd, partitions, {
+        digest,
+        locations: (block) => blockLocations.of(block),
+        isKnown: (stage) => Machine.isKnown(this.state, stage),
+        rdd: rddOf,
+        snapshotDue,
+        snapshotOf: ({ identity: { operator, time } }) => snapshotOf?.(operator, time),
+        reuseMillis
+      })
+    } catch (error) {
+      if (error instanceof StateRefused) return error
+      throw error
+    }
   }
 
   executorEvent(event: PlacementEvent): void {
@@ -137,7 +153,8 @@ class Driver implements TaskScheduler {
         const holders = result.kind === "BlockLost" ? this.holdersOf(result) : undefined
         this.dispatch({ kind: "TaskEnded", executor, task, attempt, result, holders })
       } else if (message.kind === "SnapshotTaken") {
-        this.dispatch({ kind: "SnapshotTaken", state: message.state, partition: message.partition })
+        const { files, partition, state } = message
+        this.dispatch({ kind: "SnapshotTaken", state, partition, files })
       } else if (message.kind === "SnapshotFailed") {
         this.options.onSnapshotFailed?.(message)
       }
@@ -203,7 +220,10 @@ class Driver implements TaskScheduler {
       return this.sentUpTo.has(executor) ? this.options.send(executor, release) : undefined
     }
     if (command.kind === "DropOutputs") return void this.dropped.push(...command.shuffles)
-    if (command.kind === "SnapshotComplete") return this.options.onSnapshotComplete?.(command.operator, command.time)
+    if (command.kind === "SnapshotComplete") {
+      const { files, operator, time } = command
+      return this.options.onSnapshotComplete?.({ operator, time, files })
+    }
     const running = this.jobs.get(command.job)
     if (running === undefined) return
     this.jobs.delete(command.job)
@@ -231,3 +251,6 @@ class Driver implements TaskScheduler {
     return plans.slice(first)
   }
 }
+
+const refused = ({ output, time }: JobRequest, { message, operator }: StateRefused): JobFailed =>
+  new JobFailed({ time, output, operator, partition: 0, message })

@@ -52,7 +52,7 @@ export const runExecutor = Effect.fnUntraced(function* (
   const { executor, toDriver } = link
   const shuffles = ShuffleStore.make(settings.shuffleRecordsMax)
   const derivation = GeneratedRDDs.make(graph, settings)
-  const snapshots = yield* StateSnapshots.make(yield* SnapshotSpace, toDriver)
+  const snapshots = yield* StateSnapshots.make({ space: yield* SnapshotSpace, app: handshake.appName, toDriver })
   const states = StateRunner.make(executor, snapshots)
   const cache = PartitionCache.make(blockManager)
   const peers: Peers.Peers = yield* Peers.make(link, {
@@ -85,7 +85,7 @@ export const runExecutor = Effect.fnUntraced(function* (
     states,
     cache,
     forget: ({ done, snapshots: gone = [] }) => {
-      for (const [operator, before] of gone) snapshots.removeBefore(operator, before)
+      for (const each of gone) snapshots.removeBefore(each)
       if (done === undefined) return
       states.forgetBefore((operator) => done - (graph.node(operator)?.viewMillis ?? 0) + 1)
       fork(cache.forgetBefore((operator) => done - (graph.node(operator)?.reuseMillis ?? 0) + 1))

@@ -156,6 +156,7 @@ const fromPlans = (it: Program, plans: ReadonlyArray<BatchPlan>, times: Readonly
       digest: memo.digest.bind(memo),
       rdd: memo.rdd.bind(memo),
       snapshotDue: () => false,
+      snapshotOf: () => undefined,
       reuseMillis: () => 0
     }
     const tasks = TaskScheduler.make({ ...parts, blockLocations: new BlockLocations(), settings: resolved })

@@ -15,6 +15,7 @@ import * as LocalPlacement from "../../runtime/placement/LocalPlacement.ts"
 import { Placement } from "../../runtime/placement/Placement.ts"
 import * as BlockStorage from "../../runtime/storage/BlockStorage.ts"
 import { SnapshotSpace } from "../../runtime/storage/SnapshotSpace.ts"
+import { ofBlocks } from "../../runtime/storage/snapshotStorage.ts"
 import { SpillSpace } from "../../runtime/storage/SpillSpace.ts"
 
 export interface LocalOptions extends StreamingContext.RunOptions {
@@ -24,6 +25,8 @@ export interface LocalOptions extends StreamingContext.RunOptions {
   /** What executors run instead of the driver's app. */
   readonly executorApp?: StreamingApp<any, any>
   readonly kill?: Killer
+  /** Where snapshots of states lie; a memory of their own, unless given. */
+  readonly snapshots?: SnapshotSpace["Service"]
   /** Each message that an executor hears from the driver. */
   readonly heard?: (message: ToExecutor, executor: string) => void
 }
@@ -53,12 +56,15 @@ const overheard = (link: ExecutorLink, heard: LocalOptions["heard"]): ExecutorLi
     })
 })
 
+export const snapshotMemory = (): SnapshotSpace["Service"] =>
+  SnapshotSpace.of({ storage: ofBlocks(BlockStorage.memory()), codec: messagePack })
+
 export const layerOf = (
   app: StreamingApp<any, any>,
-  { executors = 1, coded = false, executorApp = app, kill = new Killer(), heard }: LocalOptions
+  { executors = 1, coded = false, executorApp = app, kill = new Killer(), snapshots = snapshotMemory(), heard }:
+    LocalOptions
 ) => {
   const border = coded ? Border.coded(messagePack) : Border.local
-  const snapshots = SnapshotSpace.of({ storage: BlockStorage.memory(), codec: messagePack })
   const executor: LocalPlacement.RunExecutor = (started) =>
     runExecutor({ app: executorApp, ...started, link: overheard(started.link, heard) }).pipe(
       Effect.raceFirst(kill.mortal(started.link.executor)),

@@ -30,12 +30,12 @@ const version = (time: number): StateRDD =>
 
 it("versions that nobody asks for any more are not held, the newest always is; a partition that moves leaves nothing", () =>
   Effect.gen(function* () {
-    const snapshots = { write: () => {}, read: () => Effect.fail("none"), removeBefore: () => {} }
+    const snapshots = { write: () => {}, restore: () => Effect.die("none"), removeBefore: () => {} }
     const runner = StateRunner.make("e1", snapshots)
     const pace = yield* Pace.make
     for (const time of [1, 2, 3, 4]) {
       const inputs = Effect.succeed([{ time, records: [["a", time]] as const }])
-      yield* runner.step({ state: version(time), partition: 0, restore: false, snapshot: false, inputs, pace })
+      yield* runner.step({ state: version(time), partition: 0, restore: undefined, snapshot: false, inputs, pace })
     }
     const held = () => [1, 2, 3, 4].filter((time) => runner.read(version(time), 0, "all") !== undefined)
     assert.deepEqual(held(), [1, 2, 3, 4])

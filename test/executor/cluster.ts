@@ -25,6 +25,7 @@ import * as StateSnapshots from "../../runtime/executor/state/StateSnapshots.ts"
 import * as PartitionCache from "../../runtime/executor/tasks/PartitionCache.ts"
 import * as OutputTask from "../../runtime/executor/tasks/OutputTask.ts"
 import * as BlockStorage from "../../runtime/storage/BlockStorage.ts"
+import { ofBlocks } from "../../runtime/storage/snapshotStorage.ts"
 
 /** JSON, which says so where a value cannot travel. */
 export const jsonCodec: RecordCodec = {
@@ -149,7 +150,7 @@ export class Cluster {
   onPeer: (from: string, to: string, message: ToPeer) => void = () => {}
   readonly scheduler: TaskScheduler.TaskScheduler
   readonly border: Border["Service"]
-  readonly snapshotSpace = { storage: BlockStorage.memory(), codec: messagePack }
+  readonly snapshotSpace = { storage: ofBlocks(BlockStorage.memory()), codec: messagePack }
   private readonly options: ClusterOptions
   private readonly inboxes = new Map<string, Queue.Queue<Incoming>>()
   private readonly scope: Scope.Scope
@@ -221,7 +222,10 @@ export class Cluster {
     const shuffles = ShuffleStore.make()
     const get = (block: string) => Effect.sync(() => blocks.get(block))
     const { toDriver } = link
-    const snapshots = yield* Scope.provide(StateSnapshots.make(this.snapshotSpace, toDriver), this.scope)
+    const snapshots = yield* Scope.provide(
+      StateSnapshots.make({ space: this.snapshotSpace, app: "cluster", toDriver }),
+      this.scope
+    )
     const states = StateRunner.make(executor, snapshots)
     const held: Peers.Held = {
       shuffles,

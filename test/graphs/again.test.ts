@@ -50,6 +50,7 @@ const fromPlans = (graph: Graph, plans: ReadonlyArray<BatchPlan>, acts: Readonly
       planLog: { plans: () => memo.plans() },
       digest: (rdd) => memo.digest(rdd),
       rdd: (id) => memo.rdd(id),
+      snapshotOf: () => undefined,
       snapshotDue: ({ identity: { operator, time } }) => memo.isCheckpointDue(operator, time),
       reuseMillis: () => 0,
       blockLocations: new BlockLocations(),

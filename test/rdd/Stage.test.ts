@@ -66,6 +66,7 @@ test("all chains at once are the chains one by one, and a job's graph has each s
       isKnown: () => false,
       rdd: () => assert.fail("no state here"),
       snapshotDue: () => false,
+      snapshotOf: () => undefined,
       reuseMillis: () => 0
     })
     const ids = graph.stages.map(({ stage }) => stage)

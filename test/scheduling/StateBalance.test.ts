@@ -42,7 +42,7 @@ class Owner {
 
   snapshot(time: number, partitions: number): void {
     for (let partition = 0; partition < partitions; partition++) {
-      this.step({ kind: "SnapshotTaken", state: `s@${time}:-1`, partition })
+      this.step({ kind: "SnapshotTaken", state: `s@${time}:-1`, partition, files: [`s/${partition}/${time}`] })
     }
   }
 

@@ -15,6 +15,7 @@ export const failed: TaskResult = { kind: "Failed", operator: "op", partition: 0
 export const taskSpec = (partition: number, more: Partial<TaskSpec> = {}): TaskSpec => ({
   partition,
   reads: [],
+  snapshot: undefined,
   block: undefined,
   affinity: partition,
   ...more

@@ -15,7 +15,9 @@ const trackerOf = (...streams: ReadonlyArray<DStream.AnyDStream>) => {
   const tracker = new SnapshotTracker(graphOf(1000, streams))
   return {
     complete: (operator: string, ...times: ReadonlyArray<number>) => {
-      for (const time of times) tracker.completed(operator, time, time - 1000)
+      for (const time of times) {
+        tracker.completed({ operator, time, previous: time - 1000, files: [[`${operator}/${time}`]] })
+      }
     },
     needed: (done: number) => tracker.needed(done)
   }
@@ -34,20 +36,23 @@ test("a state without two complete snapshots needs everything", () => {
 test("the last two complete snapshots stay, and what their lineage reaches", () => {
   const { complete, needed } = trackerOf(counts)
   complete("counts", 3000, 6000, 9000)
-  assert.deepEqual(needed(9000), { from: 6000 - 1000 - 1000, removable: [["counts", 6000]] })
+  assert.deepEqual(needed(9000), {
+    from: 6000 - 1000 - 1000,
+    removable: [{ operator: "counts", before: 6000, but: [] }]
+  })
 })
 
 test("a snapshot that is told late counts in its place", () => {
   const { complete, needed } = trackerOf(counts)
   complete("counts", 3000, 9000, 6000, 6000)
-  assert.deepEqual(needed(9000).removable, [["counts", 6000]])
+  assert.deepEqual(needed(9000).removable, [{ operator: "counts", before: 6000, but: [] }])
 })
 
 test("versions that a window shows can be made again: two snapshots before the oldest of them stay", () => {
   const { complete, needed } = trackerOf(counts.pipe(DStream.window(4000)))
   complete("counts", 2000, 4000, 6000, 8000, 10000)
   // versions from 7000 on are shown at 10000
-  assert.deepEqual(needed(10000).removable, [["counts", 4000]])
+  assert.deepEqual(needed(10000).removable, [{ operator: "counts", before: 4000, but: [] }])
 })
 
 test("a state over another one that has not had snapshots for long keeps those of the other", () => {
@@ -57,5 +62,9 @@ test("a state over another one that has not had snapshots for long keeps those o
   assert.deepEqual(needed(10000).removable, [])
   complete("later", 5000, 10000)
   // to make versions of the later one from 5000 on, those of the other are wanted from 5000 on
-  assert.deepEqual(needed(10000).removable, [["counts", 2000], ["later", 5000]])
+  assert.deepEqual(needed(10000).removable, [{ operator: "counts", before: 2000, but: [] }, {
+    operator: "later",
+    before: 5000,
+    but: []
+  }])
 })

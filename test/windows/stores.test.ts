@@ -11,6 +11,7 @@ import {
   newStore,
   type Pair,
   restored,
+  sent,
   shown,
   sorted,
   takeStep,
@@ -274,7 +275,7 @@ for (const [name, make] of makings) {
         callsLeft = Infinity
         for (const { read, rest } of open) {
           const { done, value } = rest.next()
-          if (!done) read.push(JSON.parse(JSON.stringify(value)))
+          if (!done) read.push(sent(value))
         }
         if (time < at || time > at + 3) continue
         expected.set(time, shown(store, time))
@@ -282,7 +283,7 @@ for (const [name, make] of makings) {
       }
       for (const { read, rest, time } of open) {
         for (let next = rest.next(); next.done !== true; next = rest.next()) {
-          read.push(JSON.parse(JSON.stringify(next.value)))
+          read.push(sent(next.value))
         }
         const copy = newStore(definition)
         copy.restore(time, read)

@@ -1,6 +1,7 @@
 /**
  * The model of a reduction over a window: the window is what its last batches hold, reduced from the left. And what drives a store.
  */
+import { messagePack } from "../../adapters/codec/MessagePack.ts"
 import type { StateDefinition, StateStore, StepInput } from "../../core/state/StateStore.ts"
 
 export type Pair = readonly [key: string, value: any]
@@ -47,10 +48,13 @@ export const takeStep = (store: StateStore, time: number, inputs: ReadonlyArray<
 export const newStore = (definition: StateDefinition): StateStore =>
   definition.make({ operator: "windowed", partition: 0, owns: () => true })
 
-/** A store that went through bytes, or nearly so: plain data only. */
+/** Through bytes and back. */
+export const sent = (piece: unknown): unknown => messagePack.decode(messagePack.encode(piece))
+
+/** A store that went through bytes. */
 export const restored = (definition: StateDefinition, store: StateStore): StateStore => {
   const { pieces, time } = store.snapshot()
   const copy = newStore(definition)
-  copy.restore(time, JSON.parse(JSON.stringify([...pieces])))
+  copy.restore(time, [...pieces].map(sent))
   return copy
 }

@@ -17,7 +17,7 @@ import { absent, sliceSlots } from "../KeyedState.ts"
 import { grownNumbers } from "./slotColumns.ts"
 import type { StateDefinition, StatePartition, StepInput } from "../StateStore.ts"
 import type { Reduce } from "./WindowQueues.ts"
-import { type Column, WindowStore } from "./WindowStore.ts"
+import { type Beside, type Column, WindowStore } from "./WindowStore.ts"
 
 const kind = "inverseWindow"
 
@@ -169,8 +169,8 @@ class InverseWindowState extends WindowStore {
   /** Nothing is kept by slot between steps but the columns. */
   protected move(): void {}
 
-  protected capture(): Iterable<unknown> {
-    return []
+  protected capture(): Beside {
+    return { count: 0, pieces: [] }
   }
 
   protected gather(pieces: ReadonlyArray<unknown>): void {

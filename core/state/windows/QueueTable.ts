@@ -7,6 +7,7 @@
  */
 import { LoggedNumbers, LoggedRows, LoggedValues } from "./LoggedColumns.ts"
 import { bitsFor, type CapturedRings, RingPool } from "./RingPool.ts"
+import type { Beside } from "./WindowStore.ts"
 import { grownIntegers, grownNumbers } from "./slotColumns.ts"
 
 /** A row has, per slot: the ring, its bits, the place of the oldest entry, the counts, and what belongs to the step alone. */
@@ -211,42 +212,98 @@ export class QueueTable {
     this.endStep()
   }
 
-  /** All queues, those of `slotsPerPiece` slots in a piece; captured at once. Between steps. */
-  capture(slotsPerPiece: number): Iterable<QueuePiece> {
+  /** The queues of these slots, or of all, those of `slotsPerPiece` slots in a piece; captured at once. Between steps. */
+  capture(slotsPerPiece: number, chosen: Int32Array | undefined): Beside {
+    const queues = { ...(chosen === undefined ? this.all() : this.some(chosen)), rings: this.pool.capture() }
+    return { count: Math.ceil(queues.slots / slotsPerPiece), pieces: piecesOf(queues, slotsPerPiece) }
+  }
+
+  private all(): Omit<CapturedQueues, "rings"> {
     const { slots } = this
-    return piecesOf({
+    return {
       slots,
       rows: this.table.rows.slice(0, slots * rowLength),
       times: this.times.numbers.slice(0, slots * timesLength),
       backs: this.back.values.slice(),
-      nexts: this.next.values.slice(),
-      rings: this.pool.capture()
-    }, slotsPerPiece)
+      nexts: this.next.values.slice()
+    }
   }
 
-  /** Adds the queues of a piece to those that are there. Throws where it is no piece. */
-  restore({ backs, counts, nexts, times, values }: QueuePiece): void {
-    const first = this.slots
-    const slots = counts.length / countsLength
-    this.addSlots(first + slots)
-    const { back, next, pool, table: { rows } } = this
-    this.times.numbers.set(times, first * timesLength)
+  private some(chosen: Int32Array): Omit<CapturedQueues, "rings"> {
+    const rows = new Int32Array(chosen.length * rowLength)
+    const times = new Float64Array(chosen.length * timesLength)
+    for (let i = 0; i < chosen.length; i++) {
+      const slot = chosen[i]!
+      for (let k = 0; k < rowLength; k++) rows[i * rowLength + k] = this.table.rows[slot * rowLength + k]!
+      for (let k = 0; k < timesLength; k++) times[i * timesLength + k] = this.times.numbers[slot * timesLength + k]!
+    }
+    const valuesOf = ({ values }: LoggedValues) => Array.from(chosen, (slot) => values[slot])
+    return { slots: chosen.length, rows, times, backs: valuesOf(this.back), nexts: valuesOf(this.next) }
+  }
+
+  /**
+   * Puts the queues of a piece into the first of these slots, which are ascending, in the place of those that are there; how many it
+   * had. Throws where it is no piece of them.
+   */
+  restore(given: unknown, slots: Int32Array): number {
+    const { backs, counts, nexts, times, values } = checkedPiece(given, slots.length)
+    const { back, next, pool, table } = this
+    const queues = counts.length / countsLength
     let read = 0
-    for (let i = 0; i < slots; i++) {
-      const row = (first + i) * rowLength
-      back.values[first + i] = backs[i]
-      next.values[first + i] = nexts[i]
+    for (let i = 0; i < queues; i++) {
+      const slot = slots[i]!
+      const row = slot * rowLength
+      if (slot >= this.slots) this.addSlots(slot + 1)
+      else if (!this.isEmpty(slot)) {
+        this.live--
+        pool.leave(table.rows[row + ringAt]!, table.rows[row + ringBits]!)
+      }
+      const { rows } = table
+      back.values[slot] = backs[i]
+      next.values[slot] = nexts[i]
+      for (let k = 0; k < timesLength; k++) this.times.numbers[slot * timesLength + k] = times[i * timesLength + k]!
       for (let k = 0; k < countsLength; k++) rows[row + firstCount + k] = counts[i * countsLength + k]!
       const size = rows[row + queueSize]!
+      if (size > values.length - read) throw new Error("its queues have not as many values as they say")
       if (size === 0) continue
       this.live++
       rows[row + ringBits] = bitsFor(size)
       rows[row + ringAt] = pool.take(bitsFor(size))
+      rows[row + ringStart] = 0
       for (let place = 0; place < size; place++) pool.add(rows[row + ringAt]!, place, values[read++])
     }
     if (read !== values.length) throw new Error("its queues have not as many values as they say")
     this.commit()
+    return queues
   }
+}
+
+/** Throws where it is not what was captured of so many queues at most. */
+const checkedPiece = (piece: unknown, queuesMax: number): QueuePiece => {
+  if (typeof piece !== "object" || piece === null) throw new Error("a piece of its queues is damaged")
+  const { backs, counts, nexts, times, values } = piece as { readonly [name in keyof QueuePiece]?: unknown }
+  if (![backs, counts, nexts, times, values].every(Array.isArray)) throw new Error("a piece of its queues is damaged")
+  const checked = piece as QueuePiece
+  const queues = checked.counts.length / countsLength
+  if (
+    !Number.isInteger(queues) || queues < 1 || queues > queuesMax || checked.backs.length !== queues ||
+    checked.nexts.length !== queues || checked.times.length !== queues * timesLength ||
+    !checked.times.every((time) => typeof time === "number")
+  ) throw new Error("the columns of a piece of its queues do not fit each other")
+  const { counts: all } = checked
+  for (let at = 0; at < all.length; at += countsLength) {
+    const [size, front, middle, done, pending] = all.slice(at, at + countsLength) as [
+      number,
+      number,
+      number,
+      number,
+      number
+    ]
+    const isQueue = all.slice(at, at + countsLength).every((count) => Number.isSafeInteger(count) && count >= 0) &&
+      front + middle <= size && done <= middle && pending <= size - front
+    if (!isQueue) throw new Error("a queue of it has counts that no queue has")
+  }
+  return checked
 }
 
 /** What queues were when they were captured. */

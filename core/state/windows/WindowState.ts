@@ -21,9 +21,8 @@ import type { Millis, Time } from "../../time/Time.ts"
 import { sliceSlots } from "../KeyedState.ts"
 import { ascending } from "./slotColumns.ts"
 import type { StateDefinition, StatePartition, StepInput } from "../StateStore.ts"
-import type { QueuePiece } from "./QueueTable.ts"
 import { type Reduce, WindowQueues } from "./WindowQueues.ts"
-import { type Column, WindowStore } from "./WindowStore.ts"
+import { type Beside, type Column, WindowStore } from "./WindowStore.ts"
 
 const kind = "window"
 
@@ -110,12 +109,14 @@ class WindowState extends WindowStore {
     this.queues.move(moved)
   }
 
-  protected capture(): Iterable<QueuePiece> {
-    return this.queues.capture(queuesPerPiece)
+  protected capture(slots: Int32Array | undefined): Beside {
+    return this.queues.capture(queuesPerPiece, slots)
   }
 
-  protected gather(pieces: ReadonlyArray<unknown>): void {
-    for (const piece of pieces) this.queues.restore(piece as QueuePiece)
+  protected gather(pieces: ReadonlyArray<unknown>, slots: Int32Array): void {
+    let from = 0
+    for (const piece of pieces) from += this.queues.restore(piece, slots.subarray(from))
+    if (from !== slots.length) throw new Error("queues of it are missing")
   }
 }
 

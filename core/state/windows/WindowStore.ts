@@ -5,13 +5,19 @@
  * The value of each key lies in a `KeyedState`, which also tells of earlier versions. `advance` is what a making does in one step;
  * it changes the table, and what else it keeps it can take back (`rollback`) or keep for good (`commit`).
  *
- * A snapshot is a header, the slots of the table, the columns, and what the making keeps, in pieces.
+ * A snapshot is a header, slots of the table (see `SlotPieces`), columns, and what the making keeps, in pieces. One that builds on
+ * another has what has come since: the slots that have changed, the columns that are new, what the making keeps of those slots.
  */
+import { Schema } from "effect"
 import { refuseDeferredReduction } from "../../rdd/fusion/FunctionMistake.ts"
 import { UserFunctionError } from "../../rdd/UserFunctionError.ts"
 import type { Millis, Time } from "../../time/Time.ts"
-import { absent, KeyedState, sliceSlots } from "../KeyedState.ts"
-import { InvalidSnapshot, StateNotHeld } from "../KeyedStateStore.ts"
+import { KeyedState } from "../KeyedState.ts"
+import { StateNotHeld } from "../KeyedStateStore.ts"
+import { refuseStrays, unreadable } from "../snapshots/InvalidSnapshot.ts"
+import { changedPieces, nextHeader, Pieces, slotPieces, SlotsHeader, SlotTable } from "../snapshots/SlotPieces.ts"
+import { StateRefused } from "../snapshots/StateRefused.ts"
+import { first, migrationFrom } from "../snapshots/StateSchema.ts"
 import type { StateDefinition, StatePartition, StateSnapshot, StateStore, StateView, StepInput } from "../StateStore.ts"
 
 /** What a batch brought: the slots of its keys, in order of arrival, and their values where the making needs them again. */
@@ -24,23 +30,21 @@ export interface Column {
 /** Values of a batch that are looked at. */
 const samplesMax = 16
 
-interface Header {
-  readonly kind: StateDefinition["kind"]
-  readonly slots: number
-  readonly columns: number
-}
+const Header = Schema.Struct({
+  ...SlotsHeader.fields,
+  windowMillis: Schema.Finite,
+  /** How many pieces of columns there are, and how many of what the making keeps. */
+  columns: Schema.Natural,
+  beside: Schema.Natural
+})
+type Header = typeof Header.Type
 
-interface SlotsPiece {
-  readonly keys: ReadonlyArray<unknown>
-  readonly values: ReadonlyArray<unknown>
-  /** Places in this piece without a value. */
-  readonly absent: ReadonlyArray<number>
-}
+type ColumnPiece = Column
 
-interface ColumnPiece {
-  readonly time: Time
-  readonly slots: ReadonlyArray<number>
-  readonly values: ReadonlyArray<unknown>
+/** What a making keeps beside the table, in pieces. */
+export interface Beside {
+  readonly count: number
+  readonly pieces: Iterable<unknown>
 }
 
 export abstract class WindowStore implements StateStore {
@@ -52,6 +56,8 @@ export abstract class WindowStore implements StateStore {
   private readonly windowMillis: Millis
   /** Those of the window of the newest version, oldest first. */
   private columns: ReadonlyArray<Column> = []
+  /** The version that was captured last, or restored: the next snapshot may build on it. */
+  private captured: Time | undefined
 
   constructor(kind: StateDefinition["kind"], partition: StatePartition, windowMillis: Millis) {
     this.kind = kind
@@ -69,9 +75,10 @@ export abstract class WindowStore implements StateStore {
   protected abstract rollback(): void
   /** Slots have moved, as `KeyedState.begin` says. */
   protected abstract move(moved: Int32Array): void
-  protected abstract capture(): Iterable<unknown>
-  /** Throws where the pieces are not what `capture` gave. */
-  protected abstract gather(pieces: ReadonlyArray<unknown>): void
+  /** Of the slots that are given, ascending; of all, if none are. */
+  protected abstract capture(slots: Int32Array | undefined): Beside
+  /** Puts what `capture` gave of these slots in the place of what is there. Throws where it is something else. */
+  protected abstract gather(pieces: ReadonlyArray<unknown>, slots: Int32Array): void
 
   get version(): Time | undefined {
     return this.state.newest?.time
@@ -152,9 +159,11 @@ export abstract class WindowStore implements StateStore {
   read(time: Time, _view: StateView): Iterable<ReadonlyArray<unknown>> {
     const version = this.state.version(time)
     if (version !== undefined) return this.state.read(version)
+    const { operator, partition } = this.partition
     throw new StateNotHeld({
-      ...this.where,
-      message: `Partition ${this.partition.partition} of the state of "${this.partition.operator}" does not hold ` +
+      operator,
+      partition,
+      message: `Partition ${partition} of the state of "${operator}" does not hold ` +
         `version ${time} ms; ${this.version === undefined ? "it has none" : `the newest is ${this.version} ms`}`
     })
   }
@@ -163,80 +172,97 @@ export abstract class WindowStore implements StateStore {
     this.state.forgetBefore(time)
   }
 
-  snapshot(): StateSnapshot {
+  snapshot(base?: Time): StateSnapshot {
     const time = this.version
     if (time === undefined) throw new Error(`the state of "${this.partition.operator}" has no version to capture`)
-    const { columns, kind } = this
-    const { keys, values } = this.state.capture()
-    const beside = this.capture()
+    const isKnown = base !== undefined && base === this.captured
+    const difference = isKnown ? this.state.captureDifference() : undefined
+    const columns = difference === undefined ? this.columns : this.columns.filter((column) => column.time > base!)
+    const whole = difference === undefined ? this.state.capture() : undefined
+    const added = whole ?? difference!.added
+    const slots = (added.first ?? 0) + added.values.length
+    const beside = this.capture(
+      difference === undefined ? undefined : chosenSlots(difference.changed.slots, added.first!, slots)
+    )
+    this.captured = time
+    const header: Header = {
+      kind: this.kind,
+      version: first.version,
+      time,
+      base: difference === undefined ? null : base!,
+      changed: difference?.changed.slots.length ?? 0,
+      slots,
+      windowMillis: this.windowMillis,
+      columns: columns.length,
+      beside: beside.count
+    }
     const pieces = function* (): Generator<unknown, void> {
-      yield { kind, slots: keys.length, columns: columns.length } satisfies Header
-      yield* slotPieces(keys, values)
-      for (const column of columns) {
-        yield { time: column.time, slots: Array.from(column.slots), values: column.values } satisfies ColumnPiece
-      }
-      yield* beside
+      yield header
+      if (difference !== undefined) yield* changedPieces(difference.changed, false)
+      yield* slotPieces(added, false)
+      for (const { slots, time, values } of columns) yield { time, slots, values } satisfies ColumnPiece
+      yield* beside.pieces
     }
-    return { time, pieces: pieces() }
+    return { time, base: difference === undefined ? undefined : base, pieces: pieces() }
   }
 
-  restore(time: Time, pieces: Iterable<unknown>): void {
+  restore(time: Time, chain: Iterable<unknown>): void {
+    const { kind, partition, windowMillis } = this
+    const { operator } = partition
     try {
-      const [header, ...rest] = pieces as Iterable<Header>
-      if (header?.kind !== this.kind) throw new Error(`it is of a state of kind ${header?.kind}, not ${this.kind}`)
-      const afterSlots = Math.ceil(header.slots / sliceSlots)
-      const afterColumns = afterSlots + header.columns
-      const table = tableOf(rest.slice(0, afterSlots) as ReadonlyArray<unknown> as ReadonlyArray<SlotsPiece>)
-      if (table.keys.length !== header.slots) throw new Error("slots of it are missing")
-      this.columns = columnsOf(
-        rest.slice(afterSlots, afterColumns) as ReadonlyArray<unknown> as ReadonlyArray<ColumnPiece>,
-        header
-      )
-      this.gather(rest.slice(afterColumns))
-      this.state.restore(time, table, undefined)
+      const pieces = new Pieces(chain)
+      const table = new SlotTable()
+      let columns: ReadonlyArray<Column> = []
+      let header: Header | undefined
+      do {
+        const known = table.keys.length
+        header = nextHeader(pieces, isHeader, header, { kind, operator })
+        if (header.windowMillis !== windowMillis) {
+          throw StateRefused.otherWindow(operator, header.windowMillis, windowMillis)
+        }
+        const changed = table.read(header, pieces)
+        const left = header.time - windowMillis
+        columns = [...columns.filter((column) => column.time > left), ...readColumns(header, pieces)]
+        this.gather(taken(header.beside, pieces), chosenSlots(changed, known, header.slots))
+      } while (!pieces.isAtEnd)
+      migrationFrom(first, header.version, operator)
+      refuseStrays(table.keys, partition)
+      this.state.restore(time, table.columns, undefined)
+      this.columns = columns
+      this.captured = time
     } catch (error) {
-      const message = `The snapshot of version ${time} ms of partition ${this.partition.partition} of the state of ` +
-        `"${this.partition.operator}" cannot be restored: ${error instanceof Error ? error.message : String(error)}`
-      throw new InvalidSnapshot({ ...this.where, message })
+      throw unreadable(error, time, partition)
     }
   }
-
-  private get where() {
-    return { operator: this.partition.operator, partition: this.partition.partition }
-  }
 }
 
-function* slotPieces(keys: ReadonlyArray<unknown>, values: ReadonlyArray<unknown>): Generator<SlotsPiece, void> {
-  for (let from = 0; from < keys.length; from += sliceSlots) {
-    const to = Math.min(from + sliceSlots, keys.length)
-    const piece = values.slice(from, to)
-    const empty: Array<number> = []
-    for (let i = 0; i < piece.length; i++) {
-      if (piece[i] !== absent) continue
-      empty.push(i)
-      piece[i] = null
-    }
-    yield { keys: keys.slice(from, to), values: piece, absent: empty }
-  }
+const isHeader = Schema.is(Header)
+
+/** The slots that a snapshot has: those that have changed, and the new ones. */
+const chosenSlots = (changed: ArrayLike<number>, known: number, slots: number): Int32Array => {
+  const chosen = new Int32Array(changed.length + slots - known)
+  chosen.set(changed)
+  for (let slot = known; slot < slots; slot++) chosen[changed.length + slot - known] = slot
+  return chosen
 }
 
-const tableOf = (pieces: ReadonlyArray<SlotsPiece>) => {
-  const keys: Array<unknown> = []
-  const values: Array<unknown> = []
-  for (const piece of pieces) {
-    if (piece.keys.length !== piece.values.length) throw new Error("a piece of it has not as many values as keys")
-    const from = keys.length
-    for (let i = 0; i < piece.keys.length; i++) keys.push(piece.keys[i])
-    for (let i = 0; i < piece.keys.length; i++) values.push(piece.values[i])
-    for (const place of piece.absent) values[from + place] = absent
-  }
-  return { keys, values, times: new Float64Array(keys.length) }
+const taken = (count: number, pieces: Pieces): ReadonlyArray<unknown> => {
+  const all: Array<unknown> = []
+  while (all.length < count) all.push(pieces.next())
+  return all
 }
 
-const columnsOf = (pieces: ReadonlyArray<ColumnPiece>, header: Header): ReadonlyArray<Column> => {
-  if (pieces.length !== header.columns) throw new Error("batches of it are missing")
-  return pieces.map(({ slots, time, values }) => {
-    if (slots.some((slot) => !(slot >= 0 && slot < header.slots))) throw new Error("a batch of it names no slot")
-    return { time, slots: Int32Array.from(slots), values }
+const readColumns = ({ columns, slots: slotsMax }: Header, pieces: Pieces): ReadonlyArray<Column> =>
+  taken(columns, pieces).map((piece) => {
+    if (!isColumnPiece(piece)) throw new Error("a batch of it is damaged")
+    const { slots, time, values } = piece
+    if (!slots.every((slot) => slot >= 0 && slot < slotsMax)) throw new Error("a batch of it names no slot")
+    return { time, slots, values }
   })
+
+const isColumnPiece = (piece: unknown): piece is ColumnPiece => {
+  if (typeof piece !== "object" || piece === null) return false
+  const { slots, time, values } = piece as { readonly [name in keyof ColumnPiece]?: unknown }
+  return slots instanceof Int32Array && Number.isFinite(time) && Array.isArray(values) &&
+    (values.length === 0 || values.length === slots.length)
 }

@@ -4,7 +4,7 @@
  * | asked for version t, and here is | what happens |
  * | --- | --- |
  * | t | it is done already |
- * | any other, or none; there is a snapshot of t | a new store is restored |
+ * | any other, or none; there is a snapshot of t | a new store is restored from its files |
  * | the version before t, as the newest | the step is taken: all of it, or nothing where a user's function throws |
  * | any other, or none; t is the first | a new store with the initial state takes the step |
  * | any other, or none | FetchFailed of the version before: the driver has it made here first |
@@ -20,17 +20,19 @@ import type { PartitionIndex, RddId } from "../../../core/protocol/Ids.ts"
 import { partitionOf } from "../../../core/rdd/Partitioner.ts"
 import { timeOf } from "../../../core/rdd/RddId.ts"
 import type { StateRDD } from "../../../core/rdd/Stage.ts"
+import { StateRefused } from "../../../core/state/snapshots/StateRefused.ts"
+import type { SnapshotFiles } from "../../../core/state/SnapshotTracker.ts"
 import type { StateStore, StateView, StepInput } from "../../../core/state/StateStore.ts"
 import type { Time } from "../../../core/time/Time.ts"
 import type { Pace } from "../Pace.ts"
-import { failed, TaskFault } from "../TaskFault.ts"
-import type { StateSnapshots } from "./StateSnapshots.ts"
+import { failed, messageOf, TaskFault } from "../TaskFault.ts"
+import type { StateSnapshots, StateVersion } from "./StateSnapshots.ts"
 
 export interface StateTask {
   readonly state: StateRDD
   readonly partition: PartitionIndex
-  /** There is a snapshot of this version. */
-  readonly restore: boolean
+  /** The files of a snapshot of this version; undefined: it is made by a step. */
+  readonly restore: SnapshotFiles | undefined
   /** A snapshot of it shall be taken. */
   readonly snapshot: boolean
   readonly inputs: Effect.Effect<ReadonlyArray<StepInput>, TaskFault>
@@ -85,12 +87,16 @@ export const make = (executor: string, snapshots: StateSnapshots): StateRunner =
   const missing = (shuffle: RddId, mapPartition: PartitionIndex, reason: string) =>
     new TaskFault({ kind: "FetchFailed", shuffle, mapPartition, executor, reason })
 
-  const restored = Effect.fnUntraced(function* ({ partition, pace, state }: StateTask) {
-    const { id, operator, time } = state.identity
-    const unreadable = (why: string) => missing(id, partition, `its snapshot cannot be restored: ${why}`)
-    const pieces = yield* Effect.mapError(snapshots.read({ state: id, operator, partition, time }), unreadable)
+  const restored = Effect.fnUntraced(function* ({ partition, pace, state }: StateTask, files: SnapshotFiles) {
+    const { id, operator } = state.identity
     const store = fresh(state, partition)
-    yield* Effect.try({ try: () => store.restore(time, pieces), catch: (error) => unreadable(String(error)) })
+    yield* Effect.mapError(
+      snapshots.restore(versionOf(state, partition), files, store),
+      (error) =>
+        error instanceof StateRefused
+          ? failed({ operator, partition }, error)
+          : missing(id, partition, `its snapshot cannot be restored: ${messageOf(error)}`)
+    )
     if (pace.isDue()) yield* pace.giveWay
     return hold(state, partition, store)
   })
@@ -105,11 +111,11 @@ export const make = (executor: string, snapshots: StateSnapshots): StateRunner =
 
   const step = Effect.fnUntraced(function* (task: StateTask): Effect.fn.Return<number, TaskFault> {
     const { partition, state } = task
-    const { identity: { id, operator, time }, lineage: { previous } } = state
+    const { identity: { time }, lineage: { previous } } = state
     const known = storesOf(state, partition)
     const there = known.find((store) => store.holds(time))
     if (there !== undefined) return there.size
-    if (task.restore) return (yield* restored(task)).size
+    if (task.restore !== undefined) return (yield* restored(task, task.restore)).size
     const store = previous === undefined
       ? fresh(state, partition)
       : known.find(({ version }) => version === timeOf(previous))
@@ -119,7 +125,7 @@ export const make = (executor: string, snapshots: StateSnapshots): StateRunner =
     }
     yield* advance(store, task)
     if (previous === undefined) hold(state, partition, store)
-    if (task.snapshot) snapshots.write({ state: id, operator, partition, time }, store.snapshot())
+    if (task.snapshot) snapshots.write(versionOf(state, partition), store)
     return store.size
   })
 
@@ -145,6 +151,14 @@ export const make = (executor: string, snapshots: StateSnapshots): StateRunner =
     }
   }
 }
+
+const versionOf = ({ identity, numPartitions }: StateRDD, partition: PartitionIndex): StateVersion => ({
+  state: identity.id,
+  operator: identity.operator,
+  partition,
+  partitions: numPartitions,
+  time: identity.time
+})
 
 /** Takes a step a slice further; false: it is at its end. */
 const advanced = (steps: Generator<void, void>, operator: string, partition: PartitionIndex) =>

@@ -41,7 +41,7 @@ export const make = (options: TaskRunnerOptions): TaskRunner => ({
 const runTask = Effect.fnUntraced(function* (
   options: TaskRunnerOptions,
   work: RunTasks,
-  { attempt, partition, restore = false }: TaskDescription
+  { attempt, partition, restore }: TaskDescription
 ): Effect.fn.Return<Done, TaskFault> {
   const rdd = options.derivation.rdd(work.stage)
   const place = { operator: rdd.identity.operator, partition }

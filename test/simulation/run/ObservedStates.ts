@@ -73,7 +73,7 @@ const observedStore = (
       versions = versions.filter((version) => store.holds(version))
       observe({ kind: "StateForgot", ...where, before, held: versions })
     },
-    snapshot: () => store.snapshot(),
+    snapshot: (base) => store.snapshot(base),
     restore: (time, pieces) => {
       store.restore(time, pieces)
       versions = [time]

@@ -15,6 +15,7 @@ import * as StreamingContext from "../../../runtime/driver/StreamingContext.ts"
 import { runExecutor } from "../../../runtime/executor/bootstrap.ts"
 import { Placement } from "../../../runtime/placement/Placement.ts"
 import { SnapshotSpace } from "../../../runtime/storage/SnapshotSpace.ts"
+import { ofBlocks } from "../../../runtime/storage/snapshotStorage.ts"
 import { SpillSpace } from "../../../runtime/storage/SpillSpace.ts"
 import { type FaultKind, type FaultPlan, Faults } from "../Faults.ts"
 import { makeChecker } from "../invariants/Invariant.ts"
@@ -256,7 +257,7 @@ class Run {
             storage: slowDisk(world.chance.split(`disk ${node.name}`)),
             codec: messagePack
           }),
-          Effect.provideService(SnapshotSpace, { storage: this.snapshots.of(node.name), codec: messagePack })
+          Effect.provideService(SnapshotSpace, { storage: ofBlocks(this.snapshots.of(node.name)), codec: messagePack })
         )
     })
   }

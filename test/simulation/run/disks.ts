@@ -8,6 +8,7 @@ import { Effect } from "effect"
 import type { ExecutorId, StreamId } from "../../../core/protocol/Ids.ts"
 import type { Time } from "../../../core/time/Time.ts"
 import * as BlockStorage from "../../../runtime/storage/BlockStorage.ts"
+import { snapshotOf as snapshotName } from "../../../runtime/storage/snapshotNames.ts"
 import type { Faults } from "../Faults.ts"
 import type { Observation } from "../invariants/Observation.ts"
 import type { Chance } from "../kernel/Chance.ts"
@@ -34,11 +35,7 @@ interface Snapshot {
   readonly time: Time
 }
 
-/** Names are `state/operator/partition/time`. */
-const snapshotOf = (name: string): Snapshot => {
-  const parts = name.split("/")
-  return { operator: parts.slice(1, -2).join("/"), partition: Number(parts.at(-2)), time: Number(parts.at(-1)) }
-}
+const snapshotOf = (name: string): Snapshot => snapshotName(name)!
 
 export class SnapshotDisks {
   private readonly options: SnapshotDisksOptions

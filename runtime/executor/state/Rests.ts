@@ -1,0 +1,31 @@
+/**
+ * Rests: how work that nobody waits for keeps out of the way of batches: after `workMillis` of it, it rests for three times as long as
+ * it has worked, so that it takes at most a quarter of the time of a busy executor. Where it is late - the next of its kind waits
+ * already - it only gives way.
+ */
+import { Clock, Effect } from "effect"
+
+/** How long it works at a stretch. */
+const workMillis = 2
+
+/** How much longer it rests than it has worked. */
+const restShare = 3
+
+export interface Rests {
+  readonly isDue: () => boolean
+  readonly rest: Effect.Effect<void>
+}
+
+export const make = (isLate: () => boolean): Effect.Effect<Rests> =>
+  Effect.clockWith((clock: Clock.Clock) =>
+    Effect.sync(() => {
+      const now = () => clock.currentTimeMillisUnsafe()
+      let since = now()
+      return {
+        isDue: () => now() - since >= workMillis,
+        rest: Effect.suspend(() => isLate() ? Effect.yieldNow : Effect.sleep((now() - since) * restShare)).pipe(
+          Effect.andThen(Effect.sync(() => void (since = now())))
+        )
+      }
+    })
+  )
