@@ -26,6 +26,7 @@ import process from "node:process"
 import { Effect, type Scope, Semaphore } from "effect"
 import { describeError } from "../../core/protocol/describeError.ts"
 import { type ByteRange, NameTaken, type StableStorage, StorageError } from "../../runtime/storage/StableStorage.ts"
+import { invalidName, invalidRange } from "../../runtime/storage/storageName.ts"
 import {
   isDenied,
   isMissing,
@@ -60,8 +61,6 @@ const namesMax = 1_000_000
 const probeName = ".conditional-writes"
 const probeText = "Shows dstreams that this bucket keeps conditional writes. It may be removed.\n"
 const markName = "dstreams-creation"
-
-const nameForm = /^(?!\.)[A-Za-z0-9._%-]+(?:\/(?!\.)[A-Za-z0-9._%-]+)*$/
 
 interface Bucket {
   readonly s3: Package
@@ -130,7 +129,7 @@ const storageOf = (bucket: Bucket, isProvenAtFirst: boolean): StableStorage => {
     place: place.shown,
     appends: false,
     create: Effect.fnUntraced(function* (name, bytes) {
-      yield* checkName(place, name)
+      yield* check(invalidName(name))
       const proof = isProven ? Effect.void : prove(bucket)
       const made = yield* Effect.andThen(proof, make(bucket, name, bytes)).pipe(failing(bucket, "creating", name))
       isProven = true
@@ -140,7 +139,7 @@ const storageOf = (bucket: Bucket, isProvenAtFirst: boolean): StableStorage => {
     }),
     open: (name) =>
       Effect.fail(
-        new StorageError({
+        invalidName(name) ?? new StorageError({
           reason: "Invalid",
           name,
           message:
@@ -148,27 +147,22 @@ const storageOf = (bucket: Bucket, isProvenAtFirst: boolean): StableStorage => {
         })
       ),
     read: (name, range) =>
-      Effect.andThen(checkName(place, name), failing(bucket, "reading", name)(read(bucket, name, range))),
+      Effect.andThen(
+        check(invalidName(name) ?? invalidRange(name, range)),
+        failing(bucket, "reading", name)(read(bucket, name, range))
+      ),
     size: (name) =>
       Effect.andThen(
-        checkName(place, name),
+        check(invalidName(name)),
         Effect.map(failing(bucket, "looking for", name)(head(bucket, name)), (found) => found?.bytes)
       ),
     list: (prefix) => failing(bucket, "listing", prefix)(list(bucket, prefix)),
-    remove: (name) => Effect.andThen(checkName(place, name), failing(bucket, "removing", name)(remove(bucket, name)))
+    remove: (name) => Effect.andThen(check(invalidName(name)), failing(bucket, "removing", name)(remove(bucket, name)))
   }
 }
 
-const checkName = (place: ObjectPlace, name: string): Effect.Effect<void, StorageError> =>
-  nameForm.test(name) ? Effect.void : Effect.fail(
-    new StorageError({
-      reason: "Invalid",
-      name,
-      message:
-        `${JSON.stringify(name.slice(0, 100))} is no name for ${place.shown}: the parts between its slashes are made ` +
-        "of letters, digits, dots, hyphens, _ and %, and begin with no dot"
-    })
-  )
+const check = (mistake: StorageError | undefined): Effect.Effect<void, StorageError> =>
+  mistake === undefined ? Effect.void : Effect.fail(mistake)
 
 /** The error that others see. */
 const failing = (bucket: Bucket, doing: string, name: string) => <A>(work: Effect.Effect<A, Refusal>) =>
@@ -270,7 +264,8 @@ const fetchBytes = async (
   range: ByteRange | undefined,
   options: RequestOptions
 ): Promise<Uint8Array> => {
-  const asked = range === undefined ? {} : { Range: `bytes=${range.offset}-${range.offset + range.length - 1}` }
+  const last = range === undefined ? 0 : Math.min(range.offset + range.length - 1, Number.MAX_SAFE_INTEGER)
+  const asked = range === undefined ? {} : { Range: `bytes=${range.offset}-${last}` }
   const command = new bucket.s3.GetObjectCommand({ ...keyOf(bucket, name), ...asked })
   const { Body, ContentLength: length = 0, ContentRange } = await bucket.client.send(command, options)
   if (Body === undefined) throw new OwnError("CutAnswer", "an answer had no body")
@@ -308,7 +303,7 @@ const list = Effect.fnUntraced(function* (bucket: Bucket, prefix: string) {
     for (const { Key = "" } of page.Contents ?? []) {
       const name = Key.slice(place.prefix.length)
       // what others put there, markers of folders, and the probe are no names
-      if (Key.startsWith(place.prefix + prefix) && nameForm.test(name)) names.push(name)
+      if (Key.startsWith(place.prefix + prefix) && invalidName(name) === undefined) names.push(name)
     }
     const next = page.IsTruncated ? page.NextContinuationToken : undefined
     if (page.IsTruncated && (next === undefined || next === from)) {
