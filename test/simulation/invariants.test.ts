@@ -86,8 +86,8 @@ const lawful: History = [
   ...batch(1000, ["a1", "a2"], "e1"),
   stepped(1, "e1", undefined, 1000),
   read(1, "e1"),
-  { kind: "SnapshotWritten", ...ofState, time: 1000 },
-  { kind: "SnapshotCompleted", operator: "counts", time: 1000 },
+  { kind: "SnapshotWritten", ...ofState, time: 1000, file: "state/counts/0/1000" },
+  { kind: "SnapshotCompleted", operator: "counts", time: 1000, files: [["state/counts/0/1000"]] },
   { kind: "ExecutorDied", executor: "e1" },
   { kind: "ExecutorLost", executor: "e1" },
   { kind: "BlockIgnored", block: "a2", batch: 1000 },
@@ -100,9 +100,9 @@ const lawful: History = [
   { kind: "StateRestored", ...ofState, store: 2, executor: "e2", version: 1000 },
   read(2, "e2"),
   stepped(2, "e2", 1000, 2000),
-  { kind: "SnapshotCompleted", operator: "counts", time: 2000 },
+  { kind: "SnapshotCompleted", operator: "counts", time: 2000, files: [["state/counts/0/400", "state/counts/0/2000"]] },
   { kind: "StateForgot", ...ofState, store: 2, executor: "e2", before: 2000, held: [2000] },
-  { kind: "SnapshotRemoved", ...ofState, time: 500 },
+  { kind: "SnapshotRemoved", ...ofState, time: 500, file: "state/counts/0/500" },
   { kind: "ForgetSent", before: 1000, blocks: [] },
   { kind: "ExecutorProbed", executor: "e2", forgotten: "a1", held: false },
   answered("b2", 2, "e2"),
@@ -160,6 +160,11 @@ const planted: Record<string, History> = {
     "SnapshotRemoved",
     () => true,
     (it) => [{ ...it, time: 1000 }]
+  ),
+  "a file is removed only when neither of the last two complete snapshots builds on it": replace(
+    "SnapshotRemoved",
+    () => true,
+    (it) => [{ ...it, time: 400, file: "state/counts/0/400" }]
   ),
   "no plan and no block is forgotten of which a state may have to be made again": replace(
     "ForgetSent",

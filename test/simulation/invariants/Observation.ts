@@ -6,6 +6,7 @@
  */
 import type { BlockId } from "../../../core/blocks/ReceivedBlock.ts"
 import type { ExecutorId, PartitionIndex, RddId, StreamId } from "../../../core/protocol/Ids.ts"
+import type { SnapshotFiles } from "../../../core/state/SnapshotTracker.ts"
 import type { StateView } from "../../../core/state/StateStore.ts"
 import type { Time } from "../../../core/time/Time.ts"
 
@@ -101,7 +102,13 @@ export type Observation =
   | OfSnapshot<"SnapshotWritten">
   | OfSnapshot<"SnapshotRemoved">
   /** The driver knows of a snapshot of every partition of a version. */
-  | { readonly kind: "SnapshotCompleted"; readonly operator: StreamId; readonly time: Time }
+  | {
+    readonly kind: "SnapshotCompleted"
+    readonly operator: StreamId
+    readonly time: Time
+    /** By partition. */
+    readonly files: ReadonlyArray<SnapshotFiles>
+  }
   /** The run has ended gracefully: nothing more will come. */
   | { readonly kind: "Drained" }
 
@@ -119,6 +126,7 @@ interface OfSnapshot<K extends string> {
   readonly operator: StreamId
   readonly partition: PartitionIndex
   readonly time: Time
+  readonly file: string
 }
 
 export interface Observed {

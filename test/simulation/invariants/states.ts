@@ -97,6 +97,23 @@ export const snapshotsStay: Invariant = {
   }
 }
 
+export const chainsStay: Invariant = {
+  name: "a file is removed only when neither of the last two complete snapshots builds on it",
+  start: () => {
+    const complete = new Map<StreamId, Map<Time, ReadonlyArray<string>>>()
+    return (event) => {
+      if (event.kind === "SnapshotCompleted") {
+        const times = complete.get(event.operator) ?? new Map<Time, ReadonlyArray<string>>()
+        complete.set(event.operator, times.set(event.time, event.files.flat()))
+      }
+      if (event.kind !== "SnapshotRemoved") return undefined
+      const last = [...complete.get(event.operator) ?? []].sort(([a], [b]) => b - a).slice(0, 2)
+      const user = last.find(([, files]) => files.includes(event.file))
+      return user && `${event.file} was removed, and snapshot ${user[0]} of ${event.operator} builds on it`
+    }
+  }
+}
+
 export const neededStays: Invariant = {
   name: "no plan and no block is forgotten of which a state may have to be made again",
   start: ({ states }) => {

@@ -243,7 +243,7 @@ export class Observer {
         return observe({ kind: "ExecutorLost", executor: event.executor })
       case "SnapshotCompleted":
         this.options.snapshotCompleted(event.operator, event.time)
-        return observe({ kind: event.kind, operator: event.operator, time: event.time })
+        return observe({ kind: event.kind, operator: event.operator, time: event.time, files: event.files })
       case "BlocksLost":
         return void ledger.lossesReported.add(event.stream)
     }

@@ -65,7 +65,7 @@ export class SnapshotDisks {
             return yield* Effect.fail(new BlockStorage.BlockStorageError({ message: "the disk is full" }))
           }
           yield* disk.write(name, bytes)
-          observe({ kind: "SnapshotWritten", ...snapshotOf(name) })
+          observe({ kind: "SnapshotWritten", ...snapshotOf(name), file: name })
         }),
       read: (name) =>
         Effect.map(disk.read(name), (bytes) => {
@@ -76,7 +76,7 @@ export class SnapshotDisks {
         }),
       remove: (name) =>
         Effect.suspend(() => {
-          observe({ kind: "SnapshotRemoved", ...snapshotOf(name) })
+          observe({ kind: "SnapshotRemoved", ...snapshotOf(name), file: name })
           return disk.remove(name)
         })
     }
