@@ -61,13 +61,17 @@ const categories: Readonly<Record<string, ReadonlyArray<string>>> = {
     "InvalidStateUse",
     "RangeError"
   ],
-  "illegal-state": ["IllegalState", "InputInfoReportedTwice"],
+  "illegal-state": ["IllegalState", "InputInfoReportedTwice", "LogError/Closed"],
   "engine-error": ["LineageError", "JobFailed", "PlanningFailed", "StoreError", "SliceError", "BlockError"],
   unsupported: ["Unsupported"],
   "not-serializable": ["NotPlainData"]
 }
 
-const tagsOf = (error: Json): ReadonlyArray<string> => [error?._tag, error?.name].filter((tag) => tag !== undefined)
+/** An error that has reasons counts by them too. */
+const tagsOf = (error: Json): ReadonlyArray<string> => {
+  const byReason = typeof error?.reason === "string" ? `${error._tag}/${error.reason}` : undefined
+  return [error?._tag, error?.name, byReason].filter((tag) => tag !== undefined)
+}
 
 /** The call or run has to have failed with an error of the category. */
 export const sameError = (where: string, category: string, error: unknown): void => {

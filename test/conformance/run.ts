@@ -28,7 +28,6 @@ export const shippedVectors = fileURLToPath(new URL("vectors/", import.meta.url)
 /** Areas of capabilities that come later. */
 export const areasNotYet: Readonly<Record<string, string>> = {
   checkpoint: "durability",
-  wal: "durability",
   kafka: "Kafka",
   ui: "web UI"
 }

@@ -5,6 +5,7 @@ import { allocationCalls } from "./allocation.ts"
 import { blockCalls } from "./blocks.ts"
 import type { Call } from "./call.ts"
 import { laterCalls } from "./later.ts"
+import { logCalls } from "./logs.ts"
 import { operatorCalls } from "./operators.ts"
 import { runningCalls } from "./running.ts"
 import { schedulingCalls } from "./scheduling.ts"
@@ -17,5 +18,6 @@ export const calls: Readonly<Record<string, Call>> = {
   ...operatorCalls,
   ...blockCalls,
   ...allocationCalls,
+  ...logCalls,
   ...laterCalls
 }

@@ -7,6 +7,7 @@ import { cleanup } from "./cleanup.ts"
 import { fileStream } from "./fileStream.ts"
 import type { Kind } from "./kind.ts"
 import { functionKind, functionsKind } from "./functions.ts"
+import { walBytes, walFiles } from "./logs.ts"
 import { failing, isErrorOfData, operation, operations, partitioning } from "./operation.ts"
 import { queueStream } from "./queueStream.ts"
 import { scheduling } from "./scheduling.ts"
@@ -26,7 +27,9 @@ export const kinds: Readonly<Record<string, Kind>> = {
   queueStream,
   scheduling,
   slice,
-  statemachine
+  statemachine,
+  walBytes,
+  walFiles
 }
 
 /** Whether a vector is told in words: given, when and then, or a generator and what has to hold. */

@@ -4,6 +4,8 @@
 import { blockGenerator } from "./blockGenerator.ts"
 import { inputInfoTracker } from "./inputInfoTracker.ts"
 import { inputStreams } from "./inputStreams.ts"
+import { batchedLog } from "./logs/batchedLog.ts"
+import { customLog } from "./logs/customLog.ts"
 import type { Machine } from "./machine.ts"
 import { pidRateEstimator } from "./pidRateEstimator.ts"
 import { rateLimiter } from "./rateLimiter.ts"
@@ -19,7 +21,9 @@ import { streamingContext } from "./streamingContext.ts"
 import { windowPersistence } from "./windowPersistence.ts"
 
 export const machines: Readonly<Record<string, Machine>> = {
+  batchedLog,
   blockGenerator,
+  customLog,
   inputInfoTracker,
   inputStreams,
   mapWithStateDataset,
