@@ -7,7 +7,14 @@
  */
 import { Console, Effect, Predicate } from "effect"
 import { formatBatch } from "../output/Print.ts"
-import { type AnySink, type Guarantee, isSink, type PartitionContext, type PartitionSink, type Sink } from "../output/Sink.ts"
+import {
+  type AnySink,
+  type Guarantee,
+  isSink,
+  type PartitionContext,
+  type PartitionSink,
+  type Sink
+} from "../output/Sink.ts"
 import { describeValue } from "../protocol/describeValue.ts"
 import type { Time } from "../time/Time.ts"
 import type { Batch, JobFailed } from "./Batch.ts"
@@ -80,9 +87,10 @@ export const toSink = <A, P, E1, R1>(
 ): <E, R>(self: DStream<A, E, R>) => Output<E | E1, R | R1> => {
   if (!isSink(sink)) {
     throw new MisusedOperator({
-      message: `DStream.toSink takes a sink, such as File.sink("/var/spool/words") or one of Sink.idempotent(...), and was given ${
-        describeValue(sink)
-      }`
+      message:
+        `DStream.toSink takes a sink, such as File.sink("/var/spool/words") or one of Sink.idempotent(...), and was given ${
+          describeValue(sink)
+        }`
     })
   }
   return (self) => make(sink.name, self, { kind: "sink", sink }, options?.name)

@@ -88,7 +88,9 @@ const expect = (event: CommitOrderEvent, phase: Phase | undefined, expected: Rea
 const started = (state: CommitOrderState, time: Time): Step => {
   const { holding, lastStarted, open } = state
   if (lastStarted !== undefined && time <= lastStarted) {
-    throw new Error(`the batch of ${time} ms was started after that of ${lastStarted} ms: batches start in order of time`)
+    throw new Error(
+      `the batch of ${time} ms was started after that of ${lastStarted} ms: batches start in order of time`
+    )
   }
   return holding === undefined
     ? [{ ...state, lastStarted: time, open: [...open, { time, phase: "Preparing" }] }, []]

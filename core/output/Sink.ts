@@ -68,12 +68,13 @@ export class Fenced extends Schema.TaggedError<Fenced>()("Fenced", {
   current: Schema.Number,
   message: Schema.String
 }) {
-  static readonly of = ({ epoch, output }: OutputContext, current: number) =>
+  static readonly of = ({ epoch, output }: Pick<OutputContext, "epoch" | "output">, current: number) =>
     new Fenced({
       output,
       epoch,
       current,
-      message: `output "${output}" belongs to a driver of epoch ${current}, and this one is of epoch ${epoch}: another driver has ` +
+      message:
+        `output "${output}" belongs to a driver of epoch ${current}, and this one is of epoch ${epoch}: another driver has ` +
         "taken over, and this one is to end. If there is none, and the checkpoints were removed on purpose, give the output another name"
     })
 }
@@ -90,7 +91,8 @@ export class PreparedTooLarge extends Schema.TaggedError<PreparedTooLarge>()("Pr
       sink,
       bytes,
       bytesMax,
-      message: `prepare of the sink "${sink}" gave ${bytes} bytes, and may give ${bytesMax} (preparedBytesMax): leave the records ` +
+      message:
+        `prepare of the sink "${sink}" gave ${bytes} bytes, and may give ${bytesMax} (preparedBytesMax): leave the records ` +
         "where the driver finds them, such as in a file or a table, and give their place; or allow more"
     })
 }
@@ -137,16 +139,17 @@ export interface Fencing<E, R> {
   readonly fence: (output: OutputContext) => Effect.Effect<unknown, E, R>
 }
 
-const make = (guarantee: Guarantee) =>
-(options: SinkOptions<any, any, any, any, any, any> & Partial<Fencing<any, any>>): Sink<any, any, any, any, any> => ({
-  [TypeId]: "batch",
-  guarantee,
-  name: options.name,
-  prepare: options.prepare,
-  commit: options.commit,
-  fence: options.fence,
-  preparedBytesMax: options.preparedBytesMax ?? preparedBytesMaxDefault
-})
+const make =
+  (guarantee: Guarantee) =>
+  (options: SinkOptions<any, any, any, any, any, any> & Partial<Fencing<any, any>>): Sink<any, any, any, any, any> => ({
+    [TypeId]: "batch",
+    guarantee,
+    name: options.name,
+    prepare: options.prepare,
+    commit: options.commit,
+    fence: options.fence,
+    preparedBytesMax: options.preparedBytesMax ?? preparedBytesMaxDefault
+  })
 
 /** A batch that is committed again is there once, by its commit id. */
 export const idempotent: <A, P, E1, R1, E2, R2, E3 = never, R3 = never>(

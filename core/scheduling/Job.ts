@@ -22,7 +22,13 @@ export const make = (time: Time, output: string): Job => ({ id: `${time}/${outpu
 /** How a job ended. `reason` is `failureReason` of the cause. */
 export type JobResult<E> =
   | { readonly kind: "Done" }
-  | { readonly kind: "Failed"; readonly cause: Cause.Cause<E>; readonly reason: string }
+  | {
+    readonly kind: "Failed"
+    readonly cause: Cause.Cause<E>
+    readonly reason: string
+    /** It failed for an earlier batch did, of which the end is told soon: that one's cause is what ends the context. */
+    readonly consequence?: boolean | undefined
+  }
 
 /** What becomes of a batch with a failed job, or one that could not be generated. */
 export type BatchFailurePolicy = "stop" | "skip"

@@ -8,6 +8,7 @@
  * | not Stopped | JobSetSubmitted | same | BatchSubmitted, then what can start |
  * | not Stopped | JobEnded | same | OutputOperationCompleted; if it was the last: BatchCompleted, BatchEnded; what can start |
  * | Running | JobEnded, failed, policy `stop` | Failing | as above; only jobs of the failed batch still start |
+ * | Running | the same, as a consequence of an earlier batch's failure | same | as above: the earlier batch's end comes soon |
  * | Failing | the failed batch is complete | Stopped | Fail, CancelJobs |
  * | Running | Drain | Draining | - : all batches run, and a failure is told at the end |
  * | not Stopped | Stop | Stopped | Fail, if a failure was not told yet; CancelJobs |
@@ -124,7 +125,7 @@ const jobEnded = <E>(
   if (!state.running.includes(job.id)) throw new Error(`job ${job.id} ended but was not running: a job ends once`)
   const before = state.sets.find(({ time }) => time === job.time)!
   const set = JobSet.ended(before, job.id, now, result.kind === "Failed" ? result.reason : undefined)
-  const stops = result.kind === "Failed" && settings.onBatchFailure === "stop"
+  const stops = result.kind === "Failed" && result.consequence !== true && settings.onBatchFailure === "stop"
   const next: JobSchedulerState<E> = {
     ...state,
     phase: stops && state.phase === "Running" ? "Failing" : state.phase,

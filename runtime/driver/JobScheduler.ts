@@ -4,13 +4,14 @@
  * Each job is a fiber; however it ends - well, with an error, with a defect of the user's code - the machine learns it. A job
  * is interrupted when the scheduler stops. Source: Spark Streaming's `JobScheduler`.
  */
-import { type Cause, Clock, Deferred, Effect, Exit, type Scope } from "effect"
+import { Cause, Clock, Deferred, Effect, Exit, type Scope } from "effect"
 import type { InputInfo } from "../../core/scheduling/InputInfoTracker.ts"
-import { failureReason, type Job, type JobId } from "../../core/scheduling/Job.ts"
+import { failureReason, type Job, type JobId, type JobResult } from "../../core/scheduling/Job.ts"
 import * as Machine from "../../core/scheduling/JobScheduler.ts"
 import type { StreamingEvent } from "../../core/scheduling/StreamingListener.ts"
 import type { Time } from "../../core/time/Time.ts"
 import * as EventLoop from "./EventLoop.ts"
+import { CommitRefused } from "./outputs/CommitTurns.ts"
 import type { Fail, Supervised } from "../Supervisor.ts"
 import * as Supervisor from "../Supervisor.ts"
 
@@ -53,10 +54,7 @@ export const make = <E>(options: JobSchedulerOptions<E>): Effect.Effect<JobSched
 
     const ended = (job: Job, exit: Exit.Exit<void, E>) => {
       running.delete(job.id)
-      const result = Exit.isSuccess(exit)
-        ? { kind: "Done" as const }
-        : { kind: "Failed" as const, cause: exit.cause, reason: failureReason(exit.cause) }
-      loop.post({ kind: "JobEnded", job, result, now: now() })
+      loop.post({ kind: "JobEnded", job, result: resultOf(exit), now: now() })
     }
     const startJob = (job: Job) => {
       let over = false
@@ -104,6 +102,14 @@ export const make = <E>(options: JobSchedulerOptions<E>): Effect.Effect<JobSched
       pendingTimes: () => Machine.pendingTimes(loop.state())
     }
   })
+
+const resultOf = <E>(exit: Exit.Exit<void, E>): JobResult<E> =>
+  Exit.isSuccess(exit) ? { kind: "Done" } : {
+    kind: "Failed",
+    cause: exit.cause,
+    reason: failureReason(exit.cause),
+    consequence: Cause.squash(exit.cause) instanceof CommitRefused
+  }
 
 const started = <E>(run: () => Effect.Effect<void, E>): Effect.Effect<void, E> => {
   try {

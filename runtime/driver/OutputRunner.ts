@@ -108,9 +108,10 @@ const actor = <E>({ border, context, epoch, fail, graph, log, settings, tasks }:
       )
     }
     const read = (of: SealedRDD): Effect.Effect<unknown, JobFailed> =>
-      action.kind === "foreachPartition"
-        ? partitions(of)
-        : Effect.provideContext(action.run(BatchReader.make(of, border, run)) as Effect.Effect<unknown, any, any>, context)
+      action.kind === "foreachPartition" ? partitions(of) : Effect.provideContext(
+        action.run(BatchReader.make(of, border, run)) as Effect.Effect<unknown, any, any>,
+        context
+      )
     return Effect.flatMap(rdd, read).pipe(
       Effect.andThen(() => Effect.sync(finished)),
       Effect.tapCause(() => failed(job))

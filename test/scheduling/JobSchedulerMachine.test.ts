@@ -32,11 +32,11 @@ class Driver {
     this.send({ kind: "JobSetSubmitted", time, jobs, inputs: [{ stream: "in", records: 1 }], now: this.now })
   }
 
-  end(index: number, error?: string) {
+  end(index: number, error?: string, consequence = false) {
     const [job] = this.running.splice(index, 1)
     const result = error === undefined
       ? { kind: "Done" as const }
-      : { kind: "Failed" as const, cause: Cause.fail(error), reason: error }
+      : { kind: "Failed" as const, cause: Cause.fail(error), reason: error, consequence }
     this.send({ kind: "JobEnded", job: job!, result, now: this.now })
   }
 
@@ -91,6 +91,21 @@ test("under stop every output of the failed batch still runs and has its own rea
   assert.deepEqual(shape(driver.log.slice(-3)), ["BatchEnded", "Fail", "CancelJobs"])
   assert.deepEqual(driver.of("Fail")[0]!.cause, Cause.fail("This is a failed job"))
   assert.deepEqual(JobScheduler.pendingTimes(driver.state), [1000, 2000])
+})
+
+test("a batch that failed as a consequence of an earlier one stays pending, and the earlier one's cause is told", () => {
+  const driver = new Driver(2, "stop")
+  driver.submit(1000, 1)
+  driver.submit(2000, 1)
+  driver.end(1, "held back", true)
+  assert.equal(driver.state.phase, "Running")
+  driver.end(0, "no table")
+  assert.deepEqual(driver.of("Fail").map(({ cause }) => Cause.squash(cause)), ["no table"])
+  assert.deepEqual(JobScheduler.pendingTimes(driver.state), [1000, 2000])
+  assert.deepEqual(driver.of("BatchEnded").map(({ result, time }) => [time, result]), [[2000, "failed"], [
+    1000,
+    "failed"
+  ]])
 })
 
 test("under skip a failed batch is done with and the next goes on", () => {

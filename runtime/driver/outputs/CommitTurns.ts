@@ -21,7 +21,8 @@ export class CommitRefused extends Schema.TaggedError<CommitRefused>()("CommitRe
       time,
       output,
       failed,
-      message: `the batch of ${time} ms is not committed to output "${output}", for the batch of ${failed} ms was not: ` +
+      message:
+        `the batch of ${time} ms is not committed to output "${output}", for the batch of ${failed} ms was not: ` +
         "batches are committed in order, and both are run again after a recovery"
     })
 }

@@ -32,7 +32,11 @@ export interface SinkBatch<E> {
 
 export interface SinkRunner<E> {
   /** To be called in the order of batches; what it returns does the work. */
-  readonly run: <E1>(job: Job, sink: Sink.AnySink, batch: SinkBatch<E1>) => Effect.Effect<void, E | E1 | JobFailed | CommitRefused>
+  readonly run: <E1>(
+    job: Job,
+    sink: Sink.AnySink,
+    batch: SinkBatch<E1>
+  ) => Effect.Effect<void, E | E1 | JobFailed | CommitRefused>
 }
 
 export const make = <E>({ app, border, context, epoch, turns }: SinkRunnerOptions<E>): SinkRunner<E> => {
@@ -50,7 +54,10 @@ export const make = <E>({ app, border, context, epoch, turns }: SinkRunnerOption
       const done = Effect.sync(committed)
       const prepare = Effect.andThen(
         fenceOnce(output, sink),
-        Effect.flatMap(rdd, (of) => Effect.map(partitions(of), (values) => ({ values, numPartitions: of.numPartitions })))
+        Effect.flatMap(
+          rdd,
+          (of) => Effect.map(partitions(of), (values) => ({ values, numPartitions: of.numPartitions }))
+        )
       )
       if (sink[Sink.TypeId] === "partition") return turn.run(Effect.void, () => Effect.andThen(prepare, done))
       return turn.run(prepare, ({ numPartitions, values }) => {
@@ -87,6 +94,8 @@ export const fenceOutputs = (
   Effect.forEach(
     graph.outputs,
     ({ id, output: { action } }) =>
-      action.kind === "sink" ? fence(action.sink, { app: graph.manifest.app, output: id, epoch }, context) : Effect.void,
+      action.kind === "sink"
+        ? fence(action.sink, { app: graph.manifest.app, output: id, epoch }, context)
+        : Effect.void,
     { discard: true }
   )

@@ -115,7 +115,7 @@ const act = Effect.fnUntraced(function* (
         return yield* Effect.fail(failed(place, `the program of this executor has no output "${output}"`))
       }
       const records = yield* run(Sink.collect)
-      const of = { time, output, partition, numPartitions, attempt }
+      const of = { time, output, partition, numPartitions, attempt: attempt - 1 }
       return done(records.length, yield* OutputTask.run(task, options, of, records))
     }
   }
