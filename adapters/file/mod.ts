@@ -29,7 +29,17 @@ export { type FileOperations, type FileStatus, FileWorld, type Listing, type Ran
 export { type MemoryFiles, memoryFiles } from "./memoryFiles.ts"
 export { type FileOptions, InvalidFileStream } from "./options.ts"
 export type { FileDecoder, FileInfo } from "./ownFormat.ts"
-export { type ObjectFormat, type ObjectOptions, saveAsObjectFiles, saveAsTextFiles, SaveError } from "../save/mod.ts"
+export {
+  type FileSink,
+  type FileSinkOptions,
+  type ObjectFormat,
+  type ObjectOptions,
+  type RollOptions,
+  saveAsObjectFiles,
+  saveAsTextFiles,
+  SaveError,
+  sink
+} from "../save/mod.ts"
 
 export interface SplitOptions {
   /** A larger file is read as several partitions, unless it is compressed. 32 MiB */

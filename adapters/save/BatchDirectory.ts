@@ -3,138 +3,152 @@
  *
  * | step | where | what |
  * | --- | --- | --- |
- * | write | executor | a partition goes to a name of its own in a hidden staging directory beside the target, is synced, and is renamed to `part-NNNNN` |
- * | commit | driver | what is no part of this batch leaves the staging directory, `_SUCCESS` joins it, and it is renamed to the target |
+ * | write | executor | a partition goes to a name of its own in the driver's epoch of the work directory, and is synced |
+ * | commit | driver | the files that executors named become `part-NNNNN` of a new directory, `_SUCCESS` joins them, and it is renamed to the target |
  *
- * So a task that is tried again leaves one copy, and so does one that was thought lost and goes on. `_SUCCESS` says which
- * app, output and batch made the directory: when that batch runs again it is replaced, and every other directory or file of this
- * name is left as it is, and is an error. All executors and the driver have to see one file system; two programs must not save
- * under one prefix. Survives: a crash between any two steps, after which the batch runs again.
+ * So a task that is tried again leaves one copy, and one that was thought lost and goes on changes nothing. `_SUCCESS` says which
+ * app, output and batch made the directory: when that batch runs again its directory is left as it is, and so is every other directory
+ * or file of this name, which is an error. All executors and the driver have to see one file system; two programs must not save
+ * under one prefix. Survives: a crash between any two steps, after which the batch runs again; a driver that was replaced and does not
+ * know it (`WorkDirectory`).
  */
 import { randomUUID } from "node:crypto"
 import * as fs from "node:fs/promises"
 import * as path from "node:path"
 import { Effect } from "effect"
-import type { CommitContext, PartitionContext } from "../../core/output/Sink.ts"
+import { type CommitContext, Fenced, type PartitionContext } from "../../core/output/Sink.ts"
 import { makeDirectory } from "../storage/makeDirectory.ts"
 import { partFileName } from "./batchFileName.ts"
 import type { Encode } from "./formats.ts"
 import { SaveError, saveErrorOf } from "./SaveError.ts"
+import * as WorkDirectory from "./WorkDirectory.ts"
+import { writeRecords } from "./writeRecords.ts"
 
-const successFile = "_SUCCESS"
+/** Where a batch is to be seen, and the work directory beside it, on the same file system. */
+export interface Place {
+  readonly target: string
+  readonly work: string
+}
 
-/** Bytes, or characters, of a file that are written at once. */
-const chunkLength = 1 << 20
+/** A partition that was written. */
+export interface PreparedFile {
+  /** In the batch's part of the work directory. */
+  readonly file: string
+  readonly records: number
+  readonly bytes: number
+}
 
-/** Beside the target, so that renaming is one step; hidden, so that nobody reads what is not done. */
-const besideOf = (target: string, output: string, what: string): string =>
-  path.join(path.dirname(target), `.${path.basename(target)}.${encodeURIComponent(output).slice(0, 60)}.${what}`)
+/** Who made a directory, and how much it holds. */
+export interface Marker extends Pick<CommitContext, "app" | "output" | "time" | "commitId"> {
+  readonly by: "dstreams"
+  readonly records: number
+  readonly bytes: number
+}
 
-const stagingOf = (target: string, output: string): string => besideOf(target, output, "partial")
+export const successFile = "_SUCCESS"
 
-const attempt = <A>(file: string, work: (signal: AbortSignal) => Promise<A>): Effect.Effect<A, SaveError> =>
-  Effect.tryPromise({ try: work, catch: (cause) => saveErrorOf(file, cause) })
+/** What the system refuses is told as an error of the file. */
+export const attempt = <A>(
+  file: string,
+  work: (signal: AbortSignal) => Promise<A>
+): Effect.Effect<A, SaveError | Fenced> =>
+  Effect.tryPromise({ try: work, catch: (cause) => cause instanceof Fenced ? cause : saveErrorOf(file, cause) })
+
+const workOf = ({ target, work }: Place, epoch: number): string =>
+  path.join(WorkDirectory.ofEpoch(work, epoch), path.basename(target))
 
 /** A partition of the batch, whole and durable. */
 export const writePartition = (
-  target: string,
-  { output, partition }: Pick<PartitionContext, "output" | "partition">,
+  place: Place,
+  { attempt: number, epoch, partition }: Pick<PartitionContext, "attempt" | "epoch" | "partition">,
   records: ReadonlyArray<unknown>,
   encode: Encode
-): Effect.Effect<void, SaveError> => {
-  const staging = stagingOf(target, output)
-  const part = path.join(staging, partFileName(partition))
-  return attempt(path.join(target, partFileName(partition)), async (signal) => {
-    const own = path.join(staging, `.${partFileName(partition)}-${randomUUID()}`)
-    await makeDirectory(staging)
+): Effect.Effect<PreparedFile, SaveError | Fenced> => {
+  const part = partFileName(partition)
+  return attempt(path.join(place.target, part), async (signal) => {
+    const parts = path.join(workOf(place, epoch), "parts")
+    const file = `${part}-${number}-${randomUUID()}`
+    await makeDirectory(parts)
     try {
-      await writeFile(own, records, encode, signal)
+      const bytes = await writeRecords(path.join(parts, file), records, encode, signal)
       signal.throwIfAborted()
-      await fs.rename(own, part)
+      return { file, records: records.length, bytes }
     } catch (error) {
-      await fs.rm(own, { force: true }).catch(() => {})
+      await WorkDirectory.remove(path.join(parts, file))
       throw error
     }
   })
 }
 
-const writeFile = async (name: string, records: ReadonlyArray<unknown>, encode: Encode, signal: AbortSignal) => {
-  const file = await fs.open(name, "wx")
-  try {
-    let texts = ""
-    let bytes: Array<Uint8Array> = []
-    let bytesLength = 0
-    const flush = async () => {
-      signal.throwIfAborted()
-      if (texts !== "") await file.appendFile(texts)
-      if (bytesLength > 0) await file.appendFile(Buffer.concat(bytes))
-      texts = ""
-      bytes = []
-      bytesLength = 0
-    }
-    for (let i = 0; i < records.length; i++) {
-      const encoded = encode(records[i])
-      if (typeof encoded === "string") texts += encoded
-      else bytesLength += bytes[bytes.push(encoded) - 1]!.length
-      if (texts.length + bytesLength >= chunkLength) await flush()
-    }
-    await flush()
-    await file.datasync()
-  } finally {
-    await file.close()
-  }
-}
-
-/** Which batch made a directory. */
-interface Marker {
-  readonly by: "dstreams"
-  readonly app: string
-  readonly output: string
-  readonly time: number
-}
-
-/** The batch becomes visible, in place of what an earlier run of it left. */
+/** The batch becomes visible, unless it is already. */
 export const commit = (
-  target: string,
-  { app, numPartitions, output, time }: Pick<CommitContext, "app" | "numPartitions" | "output" | "time">
-) =>
-  attempt(target, async () => {
-    const staging = stagingOf(target, output)
-    const marker: Marker = { by: "dstreams", app, output, time }
-    await makeDirectory(staging)
-    await keepParts(staging, target, numPartitions)
-    await writeFile(path.join(staging, successFile), [marker], (record) => `${JSON.stringify(record)}\n`, never)
-    const replaced = besideOf(target, output, "replaced")
-    if (await isOwn(target, marker)) {
-      await fs.rm(replaced, { recursive: true, force: true })
-      await fs.rename(target, replaced)
+  place: Place,
+  batch: Omit<CommitContext, "numPartitions">,
+  prepared: ReadonlyArray<PreparedFile>
+): Effect.Effect<void, SaveError | Fenced> =>
+  attempt(place.target, async () => {
+    const { target, work } = place
+    const own = workOf(place, batch.epoch)
+    if (!await isOwn(target, batch)) {
+      await WorkDirectory.refuseIfFenced(work, batch)
+      const whole = await assemble(place, own, batch, prepared)
+      await WorkDirectory.publish(work, batch, whole, target).catch(async (error) => {
+        // Somebody was faster; if it was this very batch, all is well.
+        if (error instanceof Fenced || !await isOwn(target, batch)) throw error
+      })
     }
-    await fs.rename(staging, target)
-    await fs.rm(replaced, { recursive: true, force: true })
-    await syncDirectory(path.dirname(target))
+    await discard(place, batch.epoch)
   })
+
+/** Removes what was prepared of a batch. */
+export const discard = (place: Place, epoch: number): Promise<void> => WorkDirectory.remove(workOf(place, epoch))
+
+/** The directory as it is to be seen. */
+const assemble = async (
+  { target }: Place,
+  own: string,
+  { app, commitId, output, time }: Omit<CommitContext, "numPartitions">,
+  prepared: ReadonlyArray<PreparedFile>
+): Promise<string> => {
+  const whole = path.join(own, "whole")
+  await fs.rm(whole, { recursive: true, force: true })
+  await makeDirectory(whole)
+  await makeDirectory(path.dirname(target))
+  await Promise.all(prepared.map(async ({ file }, partition) => {
+    const part = path.join(whole, partFileName(partition))
+    await fs.rename(path.join(own, "parts", file), part).catch((error) => {
+      throw error.code === "ENOENT" ? unseen(target, partition) : error
+    })
+  }))
+  const sum = (of: "bytes" | "records") => prepared.reduce((total, file) => total + file[of], 0)
+  const marker: Marker = { by: "dstreams", app, output, time, commitId, records: sum("records"), bytes: sum("bytes") }
+  const line = (record: unknown) => `${JSON.stringify(record)}\n`
+  await writeRecords(path.join(whole, successFile), [marker], line, never)
+  await WorkDirectory.syncDirectory(whole)
+  return whole
+}
 
 const never = new AbortController().signal
 
-/** Removes what dead attempts and earlier runs with more partitions left; every partition of this run has to be there. */
-const keepParts = async (staging: string, target: string, numPartitions: number) => {
-  const parts = new Set(Array.from({ length: numPartitions }, (_, partition) => partFileName(partition)))
-  for (const name of await fs.readdir(staging)) {
-    if (!parts.delete(name)) await fs.rm(path.join(staging, name), { recursive: true, force: true })
-  }
-  const [missing] = parts
-  if (missing === undefined) return
-  const message = `cannot save ${target}: its ${missing} was written on an executor and is not seen by the driver; ` +
-    "save to a file system that all of them share"
-  throw new SaveError({ path: target, message })
-}
+const unseen = (target: string, partition: number) =>
+  new SaveError({
+    path: target,
+    message:
+      `cannot save ${target}: its ${
+        partFileName(partition)
+      } was written on an executor and is not seen by the driver; ` +
+      "save to a file system that all of them share"
+  })
 
 /** Whether the target was made by an earlier run of this batch; a SaveError if it was made by anything else. */
-const isOwn = async (target: string, marker: Marker): Promise<boolean> => {
-  const found = await fs.lstat(target).catch(absent)
+const isOwn = async (
+  target: string,
+  { app, output, time }: Pick<CommitContext, "app" | "output" | "time">
+): Promise<boolean> => {
+  const found = await fs.lstat(target).catch(WorkDirectory.absent)
   if (found === undefined) return false
-  const theirs = found.isDirectory() ? await readMarker(path.join(target, successFile)) : undefined
-  if (theirs !== undefined && JSON.stringify(theirs) === JSON.stringify(marker)) return true
+  const theirs = found.isDirectory() ? await readMarker(target) : undefined
+  if (theirs?.app === app && theirs.output === output && theirs.time === time) return true
   const what = !found.isDirectory()
     ? "there is a file of that name"
     : theirs === undefined
@@ -144,24 +158,13 @@ const isOwn = async (target: string, marker: Marker): Promise<boolean> => {
   throw new SaveError({ path: target, message })
 }
 
-const readMarker = async (file: string): Promise<Marker | undefined> => {
-  const text = await fs.readFile(file, "utf8").catch(absent)
+/** undefined: no output of dstreams made it. */
+export const readMarker = async (directory: string): Promise<Marker | undefined> => {
+  const text = await fs.readFile(path.join(directory, successFile), "utf8").catch(WorkDirectory.absent)
   try {
-    const { app, by, output, time } = JSON.parse(text ?? "null") ?? {}
-    return by === "dstreams" ? { by, app, output, time } : undefined
+    const marker = JSON.parse(text ?? "null")
+    return marker?.by === "dstreams" ? marker : undefined
   } catch {
     return undefined
   }
-}
-
-const absent = (error: unknown): undefined => {
-  if ((error as { readonly code?: unknown }).code === "ENOENT") return undefined
-  throw error
-}
-
-/** The rename survives a loss of power, where the system can promise that of a directory. */
-const syncDirectory = async (name: string) => {
-  const directory = await fs.open(name, "r").catch(() => undefined)
-  await directory?.sync().catch(() => {})
-  await directory?.close()
 }

@@ -33,3 +33,9 @@ export const saveErrorOf = (path: string, cause: unknown): SaveError => {
   const why = known === undefined ? describeError(cause) : `${known[0]} (${code}); ${known[1]}`
   return new SaveError({ path, message: `cannot write ${path}: ${why}`, cause })
 }
+
+export const noSuchFormat = (path: string, formats: ReadonlyMap<string, unknown>): SaveError =>
+  new SaveError({
+    path,
+    message: `cannot save ${path}: there is no such format; the formats are ${[...formats.keys()].join(" and ")}`
+  })

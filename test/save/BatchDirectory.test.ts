@@ -8,20 +8,27 @@ import { Effect, Fiber } from "effect"
 import * as BatchDirectory from "../../adapters/save/BatchDirectory.ts"
 import { batchFileName } from "../../adapters/save/batchFileName.ts"
 import { type Encode, text } from "../../adapters/save/formats.ts"
-import { saveErrorOf } from "../../adapters/save/SaveError.ts"
+import { SaveError, saveErrorOf } from "../../adapters/save/SaveError.ts"
+import * as WorkDirectory from "../../adapters/save/WorkDirectory.ts"
+import { Fenced } from "../../core/output/Sink.ts"
 import { it } from "../kit.ts"
 import { filesOf, folder } from "./folder.ts"
 
 const time = 1000
-const write = (
+const placeOf = (target: string) => ({ target, work: path.join(path.dirname(target), ".work") })
+const write = (target: string, partition: number, records: ReadonlyArray<unknown>, encode: Encode = text, epoch = 1) =>
+  BatchDirectory.writePartition(placeOf(target), { partition, epoch, attempt: 0 }, records, encode)
+const commit = (
   target: string,
-  partition: number,
-  records: ReadonlyArray<unknown>,
-  output = "out",
-  encode: Encode = text
-) => BatchDirectory.writePartition(target, { time, partition, output }, records, encode)
-const commit = (target: string, numPartitions: number, output = "out", app = "app") =>
-  BatchDirectory.commit(target, { time, numPartitions, app, output })
+  prepared: ReadonlyArray<BatchDirectory.PreparedFile>,
+  { app = "app", epoch = 1, output = "out" } = {}
+) => BatchDirectory.commit(placeOf(target), { time, app, output, epoch, commitId: "the-id" }, prepared)
+/** Of an output and a driver that go on for ever. */
+const fence = (target: string, epoch: number) =>
+  BatchDirectory.attempt(target, () => WorkDirectory.fence(placeOf(target).work, { epoch, output: "out" }))
+/** All files but those that are being prepared. */
+const seenIn = (parent: string) =>
+  Object.fromEntries(Object.entries(filesOf(parent)).filter(([name]) => !name.includes(".work/")))
 
 it("a batch is named prefix-TIME.suffix, without what is empty", () =>
   Effect.sync(() => {
@@ -35,12 +42,12 @@ it("a batch is not seen before it is committed, and then whole, with its marker"
   Effect.gen(function* () {
     const parent = yield* folder
     const target = path.join(parent, "deep", "counts-1000")
-    yield* write(target, 1, [["b", 2], ["c", 3]])
-    yield* write(target, 0, ["a"])
+    const second = yield* write(target, 1, [["b", 2], ["c", 3]])
+    const first = yield* write(target, 0, ["a"])
+    const third = yield* write(target, 2, [])
     assert.equal(fs.existsSync(target), false)
-    yield* commit(target, 3).pipe(Effect.flip)
-    yield* write(target, 2, [])
-    yield* commit(target, 3)
+    assert.deepEqual([first.records, first.bytes], [1, 2])
+    yield* commit(target, [first, second, third])
     assert.deepEqual(filesOf(parent), {
       "deep/counts-1000/_SUCCESS": "",
       "deep/counts-1000/part-00000": "a\n",
@@ -48,13 +55,21 @@ it("a batch is not seen before it is committed, and then whole, with its marker"
       "deep/counts-1000/part-00002": ""
     })
     const marker = JSON.parse(fs.readFileSync(path.join(target, "_SUCCESS"), "utf8"))
-    assert.deepEqual(marker, { by: "dstreams", app: "app", output: "out", time })
+    assert.deepEqual(marker, {
+      by: "dstreams",
+      app: "app",
+      output: "out",
+      time,
+      commitId: "the-id",
+      records: 3,
+      bytes: 14
+    })
   }))
 
 it("a batch without partitions is a directory with its marker alone", () =>
   Effect.gen(function* () {
     const parent = yield* folder
-    yield* commit(path.join(parent, "counts-1000"), 0)
+    yield* commit(path.join(parent, "counts-1000"), [])
     assert.deepEqual(filesOf(parent), { "counts-1000/_SUCCESS": "" })
   }))
 
@@ -67,12 +82,11 @@ it("an attempt that fails half-way leaves nothing of a partition, and the next o
       if (record === 3) throw new Error("no such record")
       return text(record)
     }
-    const error = yield* Effect.flip(write(target, 0, [1, long, 3], "out", failing))
+    const error = yield* Effect.flip(write(target, 0, [1, long, 3], failing))
     assert.match(error.message, /cannot write .*counts-1000.*part-00000: Error: no such record/)
     assert.deepEqual(Object.keys(filesOf(parent)), [])
     yield* write(target, 0, [1, 2])
-    yield* write(target, 0, [1, 2])
-    yield* commit(target, 1)
+    yield* commit(target, [yield* write(target, 0, [1, 2])])
     assert.deepEqual(filesOf(parent), { "counts-1000/_SUCCESS": "", "counts-1000/part-00000": "1\n2\n" })
   }))
 
@@ -84,38 +98,60 @@ it.live("an attempt that is interrupted leaves nothing that a commit would publi
     const writing = yield* Effect.forkChild(write(target, 0, lines), { startImmediately: true })
     yield* Effect.yieldNow
     yield* Fiber.interrupt(writing)
-    yield* write(target, 0, ["whole"])
-    yield* commit(target, 1)
+    yield* commit(target, [yield* write(target, 0, ["whole"])])
     assert.equal(fs.readFileSync(path.join(target, "part-00000"), "utf8"), "whole\n")
   }))
 
-it("a batch that runs again replaces its own directory, with fewer partitions too", () =>
+it("a batch that runs again finds its own directory and leaves it, and what it prepared is removed", () =>
   Effect.gen(function* () {
     const parent = yield* folder
     const target = path.join(parent, "counts-1000.txt")
     for (const partitions of [3, 2]) {
       // What a run left that died before its commit.
       yield* write(target, 5, ["stale"])
-      for (let partition = 0; partition < partitions; partition++) yield* write(target, partition, [`of ${partitions}`])
-      yield* commit(target, partitions)
+      const prepared: Array<BatchDirectory.PreparedFile> = []
+      for (let partition = 0; partition < partitions; partition++) {
+        prepared.push(yield* write(target, partition, [`of ${partitions}`]))
+      }
+      yield* commit(target, prepared)
     }
     assert.deepEqual(filesOf(parent), {
       "counts-1000.txt/_SUCCESS": "",
-      "counts-1000.txt/part-00000": "of 2\n",
-      "counts-1000.txt/part-00001": "of 2\n"
+      "counts-1000.txt/part-00000": "of 3\n",
+      "counts-1000.txt/part-00001": "of 3\n",
+      "counts-1000.txt/part-00002": "of 3\n"
     })
   }))
 
-it("a batch that died between taking the old directory away and putting the new one in place is done by its next run", () =>
+it("a driver that was replaced publishes nothing, whatever it had prepared and whenever it goes on", () =>
   Effect.gen(function* () {
     const parent = yield* folder
     const target = path.join(parent, "counts-1000")
-    yield* write(target, 0, ["old"])
-    yield* commit(target, 1)
-    fs.renameSync(target, path.join(parent, ".counts-1000.out.replaced"))
-    yield* write(target, 0, ["new"])
-    yield* commit(target, 1)
-    assert.deepEqual(filesOf(parent), { "counts-1000/_SUCCESS": "", "counts-1000/part-00000": "new\n" })
+    yield* fence(target, 3)
+    const before = yield* write(target, 0, ["of the old"], text, 3)
+    yield* fence(target, 4)
+    for (const prepared of [before, yield* write(target, 0, ["of the old"], text, 3)]) {
+      const error = yield* Effect.flip(commit(target, [prepared], { epoch: 3 }))
+      assert.ok(error instanceof Fenced)
+      assert.deepEqual([error.epoch, error.current], [3, 4])
+      assert.match(error.message, /output "out" belongs to a driver of epoch 4, and this one is of epoch 3/)
+    }
+    assert.ok((yield* Effect.flip(fence(target, 3))) instanceof Fenced)
+    assert.deepEqual(seenIn(parent), {})
+    yield* commit(target, [yield* write(target, 0, ["of the new"], text, 4)], { epoch: 4 })
+    yield* fence(target, 4)
+    yield* fence(target, 5)
+    assert.deepEqual(filesOf(parent), { "counts-1000/_SUCCESS": "", "counts-1000/part-00000": "of the new\n" })
+  }))
+
+it("a partition that the driver does not see is told with what to do", () =>
+  Effect.gen(function* () {
+    const target = path.join(yield* folder, "counts-1000")
+    const error = yield* Effect.flip(commit(target, [{ file: "part-00000-elsewhere", records: 1, bytes: 1 }]))
+    assert.match(
+      error.message,
+      /its part-00000 was written on an executor and is not seen by the driver; save to a file system/
+    )
   }))
 
 it("what another program, another output or a file of that name left is told and left as it is", () =>
@@ -128,7 +164,7 @@ it("what another program, another output or a file of that name left is told and
       [(target) => Effect.sync(() => fs.mkdirSync(target)), /which no output of dstreams made/],
       [(target) => Effect.sync(() => fs.writeFileSync(target, "mine")), /there is a file of that name/],
       [
-        (target) => Effect.andThen(write(target, 0, ["theirs"], "other"), commit(target, 1, "other")),
+        (target) => Effect.flatMap(write(target, 0, ["theirs"]), (file) => commit(target, [file], { output: "other" })),
         /made by output other of app "app" at 1000 ms/
       ]
     ]
@@ -136,14 +172,12 @@ it("what another program, another output or a file of that name left is told and
       const parent = yield* folder
       const target = path.join(parent, "counts-1000")
       yield* make(target)
-      const before = filesOf(parent)
-      yield* write(target, 0, ["ours"])
-      const error = yield* Effect.flip(commit(target, 1))
-      assert.equal(error._tag, "SaveError")
+      const before = seenIn(parent)
+      const error = yield* Effect.flip(commit(target, [yield* write(target, 0, ["ours"])]))
+      assert.ok(error instanceof SaveError)
       assert.equal(error.path, target)
       assert.match(error.message, message)
-      const after = filesOf(parent)
-      for (const name of Object.keys(before)) assert.equal(after[name], before[name], name)
+      assert.deepEqual(seenIn(parent), before)
     }
   }))
 

@@ -6,10 +6,16 @@ import * as os from "node:os"
 import * as path from "node:path"
 import { Effect, type Scope } from "effect"
 
-export const folder: Effect.Effect<string, never, Scope.Scope> = Effect.acquireRelease(
-  Effect.sync(() => fs.mkdtempSync(path.join(os.tmpdir(), "dstreams-save-"))),
-  (name) => Effect.sync(() => fs.rmSync(name, { recursive: true, force: true }))
-)
+const folderIn = (parent: string): Effect.Effect<string, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => fs.mkdtempSync(path.join(parent, "dstreams-save-"))),
+    (name) => Effect.sync(() => fs.rmSync(name, { recursive: true, force: true }))
+  )
+
+export const folder = folderIn(os.tmpdir())
+
+/** Where the system has one in memory, there: for tests that sync thousands of files. */
+export const quickFolder = folderIn(fs.existsSync("/dev/shm") ? "/dev/shm" : os.tmpdir())
 
 /** The files beneath, by their names from there; `_SUCCESS` without what it says. */
 export const filesOf = (name: string): Record<string, string> =>
