@@ -14,10 +14,11 @@ import * as Queue from "../../adapters/queue/mod.ts"
 import * as Socket from "../../adapters/socket/mod.ts"
 import * as Core from "../../core/mod.ts"
 import * as Runtime from "../../runtime/mod.ts"
+import * as Testing from "../../runtime/testing/mod.ts"
 import { it } from "../kit.ts"
 import { examples, pages, root } from "./pages.ts"
 
-const { DStream, Output, RDD, Receiver, StateSpec, StreamingApp } = Core
+const { DStream, Output, RDD, Receiver, Sink, StateSpec, StreamingApp } = Core
 const { StreamingContext } = Runtime
 const text = pages.map((page) => page.text).join("\n")
 const headings = Array.from(text.matchAll(/^### (.*)$/gm), ([, heading]) => heading!)
@@ -46,6 +47,7 @@ it("everything else that programs import is named in the docs", () =>
       DStream,
       RDD,
       Output,
+      Sink,
       StateSpec,
       StreamingApp,
       Receiver,
@@ -58,7 +60,7 @@ it("everything else that programs import is named in the docs", () =>
       Memory
     }
     const names = Object.entries(spaces).flatMap(([space, exports]) => namesOf(space, exports))
-    const single = [...Object.keys(Core), ...Object.keys(Runtime)]
+    const single = [...Object.keys(Core), ...Object.keys(Runtime), ...Object.keys(Testing)]
     assert.deepEqual([...names, ...single].filter((name) => !isNamedIn(text, name)), [])
   }))
 
