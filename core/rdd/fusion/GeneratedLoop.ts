@@ -5,9 +5,9 @@
  * alone. Each function made ends in a comment of its own, for V8 shares the type feedback of equal texts, and a loop over numbers
  * must not pay for another over strings. `push` keeps what it counts and sums in locals, and writes the sink's state at its end.
  *
- * Pairs stay taken apart (`mapValues` then `reduceByKey` builds none). `reduce` takes its first value of a push in a loop of its
- * own, so that the accumulator of the main loop is the user's result from the start and numbers stay unboxed; not after a flatMap,
- * where one record can give several.
+ * Pairs stay taken apart (`mapValues` then `reduceByKey` builds none). `reduce` takes its first value of a push in a loop around
+ * the main one, so that the accumulator of the main loop is the user's result from the start, on each path that leads there, and numbers
+ * stay unboxed; not after a flatMap, where one record can give several.
  *
  * Loops are kept by the identity of their functions, weakly: a static chain is compiled once per process, one whose functions are
  * made anew each batch goes with them.
@@ -138,14 +138,17 @@ return true
 `
 }
 
+/** The loop of all other records of a push stands within that of its first. */
 const peeledReduce = (loop: (emit: Emit) => string, at: number) => ({
-  before: "let value, begun = false",
-  loops: "first: " +
-    loop((r) =>
-      `at = ${at}; const one = ${textOfWhole(r)}; value = state.present ? s0(state.value, one) : owned(one, one)\n` +
-      "begun = true; i++; break first"
-    ) + "if (begun) {\n" + loop((r) => `at = ${at}; value = s0(value, ${textOfWhole(r)})`),
-  after: "state.present = true; state.value = value }"
+  before: "",
+  loops: loop((r) =>
+    `at = ${at}; const one = ${textOfWhole(r)}\n` +
+    "if (!state.present) { state.value = owned(one, one); state.present = true; continue }\n" +
+    "let value = s0(state.value, one); i++\n" +
+    loop((r) => `at = ${at}; value = s0(value, ${textOfWhole(r)})`) +
+    "state.value = value"
+  ),
+  after: ""
 })
 
 let loopsMade = 0
