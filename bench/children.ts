@@ -4,6 +4,7 @@
 import { type ChildProcess, spawn } from "node:child_process"
 import * as process from "node:process"
 import { fileURLToPath } from "node:url"
+import { median, quietLinesPerSecond } from "./report.ts"
 
 const isDeno = "Deno" in globalThis
 const runtimeArgs = isDeno ? ["run", "-A", "--quiet"] : ["--conditions=dstreams-source"]
@@ -33,13 +34,18 @@ export const result = (child: ChildProcess): Promise<any> =>
 /** What one bench program did: `bench/engine.ts`. */
 export interface EngineResult {
   readonly records: ReadonlyArray<number>
+  /** What the outputs came to. */
+  readonly checks: ReadonlyArray<number>
   readonly millis: ReadonlyArray<number>
   readonly totalMillis: ReadonlyArray<number>
   readonly tickMillis: ReadonlyArray<number>
+  /** While it ran, a snapshot of a state was taken or written. */
+  readonly besideSnapshot: ReadonlyArray<boolean>
   readonly rssMiB: ReadonlyArray<number>
   readonly peakRssMiB: number
   /** Share of one core, over the measured batches. */
   readonly cpu: number
+  /** What the outputs of all batches came to, those of the warm-up too. */
   readonly check: number
 }
 
@@ -56,3 +62,9 @@ export const engine = (
     String(batches.measured),
     ...Object.entries(config).map(([name, value]) => `${name}=${value}`)
   ]))
+
+/** How fast this machine is now: the word count loop, to its speed on a quiet machine. */
+export const machine = async (): Promise<number> => {
+  const { millis } = await result(start("hand.ts", ["wordcount-mem", "1", "3"]))
+  return 500_000 / median(millis) * 1000 / quietLinesPerSecond["wordcount-mem"]
+}

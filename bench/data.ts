@@ -37,6 +37,17 @@ const thresholds = (() => {
   return cumulative.map((c) => c / sum * 4294967296)
 })()
 
+/** A number that counts of words have to agree in, word for word, in whatever order they come. */
+export const digestOfCounts = (counts: Iterable<readonly [word: string, count: number]>): number => {
+  let sum = 0
+  for (const [word, count] of counts) {
+    let hash = 0
+    for (let i = 0; i < word.length; i++) hash = (Math.imul(hash, 31) + word.charCodeAt(i)) | 0
+    sum += (hash >>> 0) % 65_521 * count
+  }
+  return sum
+}
+
 /** The smallest rank whose threshold lies above `u`. */
 const rankOf = (u: number): number => {
   let low = 0

@@ -10,6 +10,7 @@ import { configProvider, load } from "../adapters/threads/ProgramModule.ts"
 import { placementOf } from "../adapters/cli/placementOf.ts"
 import { masterOf } from "../adapters/cli/arguments.ts"
 import type { EngineResult } from "./children.ts"
+import { peakRssMiB, rssMiB } from "./memory.ts"
 import { checked } from "./programs/kit.ts"
 
 const [, , program, master, warmup, batches, ...pairs] = process.argv
@@ -20,36 +21,47 @@ const url = new URL(`./programs/${program}`, import.meta.url).href
 const skip = Number(warmup)
 const wanted = skip + Number(batches)
 
-const measured = {
-  records: [] as Array<number>,
-  millis: [] as Array<number>,
-  totalMillis: [] as Array<number>,
-  tickMillis: [] as Array<number>,
-  rssMiB: [] as Array<number>
+interface Measured {
+  readonly time: number
+  readonly records: number
+  readonly check: number
+  /** By the fine clock. */
+  readonly begin: number
+  readonly end: number
+  readonly tickMillis: number
+  readonly rssMiB: number
 }
+
+const measured: Array<Measured> = []
+/** From the start of the batch whose state is written to the end of the writing: by batch time. */
+const snapshots = new Map<number, { readonly begin: number; readonly end: number }>()
 let seen = 0
+let checkedBefore = 0
 // The engine's clock counts whole milliseconds; what lasts a few is timed finer here.
 const started = new Map<number, number>()
-let peak = 0
 let since = { cpu: process.cpuUsage(), at: performance.now() }
 
 const listen = (event: StreamingEvent) => {
   const now = performance.now()
   if (event.kind === "BatchStarted") started.set(event.batch.time, now)
+  if (event.kind === "SnapshotCompleted") {
+    const begin = started.get(event.time) ?? measured.find(({ time }) => time === event.time)?.begin
+    if (begin !== undefined) snapshots.set(event.time, { begin, end: now })
+  }
   if (event.kind !== "BatchCompleted") return
-  const { batch } = event
-  const start = started.get(batch.time)!
-  started.delete(batch.time)
-  const rss = Math.round(process.memoryUsage.rss() / 1048576)
-  peak = Math.max(peak, rss)
+  const { records, submissionTime, time } = event.batch
+  const check = checked.sum - checkedBefore
+  checkedBefore = checked.sum
+  const begin = started.get(time)!
+  started.delete(time)
   if (++seen === skip) since = { cpu: process.cpuUsage(), at: now }
   if (seen <= skip) return
-  measured.records.push(batch.records)
-  measured.millis.push(now - start)
-  measured.totalMillis.push(performance.timeOrigin + now - batch.time)
-  measured.tickMillis.push(batch.submissionTime - batch.time)
-  measured.rssMiB.push(rss)
+  measured.push({ time, records, check, begin, end: now, tickMillis: submissionTime - time, rssMiB: rssMiB() })
 }
+
+/** Some of a snapshot was at work while this batch was. */
+const besideSnapshot = ({ begin, end }: Measured): boolean =>
+  [...snapshots.values()].some((snapshot) => begin < snapshot.end && snapshot.begin < end)
 
 const run = Effect.gen(function* () {
   const { app, codeFingerprint } = yield* load(url, config)
@@ -61,6 +73,16 @@ await Effect.runPromise(
   Effect.scoped(run).pipe(Effect.provideService(ConfigProvider.ConfigProvider, configProvider(config)))
 )
 const used = process.cpuUsage(since.cpu)
-const cpu = (used.user + used.system) / 1000 / (performance.now() - since.at)
-const text = JSON.stringify({ ...measured, peakRssMiB: peak, cpu, check: checked.sum } satisfies EngineResult) + "\n"
-process.stdout.write(text, () => process.exit(0))
+const result: EngineResult = {
+  records: measured.map(({ records }) => records),
+  checks: measured.map(({ check }) => check),
+  millis: measured.map(({ begin, end }) => end - begin),
+  totalMillis: measured.map(({ end, time }) => performance.timeOrigin + end - time),
+  tickMillis: measured.map(({ tickMillis }) => tickMillis),
+  besideSnapshot: measured.map(besideSnapshot),
+  rssMiB: measured.map(({ rssMiB }) => rssMiB),
+  peakRssMiB: peakRssMiB(),
+  cpu: (used.user + used.system) / 1000 / (performance.now() - since.at),
+  check: checked.sum
+}
+process.stdout.write(JSON.stringify(result) + "\n", () => process.exit(0))

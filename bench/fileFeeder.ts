@@ -1,6 +1,6 @@
 /**
  * W9's source: writes 26 files of 250,000 lines (data set 42) beside an empty folder, prints the folder, renames six of them in one by
- * one, then the other twenty at once. Prints the words of all lines when it has done so; ends, and removes everything, when its parent
+ * one, then the other twenty at once. Prints how many words all lines have, and those of the twenty, when it has done so; ends, and removes everything, when its parent
  * closes its stdout.
  */
 import * as fs from "node:fs"
@@ -21,9 +21,12 @@ fs.mkdirSync(staged)
 fs.mkdirSync(watched)
 
 let words = 0
+let wordsAtOnce = 0
 for (let file = 0; file < warmup + atOnce; file++) {
   const text = lines(42, file, linesPerFile)
-  for (const line of text) words += line.split(" ").length
+  const wordsOfFile = text.reduce((sum, line) => sum + line.split(" ").length, 0)
+  words += wordsOfFile
+  if (file >= warmup) wordsAtOnce += wordsOfFile
   fs.writeFileSync(path.join(staged, `${file}.txt`), text.join("\n") + "\n")
 }
 
@@ -37,7 +40,7 @@ process.stdout.write(`${watched}\n`)
 for (let file = 0; file < warmup; file++) setTimeout(() => moveIn(file), (file + 2) * pauseMillis)
 setTimeout(() => {
   for (let file = warmup; file < warmup + atOnce; file++) moveIn(file)
-  process.stdout.write(`${words}\n`)
+  process.stdout.write(JSON.stringify({ words, atOnce: wordsAtOnce }) + "\n")
 }, (warmup + 3) * pauseMillis)
 setTimeout(() => process.exit(0), 90_000)
 process.on("SIGTERM", () => process.exit(0))

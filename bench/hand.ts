@@ -3,14 +3,14 @@
  * `node bench/hand.ts NAME WARMUP BATCHES` prints the milliseconds of each measured batch as JSON.
  */
 import * as process from "node:process"
-import { lines, needle } from "./data.ts"
+import { digestOfCounts, lines, needle } from "./data.ts"
 import { integersOf } from "./programs/numericChain.ts"
 import { keysInAll, stateKeys } from "./programs/stateKeys.ts"
-import { linesPerPartition, outputs } from "./programs/wide.ts"
+import { lines as linesOfWide, outputs } from "./programs/wide.ts"
 import { windowBatches, windowKeys } from "./programs/windowKeys.ts"
 
-/** What a loop gives is added up and printed, so that none of it can be left out. */
-type Loop = () => number
+/** What a loop gives is added up and printed, so that none of it can be left out; a function: what comes after the measured time. */
+type Loop = () => number | (() => number)
 
 const grepMem = (): Loop => {
   const all = [...lines(42, 0, 500_000), ...lines(42, 1, 500_000)]
@@ -26,7 +26,7 @@ const wordCountMem = (): Loop => {
   return () => {
     const m = new Map<string, number>()
     for (const s of all) for (const w of s.split(" ")) m.set(w, (m.get(w) ?? 0) + 1)
-    return m.size
+    return () => digestOfCounts(m)
   }
 }
 
@@ -35,8 +35,9 @@ const numericChain = (): Loop => {
   for (const partition of [0, 1]) for (const x of integersOf(partition)) all.push(x)
   return () => {
     let sum = 0
-    for (const x of all) {
-      const y = x * 3
+    // By index: V8 makes of it a loop that is several times as fast as one by `of` over numbers.
+    for (let i = 0; i < all.length; i++) {
+      const y = all[i]! * 3
       if (y % 2 === 1) sum += y + 1
     }
     return sum
@@ -101,7 +102,7 @@ const window = (): Loop => {
 }
 
 const wide = (): Loop => {
-  const all = [...lines(42, 0, linesPerPartition), ...lines(42, 1, linesPerPartition)]
+  const all = lines(42, 0, linesOfWide)
   return () => {
     let even = 0
     for (let k = 0; k < outputs; k++) for (const line of all) if ((line.length + k) % 2 === 0) even++
@@ -129,7 +130,8 @@ const millis: Array<number> = []
 let check = 0
 for (let i = 0; i < Number(warmup) + Number(batches); i++) {
   const start = performance.now()
-  check += loop()
+  const came = loop()
   if (i >= Number(warmup)) millis.push(performance.now() - start)
+  check += typeof came === "number" ? came : came()
 }
 process.stdout.write(JSON.stringify({ millis, check }) + "\n")
