@@ -1,7 +1,7 @@
 /**
  * Http: streams of what clients post to an HTTP server that runs in the receiver: lines of text, or JSON of a schema.
  *
- * A client that got its 200 knows that its records are as safe as `storageLevel` says; one that got no answer, or 503, sends
+ * A client that got its 200 knows that its records are as safe as `survives` says; one that got no answer, or 503, sends
  * again, and the records may then come twice. It listens on the loopback address unless `host` says otherwise; it knows no TLS
  * and no passwords: put a proxy in front of it where others can reach it. When the receiver is started on another executor, it
  * listens there.
@@ -33,6 +33,8 @@ export interface HttpOptions {
   readonly gatherInterval?: DurationInput | undefined
   /** MEMORY_AND_DISK_2 */
   readonly storageLevel?: Receiver.StorageLevel | undefined
+  /** With a checkpoint place "cold": in a write-ahead log. See "what is lost when" in docs/sources.md. */
+  readonly survives?: Receiver.Survives | undefined
   /** Host of the executor on which it would best run. */
   readonly preferredHost?: string | undefined
 }
@@ -68,6 +70,7 @@ const make = <A, Body>(
   const receiver = Receiver.make<A, HttpServerFailed, never>({
     name: `HttpReceiver(${settings.host}:${settings.port}${settings.path})`,
     storageLevel: options.storageLevel,
+    survives: options.survives,
     preferredHost: options.preferredHost,
     onStart: (store) => serve(settings, format, store)
   })

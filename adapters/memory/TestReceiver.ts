@@ -6,7 +6,7 @@
  */
 import { Clock, Effect } from "effect"
 import * as DStream from "../../core/dstream/DStream.ts"
-import type { Receiver, StorageLevel } from "../../core/receiving/Receiver.ts"
+import type { Receiver, StorageLevel, Survives } from "../../core/receiving/Receiver.ts"
 import { type DurationInput, millisOf, type Time } from "../../core/time/Time.ts"
 
 export interface Timed<out A> {
@@ -18,6 +18,7 @@ export interface TestReceiverOptions {
   readonly origin?: Time | undefined
   /** MEMORY_ONLY */
   readonly storageLevel?: StorageLevel | undefined
+  readonly survives?: Survives | undefined
 }
 
 export const testReceiver = <A>(
@@ -28,6 +29,7 @@ export const testReceiver = <A>(
   return {
     name: "TestReceiver",
     storageLevel: options.storageLevel ?? "MEMORY_ONLY",
+    survives: options.survives,
     preferredHost: undefined,
     onStop: Effect.void,
     onStart: Effect.fnUntraced(function* (store) {

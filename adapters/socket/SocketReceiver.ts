@@ -13,9 +13,9 @@
  * its framing says. Source: Spark Streaming's `SocketReceiver`.
  */
 import * as net from "node:net"
-import { Effect, Schema } from "effect"
+import { Effect, Schema, type Scope } from "effect"
 import { describeError } from "../../core/protocol/describeError.ts"
-import type { Receiver, StorageLevel, Store } from "../../core/receiving/Receiver.ts"
+import type { Receiver, StorageLevel, Store, Survives } from "../../core/receiving/Receiver.ts"
 import { storageLevelDefault } from "../../core/receiving/StorageLevel.ts"
 import { type DurationInput, millisOf } from "../../core/time/Time.ts"
 
@@ -32,6 +32,8 @@ export interface SocketOptions {
   readonly port: number
   /** MEMORY_AND_DISK_2 */
   readonly storageLevel?: StorageLevel | undefined
+  /** With a checkpoint place "cold": in a write-ahead log. See "what is lost when" in docs/sources.md. */
+  readonly survives?: Survives | undefined
   /** 2 seconds */
   readonly reconnectDelay?: DurationInput | undefined
   /** 30 seconds */
@@ -42,7 +44,7 @@ export interface SocketOptions {
   readonly preferredHost?: string | undefined
 }
 
-const keepAliveMillis = 60_000
+export const keepAliveMillis = 60_000
 const portMax = 65_535
 
 /** A socket cannot be what its options say. */
@@ -52,14 +54,25 @@ export class InvalidSocket extends Schema.TaggedError<InvalidSocket>()("InvalidS
 }) {}
 
 /** Throws `InvalidSocket` where the program is built, so that `dstreams check` tells it. */
-export const make = <A>(options: SocketOptions, framing: () => Framing<A>): Receiver<A, never, never> => {
+export const make = <A>(options: SocketOptions, framing: () => Framing<A>): Receiver<A, never, never> =>
+  receiverOf(options, (store, timeout) => runConnection(options, framing(), store, timeout))
+
+/** One connection, from being made to its end. */
+export type RunConnection<A> = (
+  store: Store<A>,
+  connectTimeoutMillis: number
+) => Effect.Effect<ConnectionEnd, never, Scope.Scope>
+
+/** A receiver that makes connection after connection. Throws `InvalidSocket`. */
+export const receiverOf = <A>(options: SocketOptions, run: RunConnection<A>): Receiver<A, never, never> => {
   validate(options)
   return {
     name: `SocketReceiver(${options.host}:${options.port})`,
     storageLevel: options.storageLevel ?? storageLevelDefault,
+    survives: options.survives,
     preferredHost: options.preferredHost,
     onStop: Effect.void,
-    onStart: (store) => receive(options, framing, store)
+    onStart: (store) => receive(options, run, store)
   }
 }
 
@@ -75,7 +88,7 @@ const validate = ({ host, port }: { readonly host: unknown; readonly port: unkno
   }
 }
 
-const receive = Effect.fnUntraced(function* <A>(options: SocketOptions, framing: () => Framing<A>, store: Store<A>) {
+const receive = Effect.fnUntraced(function* <A>(options: SocketOptions, run: RunConnection<A>, store: Store<A>) {
   const delay = millisOf(options.reconnectDelay ?? "2 seconds")
   const delayMax = Math.max(delay, millisOf(options.reconnectDelayMax ?? "30 seconds"))
   const timeout = millisOf(options.connectTimeout ?? "30 seconds")
@@ -83,7 +96,7 @@ const receive = Effect.fnUntraced(function* <A>(options: SocketOptions, framing:
   let failures = 0
   let reported: string | undefined
   while (true) {
-    const end = yield* Effect.scoped(runConnection(options, framing(), store, timeout))
+    const end = yield* Effect.scoped(run(store, timeout))
     failures = end.wasConnected ? 0 : failures + 1
     if (end.wasConnected) reported = undefined
     const pause = Math.min(delayMax, delay * 2 ** Math.max(0, Math.min(failures, 30) - 1))
@@ -95,7 +108,7 @@ const receive = Effect.fnUntraced(function* <A>(options: SocketOptions, framing:
   }
 })
 
-interface ConnectionEnd {
+export interface ConnectionEnd {
   readonly wasConnected: boolean
   readonly reason: string
 }
@@ -124,7 +137,7 @@ const runConnection = Effect.fnUntraced(function* <A>(
 })
 
 /** A name with several addresses fails with an error for each, and no words of its own. */
-const oneOf = (error: Error): unknown => error instanceof AggregateError ? error.errors[0] ?? error : error
+export const oneOf = (error: Error): unknown => error instanceof AggregateError ? error.errors[0] ?? error : error
 
 /** One socket. Its callbacks store at once; the receiver's fiber is woken only when the state changes. */
 class Connection<A> {

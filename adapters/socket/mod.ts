@@ -1,17 +1,19 @@
 /**
- * Socket: streams of what a TCP server sends: lines of text, records of a decoder of your own, or frames of raw bytes.
+ * Socket: streams of what a TCP server sends: lines of text, records of a decoder of your own, frames of raw bytes, or numbered lines
+ * that are acknowledged.
  *
- * A socket has no memory: what the receiver had not stored when it or its executor was lost is gone. Source: Spark Streaming's
- * `socketTextStream`, `socketStream` and
- * `rawSocketStream`.
+ * A socket has no memory: what the receiver had not stored when it or its executor was lost is gone, unless the server keeps its
+ * lines until they are acknowledged. Source: Spark Streaming's `socketTextStream`, `socketStream` and `rawSocketStream`.
  */
 import * as DStream from "../../core/dstream/DStream.ts"
+import * as AcknowledgedReceiver from "./AcknowledgedReceiver.ts"
 import { decodeLines } from "./LineFramer.ts"
 import { rawFraming } from "./rawFraming.ts"
 import { recordFraming, type SocketDecoder } from "./recordFraming.ts"
 import * as SocketReceiver from "./SocketReceiver.ts"
 import { textFraming } from "./textFraming.ts"
 
+export type { AcknowledgedOptions } from "./AcknowledgedReceiver.ts"
 export { InvalidSocket, type SocketOptions } from "./SocketReceiver.ts"
 export type { SocketDecoder } from "./recordFraming.ts"
 
@@ -56,4 +58,15 @@ export const rawStream: {
     kind: "receiver",
     receiver: SocketReceiver.make<any>(options, () => rawFraming(options.maxFrameBytes)),
     decode: options.decode
+  }, { ...options })
+
+/**
+ * Lines of a server that numbers them and keeps each until it is acknowledged (the protocol: `AcknowledgedReceiver.ts`, and
+ * docs/sources.md). Each line is received once, whatever is lost in between, as far as its blocks survive.
+ */
+export const acknowledgedStream = (options: AcknowledgedReceiver.AcknowledgedOptions): DStream.DStream<string> =>
+  DStream.fromInput<string, never, never>("socketAcknowledged", {
+    kind: "receiver",
+    receiver: AcknowledgedReceiver.make(options),
+    decode: undefined
   }, { ...options })

@@ -52,14 +52,15 @@ export const recordsOf = (contents: BlockContents, decode: Decode): ReadonlyArra
 
 const headerBytes = 17
 
-export const encodeContents = (contents: BlockContents, codec: RecordCodec): Uint8Array<ArrayBuffer> => {
+/** `room`: so many bytes are left free before it. */
+export const encodeContents = (contents: BlockContents, codec: RecordCodec, room = 0): Uint8Array<ArrayBuffer> => {
   const bodies = contents.parts.map((part) =>
     part.kind === "records" ? new Uint8Array(codec.encode(part.records)) : part.bytes
   )
-  const total = bodies.reduce((sum, body) => sum + headerBytes + body.byteLength, 0)
+  const total = bodies.reduce((sum, body) => sum + headerBytes + body.byteLength, room)
   const encoded = new Uint8Array(total)
   const view = new DataView(encoded.buffer)
-  let at = 0
+  let at = room
   contents.parts.forEach((part, index) => {
     const body = bodies[index]!
     view.setUint8(at, part.kind === "records" ? 0 : 1)

@@ -6,12 +6,19 @@
  * | AddBlock, new, of the registered attempt | BlockAddition | Accepted |
  * | AddBlock, known: waiting, allocated, or lately cleaned up | - | Accepted: the first answer |
  * | AddBlock of another attempt, an unknown stream, or older than the window of repetitions | - | Refused |
+ * | AddBlock of records of a source that are stored already (`HighWaterMarks`) | - | Repeated: it is not needed |
+ * | AddBlock of records of a source, some stored already | - | Refused |
  * | AllocateBatch, later than any before | BatchAllocation of all that waits | Accepted |
  * | AllocateBatch of the last or an earlier time | - | Accepted: no change |
  * | CleanupBatches before a time in the past | BatchCleanup of the batches before it, if any | Accepted |
  * | CleanupBatches before now or later | - | Refused |
+ * | LoseBlocks | BlocksLost of those that are known and not lost, if any | Accepted |
  *
- * `plan` gives the events; they are logged; only then `apply` changes the state. Recovery is a fold of `apply`.
+ * `plan` gives the events; they are logged; only then `apply` changes the state. Recovery is a fold of `apply`. A block that is lost
+ * waits no more; one of a batch stays in its batch, marked: the batch has the partitions that it had, and one of them is empty.
+ *
+ * An addition whose log write failed was refused, and may be in the log all the same. If its receiver then sent the same records
+ * again, the fold meets both: of records that a source numbers the later addition is the one that counted.
  *
  * Invariants: a block that was added is in exactly one batch or waits, until its batch is cleaned up; a batch, once allocated,
  * never changes; batch times only grow. Applying an event twice is no change. Every transition costs as much as its event is
@@ -21,6 +28,8 @@
 import type { Asked } from "../dstream/BatchPlan.ts"
 import type { StreamId } from "../protocol/Ids.ts"
 import type { Time } from "../time/Time.ts"
+import * as BlockLogs from "./BlockLogs.ts"
+import * as HighWaterMarks from "./HighWaterMarks.ts"
 import type { BlockId, ReceivedBlockInfo } from "./ReceivedBlock.ts"
 import type { ReceivedBlockTrackerLogEvent } from "./ReceivedBlockTrackerLogEvent.ts"
 
@@ -48,6 +57,9 @@ export interface ReceivedBlockTracker {
   /** In order of time. */
   readonly batches: Map<Time, BlocksOfBatch>
   readonly cleanedUp: Map<StreamId, CleanedUp>
+  readonly marks: HighWaterMarks.HighWaterMarks
+  /** The newest log of each stream's receiver. */
+  readonly logs: Map<StreamId, BlockLogs.NewestLog>
   lastBatch: Time | undefined
 }
 
@@ -57,9 +69,12 @@ export type ReceivedBlockTrackerCommand =
   /** `asked`: what else the batch is made of, for the log. */
   | { readonly kind: "AllocateBatch"; readonly time: Time; readonly asked?: Asked | undefined }
   | { readonly kind: "CleanupBatches"; readonly before: Time; readonly now: Time }
+  | { readonly kind: "LoseBlocks"; readonly blocks: ReadonlyArray<BlockId> }
 
 export type Plan =
   | { readonly kind: "Accepted"; readonly events: ReadonlyArray<ReceivedBlockTrackerLogEvent> }
+  /** What the block holds is stored already: it is not needed. */
+  | { readonly kind: "Repeated" }
   | { readonly kind: "Refused"; readonly reason: string }
 
 export const make = (streams: Iterable<StreamId>): ReceivedBlockTracker => {
@@ -71,6 +86,8 @@ export const make = (streams: Iterable<StreamId>): ReceivedBlockTracker => {
     allocated: new Map(),
     batches: new Map(),
     cleanedUp: new Map(),
+    marks: new Map(),
+    logs: new Map(),
     lastBatch: undefined
   }
 }
@@ -91,6 +108,8 @@ export const plan = (state: ReceivedBlockTracker, command: ReceivedBlockTrackerC
       })
     case "CleanupBatches":
       return planCleanup(state, command.before, command.now)
+    case "LoseBlocks":
+      return planLoss(state, command.blocks)
   }
 }
 
@@ -111,7 +130,16 @@ const planAddition = (
   if (cleaned?.run === runOf(info) && info.sequence <= cleaned.highest - repetitionWindow) {
     return refused(`${where} was refused: it is more than ${repetitionWindow} blocks late, so it may be a repetition`)
   }
-  return accepted({ kind: "BlockAddition", info })
+  const judgement = HighWaterMarks.judge(state.marks, info)
+  return judgement.kind === "New" ? accepted({ kind: "BlockAddition", info }) : judgement
+}
+
+const planLoss = (state: ReceivedBlockTracker, blocks: ReadonlyArray<BlockId>): Plan => {
+  const wanted = new Set(blocks)
+  const gone = heldBlocks(state).filter(({ block, lost }) => wanted.has(block) && lost !== true).map(({ block }) =>
+    block
+  )
+  return gone.length === 0 ? accepted() : accepted({ kind: "BlocksLost", blocks: gone })
 }
 
 const planCleanup = (state: ReceivedBlockTracker, before: Time, now: Time): Plan => {
@@ -137,14 +165,33 @@ export const apply = (state: ReceivedBlockTracker, event: ReceivedBlockTrackerLo
       return applyAllocation(state, event.time, event.blocks)
     case "BatchCleanup":
       return applyCleanup(state, event.times)
+    case "BlocksLost":
+      return applyLoss(state, event.blocks)
   }
 }
 
 const addWaiting = (state: ReceivedBlockTracker, info: ReceivedBlockInfo): void => {
   let blocks = state.waiting.get(info.stream)
   if (blocks === undefined) state.waiting.set(info.stream, blocks = new Map())
+  if (count(state, info)) dropRepeated(state, blocks, info)
   blocks.set(info.block, info)
   state.waitingCount++
+}
+
+/** What follows from a block that counts for those after it; whether others of its records had been logged before. */
+const count = (state: ReceivedBlockTracker, info: ReceivedBlockInfo): boolean => {
+  BlockLogs.follow(state.logs, info)
+  return HighWaterMarks.advance(state.marks, info)
+}
+
+const dropRepeated = (
+  state: ReceivedBlockTracker,
+  waiting: Map<BlockId, ReceivedBlockInfo>,
+  counted: ReceivedBlockInfo
+): void => {
+  for (const [block, info] of waiting) {
+    if (HighWaterMarks.reaches(info, counted) && waiting.delete(block)) state.waitingCount--
+  }
 }
 
 const applyAllocation = (
@@ -157,11 +204,29 @@ const applyAllocation = (
     const waiting = state.waiting.get(stream)
     for (const info of infos) {
       if (waiting?.delete(info.block)) state.waitingCount--
+      else if (count(state, info) && waiting !== undefined) dropRepeated(state, waiting, info)
       state.allocated.set(info.block, time)
     }
   }
   state.batches.set(time, new Map(blocks))
   state.lastBatch = time
+}
+
+const applyLoss = (state: ReceivedBlockTracker, blocks: ReadonlyArray<BlockId>): void => {
+  const times = new Set<Time>()
+  for (const block of blocks) {
+    const time = state.allocated.get(block)
+    if (time !== undefined) times.add(time)
+    for (const waiting of state.waiting.values()) if (waiting.delete(block)) state.waitingCount--
+  }
+  const gone = new Set(blocks)
+  for (const time of times) {
+    const marked = Array.from(
+      state.batches.get(time)!,
+      ([stream, infos]) => [stream, infos.map((info) => gone.has(info.block) ? { ...info, lost: true } : info)] as const
+    )
+    state.batches.set(time, new Map(marked))
+  }
 }
 
 const applyCleanup = (state: ReceivedBlockTracker, times: ReadonlyArray<Time>): void => {
@@ -211,3 +276,7 @@ const noBlocks: BlocksOfBatch = new Map()
 
 /** Blocks of a batch by stream; an unknown or cleaned batch has none. */
 export const blocksOf = (state: ReceivedBlockTracker, time: Time): BlocksOfBatch => state.batches.get(time) ?? noBlocks
+
+/** How far the records of each source of a stream are stored. */
+export const marksOf = (state: ReceivedBlockTracker, stream: StreamId): ReadonlyArray<readonly [string, number]> =>
+  Array.from(state.marks.get(stream) ?? [])

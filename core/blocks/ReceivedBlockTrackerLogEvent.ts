@@ -1,25 +1,16 @@
 /**
- * The three events that the ReceivedBlockTracker logs before they count; its state is their fold.
+ * The four events that the ReceivedBlockTracker logs before they count; its state is their fold.
  *
  * An allocation carries its blocks in full, so that a batch can be told from this one record. Source: Spark Streaming's
- * `BlockAdditionEvent`, `BatchAllocationEvent` and `BatchCleanupEvent`.
+ * `BlockAdditionEvent`, `BatchAllocationEvent` and `BatchCleanupEvent`; there, nothing said which blocks a recovery found lost.
  */
 import { Schema } from "effect"
 import { Asked } from "../dstream/planSchema.ts"
-
-export const ReceivedBlockInfo = Schema.Struct({
-  block: Schema.String,
-  stream: Schema.String,
-  attempt: Schema.Int,
-  sequence: Schema.Int,
-  records: Schema.UndefinedOr(Schema.Int),
-  bytes: Schema.Number,
-  locations: Schema.Array(Schema.String)
-})
+import { ReceivedBlockInfoSchema } from "./ReceivedBlock.ts"
 
 export const BlockAddition = Schema.Struct({
   kind: Schema.Literal("BlockAddition"),
-  info: ReceivedBlockInfo
+  info: ReceivedBlockInfoSchema
 })
 
 export const BatchAllocation = Schema.Struct({
@@ -28,7 +19,7 @@ export const BatchAllocation = Schema.Struct({
   /** What else the batch is made of: one record holds all inputs of a batch. */
   asked: Schema.optional(Asked),
   /** By stream, in order of arrival; a stream without blocks has an empty list. */
-  blocks: Schema.Array(Schema.Tuple([Schema.String, Schema.Array(ReceivedBlockInfo)]))
+  blocks: Schema.Array(Schema.Tuple([Schema.String, Schema.Array(ReceivedBlockInfoSchema)]))
 })
 
 export const BatchCleanup = Schema.Struct({
@@ -36,6 +27,12 @@ export const BatchCleanup = Schema.Struct({
   times: Schema.Array(Schema.Int)
 })
 
-export const ReceivedBlockTrackerLogEvent = Schema.Union([BlockAddition, BatchAllocation, BatchCleanup])
+/** Blocks that nobody can read any more, as a new driver finds those that were with the executors of its predecessor alone. */
+export const BlocksLost = Schema.Struct({
+  kind: Schema.Literal("BlocksLost"),
+  blocks: Schema.Array(Schema.String)
+})
+
+export const ReceivedBlockTrackerLogEvent = Schema.Union([BlockAddition, BatchAllocation, BatchCleanup, BlocksLost])
 
 export type ReceivedBlockTrackerLogEvent = typeof ReceivedBlockTrackerLogEvent.Type

@@ -6,16 +6,23 @@
  */
 import { Schema } from "effect"
 import type { StreamId } from "../protocol/Ids.ts"
-import { ReceivedBlockInfo } from "./ReceivedBlockTrackerLogEvent.ts"
+import { ReceivedBlockInfoSchema } from "./ReceivedBlock.ts"
+import { NewestLogSchema } from "./BlockLogs.ts"
 import * as Tracker from "./ReceivedBlockTracker.ts"
 
-const BlocksByStream = Schema.Array(Schema.Tuple([Schema.String, Schema.Array(ReceivedBlockInfo)]))
+const BlocksByStream = Schema.Array(Schema.Tuple([Schema.String, Schema.Array(ReceivedBlockInfoSchema)]))
 
 export const TrackerSnapshot = Schema.Struct({
   waiting: BlocksByStream,
   /** In order of time. */
   batches: Schema.Array(Schema.Tuple([Schema.Int, BlocksByStream])),
-  lastBatch: Schema.optional(Schema.Int)
+  lastBatch: Schema.optional(Schema.Int),
+  /** By stream and source: up to which number its records are stored. */
+  marks: Schema.optional(
+    Schema.Array(Schema.Tuple([Schema.String, Schema.Array(Schema.Tuple([Schema.String, Schema.Int]))]))
+  ),
+  /** By stream: the newest log of its receiver. */
+  logs: Schema.optional(Schema.Array(Schema.Tuple([Schema.String, NewestLogSchema])))
 })
 
 export type TrackerSnapshot = typeof TrackerSnapshot.Type
@@ -23,7 +30,9 @@ export type TrackerSnapshot = typeof TrackerSnapshot.Type
 export const capture = (state: Tracker.ReceivedBlockTracker): TrackerSnapshot => ({
   waiting: Array.from(state.waiting, ([stream, blocks]) => [stream, [...blocks.values()]] as const),
   batches: Array.from(state.batches, ([time, blocks]) => [time, [...blocks]] as const),
-  ...(state.lastBatch === undefined ? {} : { lastBatch: state.lastBatch })
+  ...(state.lastBatch === undefined ? {} : { lastBatch: state.lastBatch }),
+  marks: Array.from(state.marks, ([stream, marks]) => [stream, [...marks]] as const),
+  logs: [...state.logs]
 })
 
 /** `streams`: those of the graph as it is now; blocks of others stay known. */
@@ -37,5 +46,7 @@ export const restore = (snapshot: TrackerSnapshot, streams: Iterable<StreamId>):
     for (const info of infos) Tracker.apply(state, { kind: "BlockAddition", info })
   }
   if (snapshot.lastBatch !== undefined && state.lastBatch === undefined) state.lastBatch = snapshot.lastBatch
+  for (const [stream, marks] of snapshot.marks ?? []) state.marks.set(stream, new Map(marks))
+  for (const [stream, log] of snapshot.logs ?? []) state.logs.set(stream, log)
   return state
 }

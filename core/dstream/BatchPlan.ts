@@ -4,6 +4,7 @@
  * The driver writes it before the batch counts; executors derive the lineage from graph and plans alone. Hints, such as the
  * places of blocks, travel with tasks and are never part of it.
  */
+import type { LogPosition } from "../wal/LogPosition.ts"
 import type { BlockId, ReceivedBlockInfo } from "../blocks/ReceivedBlock.ts"
 import type { StreamId } from "../protocol/Ids.ts"
 import type { Time } from "../time/Time.ts"
@@ -11,7 +12,15 @@ import type { Time } from "../time/Time.ts"
 /** What one partition of an input is made of. */
 export type PartitionSpec =
   /** A block that a receiver stored. */
-  | { readonly kind: "block"; readonly block: BlockId; readonly records: number | undefined }
+  | {
+    readonly kind: "block"
+    readonly block: BlockId
+    readonly records: number | undefined
+    /** Where it can be read when no executor holds it; undefined: nowhere. */
+    readonly log?: LogPosition | undefined
+    /** Nobody can read it any more: it is empty. */
+    readonly lost?: boolean | undefined
+  }
   /** Something the input's own source can read, described by plain data (a file, a range of offsets, an index). */
   | { readonly kind: "source"; readonly value: unknown; readonly records: number | undefined }
   /** The records themselves, encoded: for inputs that live only in the driver. */
@@ -69,6 +78,12 @@ export const planOf = (
 
 const ofBlocks = (stream: StreamId, blocks: ReadonlyArray<ReceivedBlockInfo>): InputAllocation => ({
   stream,
-  records: blocks.reduce((sum, block) => sum + (block.records ?? 0), 0),
-  partitions: blocks.map(({ block, records }) => ({ kind: "block", block, records }))
+  records: blocks.reduce((sum, { lost, records = 0 }) => sum + (lost === true ? 0 : records), 0),
+  partitions: blocks.map(({ block, log, lost, records }) => ({
+    kind: "block",
+    block,
+    records: lost === true ? 0 : records,
+    ...(log === undefined ? {} : { log }),
+    ...(lost === true ? { lost } : {})
+  }))
 })

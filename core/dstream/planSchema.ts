@@ -4,6 +4,7 @@
  * Values of sources and side values are plain data of any shape: whoever made them reads them.
  */
 import { Schema } from "effect"
+import { LogPosition } from "../wal/LogPosition.ts"
 
 const PartitionSpec = Schema.Union([
   Schema.Struct({
@@ -15,7 +16,9 @@ const PartitionSpec = Schema.Union([
   Schema.Struct({
     kind: Schema.Literal("block"),
     block: Schema.String,
-    records: Schema.UndefinedOr(Schema.Number)
+    records: Schema.UndefinedOr(Schema.Number),
+    log: Schema.optional(LogPosition),
+    lost: Schema.optional(Schema.Boolean)
   })
 ])
 

@@ -7,6 +7,7 @@
 import { Layer, Predicate, Schema } from "effect"
 import { describeValue } from "../protocol/describeValue.ts"
 import { numPartitionsMax } from "../rdd/Partitioner.ts"
+import { receiverMistakes } from "../receiving/receiverMistakes.ts"
 import { isStorageLevel, storageLevels } from "../receiving/StorageLevel.ts"
 import { durationExamples, isMultipleOf, type Millis } from "../time/Time.ts"
 import { isDStream } from "./DStream.ts"
@@ -49,6 +50,7 @@ export const mistakesOf = (
   ...graph.nodes.flatMap((node) => windowMistakes(graph, node)),
   ...graph.nodes.flatMap(stateMistakes),
   ...partitionMistakes(graph),
+  ...receiverMistakes(graph.inputs, merge([runSettings, app.settings]).checkpointDirectory !== undefined),
   ...settingMistakes([runSettings, app.settings])
 ]
 

@@ -179,8 +179,15 @@ export type ReceiverMessage =
   | { readonly kind: "ReceiverEnded"; readonly stream: StreamId; readonly attempt: number; readonly stopped: boolean }
 
 export type ReceiverAnswer =
-  | { readonly kind: "Accepted" }
-  | { readonly kind: "Refused"; readonly reason: string }
+  | {
+    readonly kind: "Accepted"
+    /** Of RegisterReceiver: how far the records of each source are stored. */
+    readonly marks?: ReadonlyArray<readonly [source: string, mark: number]> | undefined
+    /** Of AddBlock: its records are stored already, and the block is not needed. */
+    readonly repeated?: boolean | undefined
+  }
+  /** `mayPass`: it can be asked again. */
+  | { readonly kind: "Refused"; readonly reason: string; readonly mayPass?: boolean | undefined }
 
 export type ToDriver =
   | { readonly kind: "ExecutorReady" }

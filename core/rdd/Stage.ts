@@ -102,12 +102,20 @@ export const readsOf = ({ source }: Chain): ReadonlyArray<ChainRead> => {
   }
 }
 
+/** A received block that is not lost, and whose it is. */
+export interface BlockRead {
+  readonly stream: StreamId
+  readonly block: BlockId
+}
+
 /** The blocks that a chain reads. */
-export const blocksOf = (chain: Chain): ReadonlyArray<BlockId> => {
+export const blocksOf = (chain: Chain): ReadonlyArray<BlockRead> => {
   const { source } = chain
   switch (source.kind) {
     case "input":
-      return source.spec.kind === "block" ? [source.spec.block] : []
+      return source.spec.kind === "block" && source.spec.lost !== true
+        ? [{ stream: source.stream, block: source.spec.block }]
+        : []
     case "zipped":
       return source.chains.flatMap(blocksOf)
     case "persisted":

@@ -8,7 +8,7 @@
  * | CleanupOldBlocks | driver | - | the executors that hold these blocks are told to forget them |
  * | UpdateReceiverRateLimit | driver | - | kept for later launches, and sent to the running attempt |
  * | ReportError | supervisor | - | listeners are told, if it is of the current attempt |
- * | RegisterReceiver | supervisor | Accepted, Refused | Active; refused: other attempt, outside the plan, not Started |
+ * | RegisterReceiver | supervisor | Accepted, Refused | Active; accepted behind what was added before, with the marks of sources; refused: other attempt, outside the plan, not Started |
  * | AddBlock | supervisor | Accepted, Refused | passed on to the ReceivedBlockTracker, which logs it first |
  * | DeregisterReceiver | supervisor | Accepted | Inactive; the job still runs, and may register again (a restart in place) |
  * | BlocksHeld | executor | - | passed on to who knows the holders; of a lost executor: no change |
@@ -29,9 +29,9 @@
 import { type BlockId, blockId, type ReceivedBlockInfo } from "../blocks/ReceivedBlock.ts"
 import type { ReceiverAnswer, ReceiverMessage, ToExecutor } from "../protocol/ExecutorProtocol.ts"
 import type { ExecutorId, StreamId } from "../protocol/Ids.ts"
-import type { StreamingEvent } from "../scheduling/StreamingListener.ts"
-import type { Millis, Time } from "../time/Time.ts"
+import type { Time } from "../time/Time.ts"
 import type { ReceiverExecutor, ReceiverSchedulingPolicy } from "./ReceiverSchedulingPolicy.ts"
+import type { ReceiverTrackerCommand, ReceiverTrackerEvent } from "./ReceiverTrackerEvents.ts"
 import { clearError, infoOf, noteError, restartDelay, track } from "./TrackedReceiver.ts"
 import type { ReceiverOfGraph, RestartSettings, TrackedReceiver } from "./TrackedReceiver.ts"
 
@@ -46,44 +46,7 @@ export interface ReceiverTracker {
   readonly executors: Map<ExecutorId, ReceiverExecutor>
 }
 
-export type ReceiverTrackerEvent =
-  & { readonly now: Time }
-  & (
-    | { readonly kind: "StartAllReceivers" }
-    | { readonly kind: "RestartReceiver"; readonly stream: StreamId; readonly attempt: number }
-    | { readonly kind: "CleanupOldBlocks"; readonly blocks: ReadonlyArray<ReceivedBlockInfo> }
-    | { readonly kind: "UpdateReceiverRateLimit"; readonly stream: StreamId; readonly rate: number }
-    | { readonly kind: "StopAllReceivers" }
-    | { readonly kind: "ExecutorJoined"; readonly executor: ReceiverExecutor }
-    | { readonly kind: "ExecutorLost"; readonly executor: ExecutorId; readonly reason: string }
-    | {
-      readonly kind: "BlocksHeld"
-      readonly executor: ExecutorId
-      readonly blocks: ReadonlyArray<BlockId>
-    }
-    | {
-      readonly kind: "FromExecutor"
-      readonly executor: ExecutorId
-      readonly request: number
-      readonly message: ReceiverMessage
-    }
-  )
-
-export type ReceiverTrackerCommand =
-  | { readonly kind: "Send"; readonly executor: ExecutorId; readonly message: ToExecutor }
-  /** To the ReceivedBlockTracker, which answers the request. */
-  | {
-    readonly kind: "AddBlock"
-    readonly executor: ExecutorId
-    readonly request: number
-    readonly info: ReceivedBlockInfo
-  }
-  /** Comes after all that was added before; blocks that nobody knows are to be forgotten there. */
-  | { readonly kind: "BlocksHeld"; readonly executor: ExecutorId; readonly blocks: ReadonlyArray<BlockId> }
-  /** RestartReceiver of this attempt after the delay. */
-  | { readonly kind: "ScheduleRestart"; readonly stream: StreamId; readonly attempt: number; readonly delay: Millis }
-  | { readonly kind: "Post"; readonly event: StreamingEvent }
-  | { readonly kind: "AllReceiversStopped" }
+export type { ReceiverTrackerCommand, ReceiverTrackerEvent } from "./ReceiverTrackerEvents.ts"
 
 type Commands = Array<ReceiverTrackerCommand>
 
@@ -312,8 +275,11 @@ const fromExecutor = (
     case "ReportError":
       if (receiver === undefined || !current) return
       return reportError(self, receiver, message.message, message.error, now, out)
-    case "RegisterReceiver":
-      return answer(register(self, receiver, executor, message, now, out))
+    case "RegisterReceiver": {
+      const refusal = register(self, receiver, executor, message, now, out)
+      if (refusal !== undefined) return answer(refused(refusal))
+      return void out.push({ kind: "AnswerRegistered", executor, request, stream: message.stream })
+    }
     case "DeregisterReceiver":
       if (receiver !== undefined && current) {
         noteError(receiver, message.message, message.error, now)
@@ -328,6 +294,7 @@ const fromExecutor = (
   }
 }
 
+/** Why not; undefined: it is. */
 const register = (
   self: ReceiverTracker,
   receiver: TrackedReceiver | undefined,
@@ -335,24 +302,24 @@ const register = (
   { stream, attempt }: { readonly stream: StreamId; readonly attempt: number },
   now: Time,
   out: Commands
-): ReceiverAnswer => {
+): string | undefined => {
   const who = `receiver of stream ${stream}, attempt ${attempt}, on executor ${executor}`
-  if (receiver === undefined) return refused(`${who}: the graph has no such stream`)
-  if (self.phase !== "Started") return refused(`${who}: receivers are not started any more (${self.phase})`)
-  if (attempt !== receiver.attempt) return refused(`${who}: the current attempt is ${receiver.attempt}`)
+  if (receiver === undefined) return `${who}: the graph has no such stream`
+  if (self.phase !== "Started") return `${who}: receivers are not started any more (${self.phase})`
+  if (attempt !== receiver.attempt) return `${who}: the current attempt is ${receiver.attempt}`
   if (executor !== receiver.executor) {
     if (receiver.launched && receiver.state === "Scheduled") placeAgain(self, receiver, out)
-    return refused(`${who}: it is placed on executor ${receiver.executor ?? "none"}`)
+    return `${who}: it is placed on executor ${receiver.executor ?? "none"}`
   }
-  if (!receiver.launched) return refused(`${who}: this attempt has ended`)
-  if (receiver.state === "Active") return accepted
+  if (!receiver.launched) return `${who}: this attempt has ended`
+  if (receiver.state === "Active") return undefined
   receiver.state = "Active"
   receiver.registered = attempt
   receiver.activeSince ??= now
   clearError(receiver)
   const info = infoOf(receiver, self.executors.get(executor)?.host)
   out.push({ kind: "Post", event: { kind: "ReceiverStarted", receiver: info } })
-  return accepted
+  return undefined
 }
 
 /** The attempt that turned up elsewhere is given up, also where it was meant to be. */

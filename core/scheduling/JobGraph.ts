@@ -8,6 +8,7 @@ import type { BlockId } from "../blocks/ReceivedBlock.ts"
 import type { SealedRDD } from "../dstream/Derivation.ts"
 import type { ExecutorId, PartitionIndex, RddId, StreamId } from "../protocol/Ids.ts"
 import {
+  type BlockRead,
   blocksOf,
   type Chain,
   type ChainRead,
@@ -35,8 +36,12 @@ export interface TaskSpec {
   readonly reads: ReadonlyArray<StageRead>
   /** Of a state: the files of a snapshot of this version that a predecessor of the driver knew; with it nothing is read. */
   readonly snapshot: SnapshotFiles | undefined
-  /** The block that the task reads, and the executors that hold it, as far as is known. */
-  readonly block: { readonly block: BlockId; readonly executors: ReadonlyArray<ExecutorId> } | undefined
+  /** The block that the task reads, the executors that hold it, as far as is known, and whether it is empty once it is lost. */
+  readonly block: {
+    readonly block: BlockId
+    readonly executors: ReadonlyArray<ExecutorId>
+    readonly mayIgnore?: boolean
+  } | undefined
   /** A partition of the same source is best run where it was in the last batch: at the executor of this number. */
   readonly affinity: number
 }
@@ -66,6 +71,8 @@ export interface JobGraph {
 export interface Surroundings {
   readonly digest: (rdd: SealedRDD) => string
   readonly locations: (block: BlockId) => ReadonlyArray<ExecutorId>
+  /** Whether the lost blocks of a stream are read as empty, whatever the settings say. */
+  readonly mayIgnore?: ((stream: StreamId) => boolean) | undefined
   readonly isKnown: (stage: RddId) => boolean
   /** The RDD of an id: earlier versions of states are named, not held. */
   readonly rdd: (id: RddId) => SealedRDD
@@ -144,16 +151,22 @@ const taskSpec = (
   around: Surroundings,
   previous?: RddId
 ): TaskSpec => {
-  const block = chains.flatMap(blocksOf)[0]
+  const read = chains.flatMap(blocksOf)[0]
   const reads = chains.flatMap(readsOf).map(stageRead)
   return {
     partition,
     reads: previous === undefined ? reads : [{ stage: previous, partition }, ...reads],
     snapshot: undefined,
-    block: block === undefined ? undefined : { block, executors: around.locations(block) },
+    block: read === undefined ? undefined : blockSpec(read, around),
     affinity: chains[0]?.source.partition ?? partition
   }
 }
+
+const blockSpec = ({ block, stream }: BlockRead, { locations, mayIgnore }: Surroundings): TaskSpec["block"] => ({
+  block,
+  executors: locations(block),
+  ...(mayIgnore?.(stream) === true ? { mayIgnore: true } : {})
+})
 
 const stageRead = (read: ChainRead): StageRead => ({
   stage: read.rdd.identity.id,

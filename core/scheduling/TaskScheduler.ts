@@ -236,14 +236,14 @@ const loseBlock = (
   }
   wait(task)
   const { operator, stage } = task.stage.spec
-  if (onBlockLost === "ignore") {
+  const { block: read, partition } = task.spec
+  if (onBlockLost === "ignore" || (read?.block === block && read.mayIgnore === true)) {
     state.ignoredBlocks.set(block, timeOf(stage))
     commands.push({ kind: "BlockIgnored", block, stage, reason })
     return retry(task, why, commands)
   }
-  const { partition } = task.spec
   const message = `partition ${partition} of operator "${operator}" cannot be read: ${why}. ` +
-    `A storage level that ends in _2 keeps each block at two executors; with onBlockLost: "ignore" it is read as empty`
+    `With survives: "hot" each block is kept at two executors, with "cold" in a log; with onBlockLost: "ignore" it is read as empty`
   failStage(state, task.stage, { kind: "BlockLost", operator, partition, message, stack: undefined }, commands)
 }
 

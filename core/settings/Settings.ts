@@ -79,6 +79,12 @@ export interface SettingsInput {
   readonly onProgramChange?: "refuse" | "accept" | undefined
   /** How long the driver's log goes on in one segment. 60 s. */
   readonly driverLogRollInterval?: DurationInput | undefined
+  /** How long a block may take until it is in its receiver's log. 30 s. */
+  readonly blockStoreTimeout?: DurationInput | undefined
+  /** When a logged block is safe: on the disk (`always`), or written, and on the disk when the log rolls (`onRoll`). `always`. */
+  readonly receiverLogSync?: "always" | "onRoll" | undefined
+  /** How long a receiver's log goes on in one file. 60 s. */
+  readonly receiverLogRollInterval?: DurationInput | undefined
   /** Memory for the blocks of one executor, in bytes. 512 MiB. */
   readonly blockMemoryBytes?: number | undefined
   /** Records that the map outputs of one executor may hold. 100,000,000. */
@@ -121,6 +127,9 @@ export interface Settings {
   readonly checkpointsKept: number
   readonly onProgramChange: "refuse" | "accept"
   readonly driverLogRollIntervalMillis: Millis
+  readonly blockStoreTimeoutMillis: Millis
+  readonly receiverLogSync: "always" | "onRoll"
+  readonly receiverLogRollIntervalMillis: Millis
   readonly blockMemoryBytes: number
   readonly shuffleRecordsMax: number
 }
@@ -132,6 +141,8 @@ type DurationSetting =
   | "scalingInterval"
   | "checkpointInterval"
   | "driverLogRollInterval"
+  | "blockStoreTimeout"
+  | "receiverLogRollInterval"
 
 /** What is given; `inputs` in order of precedence, first the strongest. */
 export const merge = (inputs: ReadonlyArray<SettingsInput>): SettingsInput => {
@@ -193,6 +204,9 @@ export const resolve = (
     checkpointsKept: of("checkpointsKept"),
     onProgramChange: of("onProgramChange"),
     driverLogRollIntervalMillis: millis("driverLogRollInterval"),
+    blockStoreTimeoutMillis: millis("blockStoreTimeout"),
+    receiverLogSync: of("receiverLogSync"),
+    receiverLogRollIntervalMillis: millis("receiverLogRollInterval"),
     blockMemoryBytes: of("blockMemoryBytes"),
     shuffleRecordsMax: of("shuffleRecordsMax")
   }

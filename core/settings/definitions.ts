@@ -286,6 +286,26 @@ export const definitions: { readonly [Name in keyof Required<SettingsInput>]: De
     meaning: "how long the driver's log goes on in one segment; whole segments are dropped",
     spark: "spark.streaming.driver.writeAheadLog.rollingIntervalSecs"
   },
+  blockStoreTimeout: {
+    need: durationAboveZero,
+    fallback: 30_000,
+    meaning: "how long a block may take until it is in its receiver's log; past it, it is refused",
+    spark: "spark.streaming.receiver.blockStoreTimeout"
+  },
+  receiverLogSync: {
+    need: oneOf("always", "onRoll"),
+    fallback: "always",
+    meaning:
+      "a block is safe once it is on the disk (`always`), or once it is written (`onRoll`): then, when the machine " +
+      "stops, what came since the log last rolled may be lost, acknowledged or not",
+    spark: undefined
+  },
+  receiverLogRollInterval: {
+    need: durationAboveZero,
+    fallback: 60_000,
+    meaning: "how long a receiver's log goes on in one file; whole files are removed",
+    spark: "spark.streaming.receiver.writeAheadLog.rollingIntervalSecs"
+  },
   blockMemoryBytes: {
     need: wholeFrom(1),
     fallback: 512 * 1024 * 1024,

@@ -3,13 +3,15 @@
  * be told to forget it.
  *
  * A block is known from when it is logged until its batch is cleaned up. Its holders are those that were reported with it, and
- * those that are said to hold it later; never one that is not there any more.
+ * those that are said to hold it later; never one that is not there any more. A block that is in its receiver's log can be read
+ * without any: it holds no executor back.
  */
 import type { BlockId, ReceivedBlockInfo } from "../../core/blocks/ReceivedBlock.ts"
 import type { ExecutorId } from "../../core/protocol/Ids.ts"
 
 export class BlockLocations {
   private readonly holders = new Map<BlockId, ReadonlyArray<ExecutorId>>()
+  private readonly logged = new Set<BlockId>()
   private readonly executors = new Set<ExecutorId>()
 
   executorJoined(executor: ExecutorId): void {
@@ -21,9 +23,10 @@ export class BlockLocations {
     for (const block of this.holders.keys()) this.notAt(block, executor)
   }
 
-  add({ block, locations }: ReceivedBlockInfo): void {
+  add({ block, locations, log }: ReceivedBlockInfo): void {
     if (this.holders.has(block)) return
     this.holders.set(block, locations.filter((executor) => this.executors.has(executor)))
+    if (log !== undefined) this.logged.add(block)
   }
 
   /** False: nobody knows this block. */
@@ -46,18 +49,23 @@ export class BlockLocations {
   /** Those that hold a block that nobody else does. */
   onlyHolders(): ReadonlySet<ExecutorId> {
     const only = new Set<ExecutorId>()
-    for (const holders of this.holders.values()) if (holders.length === 1) only.add(holders[0]!)
+    for (const [block, holders] of this.holders) {
+      if (holders.length === 1 && !this.logged.has(block)) only.add(holders[0]!)
+    }
     return only
   }
 
-  /** Whether two others hold each block that this executor does. */
+  /** Whether two others hold each block that this executor does, or it is in a log. */
   isSpare(executor: ExecutorId): boolean {
-    for (const holders of this.holders.values()) if (holders.length <= 2 && holders.includes(executor)) return false
+    for (const [block, holders] of this.holders) {
+      if (holders.length <= 2 && holders.includes(executor) && !this.logged.has(block)) return false
+    }
     return true
   }
 
   forget(block: BlockId): void {
     this.holders.delete(block)
+    this.logged.delete(block)
   }
 
   get size(): number {

@@ -9,6 +9,7 @@ import { Cause, Clock, type Context, Effect, Result, Schema, type Scope } from "
 import type { JobFailed } from "../../core/dstream/Batch.ts"
 import { planOf } from "../../core/dstream/BatchPlan.ts"
 import type { DStreamGraph } from "../../core/dstream/DStreamGraph.ts"
+import type { InputDefinition } from "../../core/dstream/InputDStream.ts"
 import * as GeneratedRDDs from "../../core/dstream/GeneratedRDDs.ts"
 import * as Settings from "../../core/settings/Settings.ts"
 import * as StreamingApp from "../../core/dstream/StreamingApp.ts"
@@ -170,6 +171,7 @@ const startExecutors = Effect.fnUntraced(function* (
     blockLocations: locations,
     rdd: (id) => memo.rdd(id),
     reuseMillis: (operator) => graph.node(operator)?.reuseMillis ?? 0,
+    mayIgnore: (stream) => mayIgnore(graph.node(stream)?.stream.input),
     snapshotDue: ({ identity: { operator, time } }) => memo.isCheckpointDue(operator, time),
     settings,
     onBlockIgnored: (block, batch, why) => post(ExecutorEvents.blockLost(block, batch, why)),
@@ -280,6 +282,10 @@ const allocationManager = (parts: Parts) => {
   if (policy === undefined) return Effect.undefined
   return ExecutorAllocationManager.make({ ...parts, ...settings, policy })
 }
+
+/** Whether a lost block is read as empty, as its receiver says. */
+const mayIgnore = (input: InputDefinition<any> | undefined): boolean =>
+  input?.kind === "receiver" && input.receiver.survives === "ignore"
 
 const receiversOf = (graph: DStreamGraph) =>
   graph.inputs.flatMap(({ id, stream }) =>

@@ -82,6 +82,8 @@ export const make = (options: Options): Effect.Effect<ReceiverTracker, EventLogE
           return options.send(command.executor, command.message)
         case "AddBlock":
           return blocks.add(command)
+        case "AnswerRegistered":
+          return blocks.registered(command)
         case "BlocksHeld":
           return blocks.held(command.executor, command.blocks)
         case "ScheduleRestart": {
@@ -143,9 +145,12 @@ interface Addition {
   readonly info: ReceivedBlockInfo
 }
 
+type Registration = Omit<Extract<Receivers.ReceiverTrackerCommand, { readonly kind: "AnswerRegistered" }>, "kind">
+
 type Work =
   | { readonly kind: "Additions"; readonly additions: Array<Addition> }
   | { readonly kind: "Held"; readonly executor: ExecutorId; readonly blocks: ReadonlyArray<BlockId> }
+  | { readonly kind: "Registered"; readonly registration: Registration }
   | {
     readonly kind: "Command"
     readonly command: Blocks.ReceivedBlockTrackerCommand
@@ -197,8 +202,14 @@ const makeLogWriter = Effect.fnUntraced(function* (
       const isNew = plan.kind === "Accepted" && plan.events.length > 0
       const answer: ReceiverAnswer = plan.kind === "Refused"
         ? { kind: "Refused", reason: plan.reason }
+        : plan.kind === "Repeated"
+        ? { kind: "Accepted", repeated: true }
         : isNew && written._tag === "Failure"
-        ? { kind: "Refused", reason: `block ${info.block} could not be logged: ${written.failure.message}` }
+        ? {
+          kind: "Refused",
+          reason: `block ${info.block} could not be logged: ${written.failure.message}`,
+          mayPass: true
+        }
         : { kind: "Accepted" }
       send(executor, { kind: "ReceiverAnswer", request, answer })
     })
@@ -206,7 +217,9 @@ const makeLogWriter = Effect.fnUntraced(function* (
 
   const perform = Effect.fnUntraced(function* (command: Blocks.ReceivedBlockTrackerCommand) {
     const plan = Blocks.plan(state, command)
-    if (plan.kind === "Refused") return yield* new EventLogError({ message: plan.reason })
+    if (plan.kind !== "Accepted") {
+      return yield* new EventLogError({ message: plan.kind === "Refused" ? plan.reason : "it is done already" })
+    }
     yield* write(plan.events)
     return plan.events
   })
@@ -216,11 +229,18 @@ const makeLogWriter = Effect.fnUntraced(function* (
     if (unknown.length > 0) send(executor, { kind: "Forget", before: 0, blocks: unknown })
   }
 
+  const answerRegistered = ({ executor, request, stream }: Registration) => {
+    const marks = Blocks.marksOf(state, stream)
+    const answer: ReceiverAnswer = { kind: "Accepted", ...(marks.length === 0 ? {} : { marks }) }
+    send(executor, { kind: "ReceiverAnswer", request, answer })
+  }
+
   fork(Effect.gen(function* () {
     while (true) {
       const next = yield* Queue.take(work)
       if (next.kind === "Additions") yield* writeAdditions(next.additions)
       else if (next.kind === "Held") noteHolder(next.executor, next.blocks)
+      else if (next.kind === "Registered") answerRegistered(next.registration)
       else yield* Deferred.into(perform(next.command), next.done)
     }
   }))
@@ -238,6 +258,10 @@ const makeLogWriter = Effect.fnUntraced(function* (
     /** After all that was added before. */
     held: (executor: ExecutorId, held: ReadonlyArray<BlockId>) => {
       Queue.offerUnsafe(work, { kind: "Held", executor, blocks: held })
+    },
+    /** After all that was added before. */
+    registered: (registration: Registration) => {
+      Queue.offerUnsafe(work, { kind: "Registered", registration })
     },
     allocate: (time: Time, asked?: Asked) =>
       Effect.map(ask({ kind: "AllocateBatch", time, asked }), () => Blocks.blocksOf(state, time)),

@@ -52,6 +52,8 @@ export interface TaskSchedulerOptions {
     /** true. */
     readonly showRecords?: boolean | undefined
   }
+  /** Whether the lost blocks of a stream are read as empty, whatever the settings say. */
+  readonly mayIgnore?: ((stream: StreamId) => boolean) | undefined
   /** A lost block is read as empty, by setting; told once. */
   readonly onBlockIgnored?: ((block: BlockId, batch: Time, reason: string) => void) | undefined
   readonly onTaskRetried?: ((retry: TaskRetried) => void) | undefined
@@ -124,11 +126,12 @@ class Driver implements TaskScheduler {
   }
 
   private graphOf({ partitions, rdd }: JobRequest): JobGraph | StateRefused {
-    const { blockLocations, digest, rdd: rddOf, reuseMillis, snapshotDue, snapshotOf } = this.options
+    const { blockLocations, digest, mayIgnore, rdd: rddOf, reuseMillis, snapshotDue, snapshotOf } = this.options
     try {
       return jobGraph(rdd, partitions, {
         digest,
         locations: (block) => blockLocations.of(block),
+        mayIgnore,
         isKnown: (stage) => Machine.isKnown(this.state, stage),
         rdd: rddOf,
         snapshotDue,

@@ -3,8 +3,8 @@
  *
  * | partition | where its records are |
  * | --- | --- |
- * | block | with this executor's block manager; else with the executors that the task's hints name, one after the other; else it is lost |
- * | block that is ignored, as the driver says | it is empty |
+ * | block | with this executor's block manager; else with the executors that the task's hints name, one after the other; else in its receiver's log, if it is in one; else it is lost |
+ * | block that is ignored, as the driver says, or is lost, as the plan says | it is empty |
  * | source | with the input's own reader, which is built when it is first needed, once per executor, in the executor's scope |
  * | inline | in the plan |
  *
@@ -12,8 +12,9 @@
  * BlockLost, which names the executors that should hold it and do not: what becomes of it is the driver's decision. An error of
  * the reader or the decoder is the input's error.
  */
-import { Cause, Context, Effect, Exit, Scope } from "effect"
+import { Cause, Context, Effect, Exit, Result, Scope } from "effect"
 import { type BlockContents, recordsOfPart } from "../../core/blocks/BlockContents.ts"
+import type { LogPosition } from "../../core/wal/LogPosition.ts"
 import type { BlockId } from "../../core/blocks/ReceivedBlock.ts"
 import type { PartitionSpec } from "../../core/dstream/BatchPlan.ts"
 import { chunkOf, type ChunkReader, type InputDefinition, type InputReader } from "../../core/dstream/InputDStream.ts"
@@ -22,16 +23,20 @@ import type { Places } from "../../core/protocol/ExecutorProtocol.ts"
 import type { ExecutorId, StreamId } from "../../core/protocol/Ids.ts"
 import { Border } from "../../core/protocol/RecordCodec.ts"
 import type { ChainSource } from "../../core/rdd/Stage.ts"
+import type { LoggedBlocks } from "./blocks/LoggedBlocks.ts"
 import type { Peers } from "./Peers.ts"
 import { cannotLeave, failed, failedOf, type FaultPlace, TaskFault } from "./TaskFault.ts"
 
 /** The blocks that this executor holds, in memory or on disk. */
 export interface LocalBlocks {
   readonly get: (block: BlockId) => Effect.Effect<BlockContents | undefined, unknown>
+  /** The logs of receivers; undefined: the app has no checkpoint place. */
+  readonly logged?: LoggedBlocks | undefined
 }
 
 type AnyInput = InputDefinition<any, any, any>
 type InputSource = Extract<ChainSource, { readonly kind: "input" }>
+type BlockSpec = Extract<PartitionSpec, { readonly kind: "block" }>
 
 export interface BlockReaderOptions {
   readonly executor: ExecutorId
@@ -58,9 +63,9 @@ export const make = Effect.fnUntraced(
         const { partition, spec, stream } = source
         switch (spec.kind) {
           case "block":
-            return places.ignored.includes(spec.block)
+            return spec.lost === true || places.ignored.includes(spec.block)
               ? Effect.succeed(chunkOf([]))
-              : readBlock(options, border, source, spec.block, places.blocks)
+              : readBlock(options, border, source, spec, places.blocks)
           case "inline":
             return Effect.try({
               try: () => chunkOf(border.unpack(spec.data) as ReadonlyArray<unknown>),
@@ -122,24 +127,24 @@ const readBlock = (
   options: BlockReaderOptions,
   border: Border["Service"],
   { partition, stream }: InputSource,
-  block: BlockId,
+  spec: BlockSpec,
   places: Places["blocks"]
 ): Effect.Effect<ChunkReader<unknown, TaskFault>, TaskFault> => {
   const input = options.inputs(stream)
   const decode = input?.kind === "receiver" ? input.decode : undefined
-  const holders = places.find(([id]) => id === block)?.[1] ?? []
+  const holders = places.find(([id]) => id === spec.block)?.[1] ?? []
   const place = { operator: stream, partition }
   return Effect.map(
-    findBlock(options, border, block, holders, place),
+    findBlock(options, border, spec, holders, place),
     (contents) => partsOf(contents, decode, place)
   )
 }
 
-/** Here, else at the holders, one after the other; an answer that does not decode is none. */
+/** Here, else at the holders, one after the other, else in the log; an answer that does not decode is none. */
 const findBlock = Effect.fnUntraced(function* (
   { blocks, executor, peers }: BlockReaderOptions,
   border: Border["Service"],
-  block: BlockId,
+  { block, log }: BlockSpec,
   holders: ReadonlyArray<ExecutorId>,
   place: FaultPlace
 ): Effect.fn.Return<BlockContents, TaskFault> {
@@ -171,9 +176,27 @@ const findBlock = Effect.fnUntraced(function* (
       if (contents !== undefined) return contents
     }
   }
+  if (log !== undefined) {
+    const logged = yield* Effect.result(readLogged(blocks, block, log, place))
+    if (Result.isSuccess(logged)) return logged.success
+    if (logged.failure instanceof TaskFault) return yield* Effect.fail(logged.failure)
+    note("its log", logged.failure)
+  }
   const reason = reasons.length > 0 ? reasons.join("; ") : "no executor is known to hold it"
   return yield* Effect.fail(new TaskFault({ kind: "BlockLost", block, reason, notAt }))
 })
+
+/** Fails with why the log cannot give it ever; a storage that cannot be asked is a fault of this task. */
+const readLogged = (
+  { logged }: LocalBlocks,
+  block: BlockId,
+  position: LogPosition,
+  place: FaultPlace
+): Effect.Effect<BlockContents, string | TaskFault> =>
+  logged === undefined ? Effect.fail("this executor has no checkpoint place") : Effect.mapError(
+    logged.read(block, position),
+    (error) => error._tag === "StorageError" ? failed(place, error) : error.message
+  )
 
 /** A chunk per part of the block, decoded when it is its turn. */
 const partsOf = (

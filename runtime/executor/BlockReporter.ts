@@ -4,9 +4,12 @@
  * A block counts once the driver answered Accepted. AddBlock is sent again while unanswered: it is idempotent by the block's
  * identity. A block that the driver refuses is discarded. Storing goes on when whoever asked for it is interrupted, so that a
  * block that the driver counts is never thrown away; `awaitAll` waits for all of them. A block that is less safe than its level
- * says is reported once, and again after one that was as safe.
+ * says is reported once, and again after one that was as safe. Numbered records of a source go in order (`SourceOrder`).
+ *
+ * A generated block that cannot be stored for now, because the memory is full, or the receiver's log or the driver's fails, is tried
+ * again for as long as it takes, under its own identity: meanwhile the next ones wait, and the receiver is held back.
  */
-import { Effect, Fiber, FiberSet, type Scope } from "effect"
+import { Effect, Exit, Fiber, FiberSet, type Scope } from "effect"
 import type { BlockContents } from "../../core/blocks/BlockContents.ts"
 import { blockId } from "../../core/blocks/ReceivedBlock.ts"
 import type { ReceiverAnswer, ReceiverMessage } from "../../core/protocol/ExecutorProtocol.ts"
@@ -14,8 +17,9 @@ import type { StreamId } from "../../core/protocol/Ids.ts"
 import type { GeneratedBlock } from "../../core/receiving/BlockGenerator.ts"
 import { type StorageLevel, StoreError } from "../../core/receiving/Receiver.ts"
 import type { ReceivingSettings } from "../../core/receiving/ReceivingSettings.ts"
-import type { BlockError } from "./blocks/BlockManager.ts"
-import type { ReceivedBlockHandler } from "./blocks/ReceivedBlockHandler.ts"
+import { BlockError } from "./blocks/BlockManager.ts"
+import type { HandledBlock, ReceivedBlockHandler } from "./blocks/ReceivedBlockHandler.ts"
+import type { Place } from "./SourceOrder.ts"
 
 /** Asks the driver once; it may never answer. */
 export type Ask = (message: ReceiverMessage) => Effect.Effect<ReceiverAnswer>
@@ -32,9 +36,12 @@ export const askUntilAnswered = (ask: Ask, timeoutMillis: number): Ask => (messa
 }
 
 export interface BlockReporter {
-  /** Begins to store a block of its own, which has its place among the others then; the outcome fails if it is not safe and counted. */
-  readonly report: (contents: BlockContents) => Effect.Effect<Effect.Effect<void, StoreError>>
-  /** A generated block: waits while the memory is full; what cannot be stored is reported with the number of records lost. */
+  /**
+   * Begins to store a block of its own, which has its place among the others then; the outcome fails if it is not safe and counted.
+   * `place`: among those of its source, which is the reporter's from now on.
+   */
+  readonly report: (contents: BlockContents, place?: Place) => Effect.Effect<Effect.Effect<void, StoreError>>
+  /** A generated block: waits while it cannot be stored; what never can is reported with the number of records lost. */
   readonly push: (block: GeneratedBlock) => Effect.Effect<void>
   /** Every AddBlock is answered. */
   readonly awaitAll: Effect.Effect<void>
@@ -59,19 +66,40 @@ export const make = (options: {
     let next = 0
     let degraded = false
 
-    const storeAndReport = Effect.fnUntraced(function* (contents: BlockContents, sequence: number) {
+    const storeAndReport = Effect.fnUntraced(function* (contents: BlockContents, sequence: number, place?: Place) {
       const block = blockId({ stream, epoch, attempt, sequence })
       const { degraded: why, ...handled } = yield* handler.store(block, contents, level)
       if (why !== undefined && !degraded) reportError(`From here on blocks are less safe than ${level} says: ${why}`)
       degraded = why !== undefined
-      const answer = yield* ask({ kind: "AddBlock", info: { block, stream, attempt, sequence, ...handled } })
-      if (answer.kind === "Accepted") return
+      const refusal = place && (yield* place.turn)
+      const answer = refusal === undefined ? yield* add(block, sequence, handled, place) : undefined
+      handler.answered(block)
+      if (answer?.kind === "Accepted" && answer.repeated !== true) return
       yield* handler.discard(block)
-      return yield* new StoreError({ stream, message: `the driver refused block ${block}: ${answer.reason}` })
+      if (answer?.kind === "Accepted") return
+      if (answer === undefined) {
+        return yield* new StoreError({ stream, message: `block ${block} is not stored: ${refusal}` })
+      }
+      const message = `the driver refused block ${block}: ${answer.reason}`
+      return yield* answer.mayPass === true
+        ? new BlockError({ block, reason: "Log", message })
+        : new StoreError({ stream, message })
     })
 
-    const detached = (contents: BlockContents, sequence: number) =>
-      FiberSet.run(inFlight, storeAndReport(contents, sequence))
+    const add = (block: string, sequence: number, handled: Omit<HandledBlock, "degraded">, place?: Place) => {
+      const ranges = place === undefined ? {} : { ranges: [place.range] }
+      return ask({ kind: "AddBlock", info: { block, stream, attempt, sequence, ...handled, ...ranges } })
+    }
+
+    const detached = (contents: BlockContents, sequence: number, place?: Place) => {
+      const storing = storeAndReport(contents, sequence, place)
+      return FiberSet.run(
+        inFlight,
+        place === undefined
+          ? storing
+          : Effect.onExit(storing, (exit) => Effect.sync(() => place.end(Exit.isSuccess(exit))))
+      )
+    }
 
     const outcome = (storing: Fiber.Fiber<void, StoreError | BlockError>) =>
       Effect.catchTag(
@@ -80,25 +108,34 @@ export const make = (options: {
         (error) => Effect.fail(new StoreError({ stream, message: error.message }))
       )
 
-    const report = (contents: BlockContents) => Effect.map(Effect.suspend(() => detached(contents, next++)), outcome)
+    const report = (contents: BlockContents, place?: Place) =>
+      Effect.map(Effect.suspend(() => detached(contents, next++, place)), outcome)
 
     const push = (generated: GeneratedBlock) =>
       Effect.gen(function* () {
         const sequence = next++
         let told = false
+        let pause = settings.storeRetryMillis
         while (true) {
           const result = yield* Effect.result(Effect.flatMap(detached(generated.contents, sequence), Fiber.join))
           if (result._tag === "Success") return
           const error = result.failure
-          if (error._tag !== "BlockError" || error.reason !== "MemoryFull") {
+          if (error._tag !== "BlockError" || !mayPass(error)) {
             lost(generated.records)
             return reportError(`${generated.records} records are lost: ${error.message}`)
           }
-          if (!told) reportError(`A block waits for memory: ${error.message}`)
+          const what = error.reason === "Log" ? "its log" : "memory"
+          if (!told) reportError(`A block waits for ${what}: ${error.message}`)
           told = true
-          yield* Effect.sleep(settings.storeRetryMillis)
+          yield* Effect.sleep(pause)
+          if (error.reason === "Log") pause = Math.min(logRetryMillisMax, 2 * pause)
         }
       })
 
     return { report, push, awaitAll: FiberSet.awaitEmpty(inFlight) }
   })
+
+/** The pause before a log is tried again doubles up to this. */
+const logRetryMillisMax = 5000
+
+const mayPass = ({ reason }: BlockError): boolean => reason === "MemoryFull" || reason === "Log"

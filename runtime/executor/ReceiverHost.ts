@@ -11,13 +11,13 @@ import type { ReceiverAnswer, ReceiverMessage, ToDriver } from "../../core/proto
 import type { StreamId } from "../../core/protocol/Ids.ts"
 import type { ReceivingSettings } from "../../core/receiving/ReceivingSettings.ts"
 import type { Receivers } from "./Executor.ts"
-import type { ReceivedBlockHandler } from "./blocks/ReceivedBlockHandler.ts"
+import type { HandlerOf } from "./blocks/receivedBlockHandlers.ts"
 import * as ReceiverSupervisor from "./ReceiverSupervisor.ts"
 
 export interface ReceiverHostOptions {
   readonly toDriver: (message: ToDriver) => void
   readonly inputs: (stream: StreamId) => InputDefinition<any, any, any> | undefined
-  readonly handler: ReceivedBlockHandler
+  readonly handlerOf: HandlerOf
   readonly epoch: number
   readonly settings: ReceivingSettings
   /** What the app's layer provides. */
@@ -58,7 +58,17 @@ export const make = (options: ReceiverHostOptions): Receivers => {
     const entry = running.get(stream)!
     const { receiver } = input
     return Effect.scoped(Effect.gen(function* () {
-      const handle = yield* ReceiverSupervisor.start({ ...options, stream, attempt, receiver, ask, tell, rateLimit })
+      const handling = yield* options.handlerOf({ stream, attempt, receiver })
+      const handle = yield* ReceiverSupervisor.start({
+        ...options,
+        ...handling,
+        stream,
+        attempt,
+        receiver,
+        ask,
+        tell,
+        rateLimit
+      })
       entry.handle = handle
       if (entry.rate !== undefined) handle.updateRate(entry.rate)
       if (entry.stop !== undefined) handle.stop(entry.stop)

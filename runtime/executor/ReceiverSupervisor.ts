@@ -22,11 +22,14 @@ import { effectOf } from "../../core/dstream/UserEffect.ts"
 import { describeError } from "../../core/protocol/describeError.ts"
 import type { ReceiverMessage } from "../../core/protocol/ExecutorProtocol.ts"
 import type { StreamId } from "../../core/protocol/Ids.ts"
-import { type Receiver, type Store, StoreError } from "../../core/receiving/Receiver.ts"
+import { wrongRange } from "../../core/blocks/HighWaterMarks.ts"
+import { type Receiver, type Store, StoreError, type StoreOptions } from "../../core/receiving/Receiver.ts"
+import type { StorageLevel } from "../../core/receiving/StorageLevel.ts"
 import type { ReceivingSettings } from "../../core/receiving/ReceivingSettings.ts"
 import * as BlockGenerator from "./BlockGenerator.ts"
 import * as BlockReporter from "./BlockReporter.ts"
 import type { ReceivedBlockHandler } from "./blocks/ReceivedBlockHandler.ts"
+import { SourceOrder } from "./SourceOrder.ts"
 
 export const errorReportsPerSecond = 10
 
@@ -47,6 +50,8 @@ export interface Options<A, E, R> {
   readonly epoch: number
   readonly receiver: Receiver<A, E, R>
   readonly handler: ReceivedBlockHandler
+  /** The storage level in force; the receiver's own, if not given. */
+  readonly level?: StorageLevel | undefined
   /** Asks the driver; may stay without an answer. */
   readonly ask: BlockReporter.Ask
   readonly tell: (message: ReceiverMessage) => void
@@ -72,12 +77,13 @@ export const start = <A, E, R>(
     const tellError = (message: string, error: string | undefined) =>
       options.tell({ kind: "ReportError", stream, attempt, message, error })
     const reportError = errorReports(clock, (message, error) => tellError(message + lostSoFar(losses), error))
-    const level = receiver.storageLevel
+    const level = options.level ?? receiver.storageLevel
     const lost = (records: number) => void (losses.unstored += records)
     const reporter = yield* BlockReporter.make({ ...options, level, ask, reportError, lost })
     const generator: BlockGenerator.BlockGenerator = yield* BlockGenerator.make({ ...options, push: reporter.push })
     const ordered = makeOrder()
-    const runs = runReceiver({ ...options, ask, generator, reporter, reportError, ordered, losses })
+    const sources = new SourceOrder()
+    const runs = runReceiver({ ...options, ask, generator, reporter, reportError, ordered, losses, sources })
     const flushed = Effect.tap(runs, () => Effect.andThen(generator.stop, reporter.awaitAll))
     const ended = Effect.raceFirst(flushed, generator.run).pipe(Effect.catchCause(failed))
     const life = Effect.gen(function* () {
@@ -155,14 +161,16 @@ interface Parts<A, E, R> extends Options<A, E, R> {
   readonly reportError: (message: string, error?: string) => void
   readonly ordered: Order
   readonly losses: Losses
+  readonly sources: SourceOrder
 }
 
 /** Registers and runs the receiver, again after each restart in place, until its end. */
 const runReceiver = Effect.fnUntraced(function* <A, E, R>(parts: Parts<A, E, R>) {
-  const { stream, attempt, receiver, ask, ordered } = parts
+  const { stream, attempt, receiver, ask, ordered, sources } = parts
   while (true) {
     const answer = yield* ask({ kind: "RegisterReceiver", stream, attempt, receiver: receiver.name })
     if (answer.kind === "Refused") return refusedEnd(ordered.isStop(), answer.reason)
+    sources.begin(answer.marks ?? [])
     const end = ordered.isStop() ? yield* ordered.await : yield* runOnce(parts)
     if (end.kind !== "Restart") return end
     const message = `Restarting receiver with delay ${end.delay}ms: ${end.message}`
@@ -212,7 +220,7 @@ const failed = (cause: Cause.Cause<unknown>): Effect.Effect<RunEnd> =>
 
 /** What the receiver is given; it works as long as its run lives. */
 const storeOf = <A, E, R>(
-  { stream, generator, reporter, reportError, ordered, settings, losses }: Parts<A, E, R>,
+  { stream, generator, reporter, reportError, ordered, settings, losses, sources }: Parts<A, E, R>,
   run: Run
 ): Store<A> => {
   const storeError = (message: string) => new StoreError({ stream, message: `stream ${stream}: ${message}` })
@@ -227,13 +235,21 @@ const storeOf = <A, E, R>(
   const described = (error: unknown) => error === undefined ? undefined : describeError(error)
   const whileAlive = <T>(effect: () => Effect.Effect<T, StoreError>) =>
     Effect.suspend(() => run.alive ? effect() : Effect.fail(over()))
-  const block = (records: number, contents: () => BlockContents) =>
-    Effect.flatten(Effect.suspend(() => {
-      const report = whileAlive(() => reporter.report(contents()))
-      if (!run.isClosing) return generator.admit(records, () => run.alive, report)
-      generator.admitNow(records)
-      return report
-    }))
+  const block = (records: number, contents: () => BlockContents, { range }: StoreOptions = {}) =>
+    Effect.suspend(() => {
+      const wrong = range && wrongRange(range)
+      if (wrong !== undefined) return Effect.fail(storeError(wrong))
+      const place = range && sources.place(range)
+      let reported = false
+      const report = whileAlive(() => {
+        reported = true
+        return reporter.report(contents(), place)
+      })
+      if (run.isClosing) generator.admitNow(records)
+      const stored = Effect.flatten(run.isClosing ? report : generator.admit(records, () => run.alive, report))
+      if (place === undefined) return stored
+      return Effect.ensuring(stored, Effect.sync(() => reported ? undefined : place.end(false)))
+    })
   const collect = (records: Iterator<A>) =>
     Effect.try({
       try: () => Array.from({ [Symbol.iterator]: () => records }),
@@ -252,15 +268,16 @@ const storeOf = <A, E, R>(
       return generator.chunk(bytes, records)
     },
     ready: generator.ready,
-    array: (records) => whileAlive(() => block(records.length, () => ofRecords(records))),
-    iterator: (records) =>
-      whileAlive(() => Effect.flatMap(collect(records), (all) => block(all.length, () => ofRecords(all)))),
-    bytes: (bytes, records) =>
+    array: (records, options) => whileAlive(() => block(records.length, () => ofRecords(records), options)),
+    iterator: (records, options) =>
+      whileAlive(() => Effect.flatMap(collect(records), (all) => block(all.length, () => ofRecords(all), options))),
+    bytes: (bytes, records, options) =>
       whileAlive(() => {
         const wrong = wrongBytes(bytes, records ?? 0)
         if (wrong !== undefined) return Effect.fail(storeError(wrong))
-        return block(records ?? 1, () => ofBytes(bytes, records))
+        return block(records ?? 1, () => ofBytes(bytes, records), options)
       }),
+    highWaterMark: (source) => sources.markOf(source),
     reportError: (message, error) => reportError(message, described(error)),
     restart: (message, error, delay = settings.receiverRestartDelayMillis) => {
       if (run.alive) ordered.give({ kind: "Restart", message, error: described(error), delay })

@@ -15,13 +15,15 @@ import { fromSettings } from "../../core/receiving/ReceivingSettings.ts"
 import { buildLayer } from "../appLayer.ts"
 import * as Supervisor from "../Supervisor.ts"
 import { SnapshotSpace } from "../storage/SnapshotSpace.ts"
+import { StableSpace } from "../storage/StableSpace.ts"
 import { SpillSpace } from "../storage/SpillSpace.ts"
 import * as BlockManager from "./blocks/BlockManager.ts"
 import * as BlockReplicator from "./blocks/BlockReplicator.ts"
 import * as Executor from "./Executor.ts"
 import type { ExecutorLink } from "./ExecutorLink.ts"
 import * as Peers from "./Peers.ts"
-import { blockManagerBased } from "./blocks/ReceivedBlockHandler.ts"
+import * as LoggedBlocks from "./blocks/LoggedBlocks.ts"
+import * as receivedBlockHandlers from "./blocks/receivedBlockHandlers.ts"
 import * as ReceiverHost from "./ReceiverHost.ts"
 import * as ShuffleStore from "./shuffle/ShuffleStore.ts"
 import * as StateRunner from "./state/StateRunner.ts"
@@ -44,6 +46,7 @@ export const runExecutor = Effect.fnUntraced(function* (
   if (difference !== undefined) return link.toDriver({ kind: "ExecutorRefused", difference })
   const { settings, epoch } = handshake
   const spill = yield* SpillSpace
+  const stable = yield* StableSpace
   const context = yield* buildLayer(app, "executor")
   const border = yield* Border
   const blockManager = BlockManager.make({ ...spill, border, memoryLimitBytes: settings.blockMemoryBytes })
@@ -69,7 +72,7 @@ export const runExecutor = Effect.fnUntraced(function* (
   const receivers = ReceiverHost.make({
     toDriver,
     inputs,
-    handler: blockManagerBased(blockManager, executor, replicator),
+    handlerOf: receivedBlockHandlers.make({ executor, blockManager, replicator, codec: spill.codec, stable, settings }),
     epoch,
     settings: fromSettings(settings),
     context,
@@ -93,6 +96,7 @@ export const runExecutor = Effect.fnUntraced(function* (
     peers,
     blocks: {
       get: blockManager.get,
+      logged: stable && LoggedBlocks.make({ ...stable, executor, codec: spill.codec, blockManager, toDriver }),
       remove: (blocks) => {
         replicator.forget(blocks)
         fork(blockManager.remove(blocks))

@@ -6,6 +6,7 @@ import { test } from "node:test"
 import { Effect } from "effect"
 import fc from "fast-check"
 import * as Memory from "../../adapters/memory/mod.ts"
+import { storageLevels } from "../../core/receiving/StorageLevel.ts"
 import { resolve } from "../../core/settings/Settings.ts"
 import { DStream, StreamingApp } from "../../core/mod.ts"
 import { it } from "../kit.ts"
@@ -179,6 +180,25 @@ it("good settings and those left undefined pass; those of the run are looked at 
     yield* StreamingApp.validate(app)
     const error = yield* Effect.flip(StreamingApp.validate(app, { concurrentJobs: 0, parallel: 2 } as object))
     assert.deepEqual(error.mistakes.map(({ where }) => where), ["concurrentJobs", "parallel"])
+  }))
+
+it("how a receiver keeps its blocks is told where that cannot be, and a log needs a place", () =>
+  Effect.gen(function* () {
+    const of = (options: object) => [Memory.timed([], options).pipe(DStream.named("in"), DStream.print())]
+    const wrong = { survives: "warm", storageLevel: "MEMORY" }
+    assert.deepEqual(yield* ofOutputs(of(wrong)), [
+      `in: "MEMORY" is no storage level; give its receiver one of ${storageLevels.join(", ")}`,
+      `in: "warm" is no way in which blocks survive; write survives: "hot", "cold", "ignore", or leave it out`
+    ])
+    const outputs = of({ survives: "cold" })
+    assert.deepEqual(yield* ofOutputs(outputs), [
+      `in: its blocks shall survive in a log ("cold"), and there is no place for one; set checkpointDirectory, ` +
+      `or write survives: "hot", which keeps each block at two executors`
+    ])
+    const settings = { checkpointDirectory: "/var/spool/app" }
+    for (const run of [{ ...good, outputs, settings }, { ...good, outputs: of({ survives: "ignore" }) }]) {
+      yield* StreamingApp.validate(StreamingApp.make(run as any))
+    }
   }))
 
 it("operators without their streams, functions or side values are told by name", () =>

@@ -8,9 +8,11 @@ import type { PartitionSpec } from "../../core/dstream/BatchPlan.ts"
 import type { InputDefinition } from "../../core/dstream/InputDStream.ts"
 import type { ToPeer } from "../../core/protocol/ExecutorProtocol.ts"
 import { Border } from "../../core/protocol/RecordCodec.ts"
+import { BlockLogDamaged } from "../../runtime/executor/blocks/LoggedBlocks.ts"
 import * as BlockReader from "../../runtime/executor/BlockReader.ts"
 import * as Peers from "../../runtime/executor/Peers.ts"
 import * as ShuffleStore from "../../runtime/executor/shuffle/ShuffleStore.ts"
+import { StorageError } from "../../runtime/storage/StableStorage.ts"
 import type { TaskFault } from "../../runtime/executor/TaskFault.ts"
 import { it } from "../kit.ts"
 import { jsonCodec } from "./cluster.ts"
@@ -89,6 +91,48 @@ it("a block that nobody can give is lost, with the cause of each holder and who 
     const nowhere = yield* reading(table)
     const lost = yield* Effect.flip(nowhere.read) as Effect.Effect<TaskFault>
     assert.deepEqual(lost.result.kind === "BlockLost" && lost.result.notAt, ["e0", "e1"])
+  }))
+
+it("a block that nobody gives is read from its log; where that is damaged it is lost, where it cannot be asked the task is tried again", () =>
+  Effect.gen(function* () {
+    const log = { file: "epochs/00000001/blocks/in/1/00000001", offset: 40, length: 9 }
+    const table = { e1: {}, e2: { unreadable: "disk" } }
+    const withLog = Effect.fnUntraced(function* (logged: BlockReader.LocalBlocks["logged"]) {
+      const { asked, reader } = yield* reading(table, { blocks: { ...noBlocks, logged } })
+      const source = sourceOf({ kind: "block", block: "b", records: 1, log })
+      const chunks = yield* Effect.result(reader.read(source, { blocks: [["b", ["e1", "e2"]]], ignored: [] }))
+      return { asked, chunks }
+    })
+    const asked: Array<unknown> = []
+    const good = yield* withLog({
+      read: (block, position) => Effect.sync(() => (asked.push([block, position]), ofRecords(["logged"])))
+    })
+    assert.ok(good.chunks._tag === "Success")
+    assert.deepEqual(yield* good.chunks.success.next, ["logged"])
+    assert.deepEqual([good.asked, asked], [["e1", "e2"], [["b", log]]])
+    const damaged = yield* withLog({
+      read: (block) => Effect.fail(new BlockLogDamaged({ block, ...log, message: `a bit has flipped in ${log.file}` }))
+    })
+    const lost = damaged.chunks._tag === "Failure" ? damaged.chunks.failure.result : undefined
+    assert.ok(lost?.kind === "BlockLost")
+    assert.deepEqual(lost.notAt, ["e1"])
+    assert.match(lost.reason, /e2: disk; its log: a bit has flipped in epochs\/00000001/)
+    const away = yield* withLog({
+      read: () => Effect.fail(new StorageError({ reason: "Unavailable", name: log.file, message: "no answer" }))
+    })
+    const failed = away.chunks._tag === "Failure" ? away.chunks.failure.result : undefined
+    assert.ok(failed?.kind === "Failed" && failed.permanent !== true && /no answer/.test(failed.message))
+    const without = yield* withLog(undefined)
+    const nowhere = without.chunks._tag === "Failure" ? without.chunks.failure.result : undefined
+    assert.ok(nowhere?.kind === "BlockLost" && /no checkpoint place/.test(nowhere.reason))
+  }))
+
+it("a block that the plan says is lost is empty, and nobody is asked for it", () =>
+  Effect.gen(function* () {
+    const { asked, reader } = yield* reading({ e1: { contents: ofRecords(["a"]) } })
+    const source = sourceOf({ kind: "block", block: "b", records: 0, lost: true })
+    const chunks = yield* reader.read(source, { blocks: [["b", ["e1"]]], ignored: [] })
+    assert.deepEqual([yield* chunks.next, asked], [[], []])
   }))
 
 it("a block that the driver ignores is empty, and nobody is asked for it", () =>

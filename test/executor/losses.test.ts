@@ -115,7 +115,7 @@ it("a block that nobody holds fails its job at once, with what would have saved 
     const error = yield* failureOf(failing.collect("blocks"))
     assert.match(
       error.message,
-      /block gone is lost: no executor is known to hold it.*ends in _2.*onBlockLost: "ignore"/
+      /block gone is lost: no executor is known to hold it.*survives: "hot".*onBlockLost: "ignore"/
     )
     assert.equal(attempts(failing), 1)
   }))

@@ -61,6 +61,7 @@ const recorder = (refuse: (records: ReadonlyArray<unknown>) => boolean = () => f
       assert.equal(lines.length, records)
       return keep(lines)
     },
+    highWaterMark: () => undefined,
     reportError: (message) => void errors.push(message),
     restart: no,
     stop: no

@@ -100,6 +100,41 @@ it("blocks are added, allocated to batches, told again for old times, cleaned up
     assert.deepEqual(namesOf(yield* again.tracker.allocateBlocksToBatch(3000)), [["a", ["a/0/1/2"]], ["b", []]])
   }))
 
+it("a registration is answered behind what was added before, with how far each source is stored; what is stored is repeated", () =>
+  Effect.gen(function* () {
+    const gate = Latch.makeUnsafe(false)
+    const log = { append: () => gate.await, readAll: Effect.succeed([]) }
+    const { answerTo, say, started, add, tracker } = yield* tracked(log)
+    yield* started
+    const info = (sequence: number, to: number) => ({
+      block: blockId({ stream: "a", epoch: 0, attempt: 1, sequence }),
+      stream: "a",
+      attempt: 1,
+      sequence,
+      records: 1,
+      bytes: 1,
+      locations: ["e1"],
+      ranges: [{ source: "s", from: 0, to }]
+    })
+    say("e1", { kind: "AddBlock", info: info(0, 9) })
+    const asked = add("b", 1, 0)
+    say("e1", { kind: "RegisterReceiver", stream: "a", attempt: 1, receiver: "a" })
+    say("e1", { kind: "RegisterReceiver", stream: "b", attempt: 1, receiver: "b" })
+    yield* TestClock.adjust(1)
+    assert.deepEqual(answerTo(asked + 1), [])
+    gate.openUnsafe()
+    yield* TestClock.adjust(1)
+    assert.deepEqual(answerTo(asked + 1), [{ kind: "Accepted", marks: [["s", 9]] }])
+    assert.deepEqual(answerTo(asked + 2), [{ kind: "Accepted" }])
+    say("e1", { kind: "AddBlock", info: info(1, 9) })
+    say("e1", { kind: "AddBlock", info: info(2, 10) })
+    yield* TestClock.adjust(1)
+    assert.deepEqual(answerTo(asked + 3), [{ kind: "Accepted", repeated: true }])
+    assert.match((answerTo(asked + 4)[0] as { readonly reason: string }).reason, /holds records 0 to 10 of source "s"/)
+    const batch = yield* tracker.allocateBlocksToBatch(1000)
+    assert.deepEqual(batch.get("a")!.map(({ sequence }) => sequence), [0])
+  }))
+
 it("an addition counts only when it is logged, and what waits for the log is logged together", () =>
   Effect.gen(function* () {
     const gate = Latch.makeUnsafe(false)

@@ -31,10 +31,15 @@ const hosted = Effect.gen(function* () {
       queueMicrotask(() => host.answer(message.request, { kind: "Accepted" }))
     },
     inputs: () => input,
-    handler: {
-      store: () => Effect.succeed({ records: 1, bytes: 1, locations: ["e1"] }),
-      discard: () => Effect.void
-    } as never,
+    handlerOf: () =>
+      Effect.succeed({
+        level: "MEMORY_ONLY",
+        handler: {
+          store: () => Effect.succeed({ records: 1, bytes: 1, locations: ["e1"] }),
+          answered: () => {},
+          discard: () => Effect.void
+        }
+      }),
     epoch: 1,
     settings: defaults,
     context: Context.empty() as Context.Context<any>,

@@ -5,7 +5,7 @@ import * as assert from "node:assert/strict"
 import { test } from "node:test"
 import fc from "fast-check"
 import { blockId, type ReceivedBlockInfo } from "../../core/blocks/ReceivedBlock.ts"
-import type { ReceiverMessage } from "../../core/protocol/ExecutorProtocol.ts"
+import type { ReceiverAnswer, ReceiverMessage } from "../../core/protocol/ExecutorProtocol.ts"
 import { leastLoaded } from "../../core/receiving/ReceiverSchedulingPolicy.ts"
 import * as Tracker from "../../core/receiving/ReceiverTracker.ts"
 import { defaults } from "../../core/receiving/ReceivingSettings.ts"
@@ -71,8 +71,11 @@ const endedOf = (stream: string, attempt: number, stopped = false): ReceiverMess
   stopped
 })
 
-const answers = (commands: ReadonlyArray<Command>) =>
-  commands.flatMap((c) => c.kind === "Send" && c.message.kind === "ReceiverAnswer" ? [c.message.answer] : [])
+const answers = (commands: ReadonlyArray<Command>): ReadonlyArray<ReceiverAnswer> =>
+  commands.flatMap((c) => {
+    if (c.kind === "AnswerRegistered") return [{ kind: "Accepted" }]
+    return c.kind === "Send" && c.message.kind === "ReceiverAnswer" ? [c.message.answer] : []
+  })
 const launches = (commands: ReadonlyArray<Command>) =>
   commands.flatMap((c) =>
     c.kind === "Send" && c.message.kind === "StartReceiver"

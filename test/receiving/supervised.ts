@@ -10,7 +10,7 @@ import type { Receiver, Store } from "../../core/receiving/Receiver.ts"
 import { defaults, type ReceivingSettings } from "../../core/receiving/ReceivingSettings.ts"
 import * as BlockManager from "../../runtime/executor/blocks/BlockManager.ts"
 import type { Copy } from "../../runtime/executor/blocks/BlockReplicator.ts"
-import { blockManagerBased } from "../../runtime/executor/blocks/ReceivedBlockHandler.ts"
+import { blockManagerBased, type ReceivedBlockHandler } from "../../runtime/executor/blocks/ReceivedBlockHandler.ts"
 import * as ReceiverSupervisor from "../../runtime/executor/ReceiverSupervisor.ts"
 import * as BlockStorage from "../../runtime/storage/BlockStorage.ts"
 
@@ -47,6 +47,8 @@ interface Setup {
   readonly memoryLimitBytes?: number
   /** What becomes of the copies of its blocks. Nobody else is there. */
   readonly copy?: () => Copy
+  /** What makes its blocks safe; the block manager, if not given. */
+  readonly handler?: (blocks: BlockManager.BlockManager) => ReceivedBlockHandler
   /** Undefined: no answer. */
   readonly answer?: (message: ReceiverMessage) => ReceiverAnswer | undefined
 }
@@ -64,7 +66,7 @@ export const supervised = (setup: Setup) =>
       attempt: 4,
       epoch: 2,
       receiver: setup.receiver,
-      handler: blockManagerBased(blocks, "e1", {
+      handler: setup.handler?.(blocks) ?? blockManagerBased(blocks, "e1", {
         copy: () => Effect.sync(() => setup.copy?.() ?? { partner: undefined, refusals: [] }),
         discard: () => {}
       }),

@@ -56,6 +56,7 @@ const recorder = () => {
     array: () => none,
     iterator: () => none,
     bytes: () => none,
+    highWaterMark: () => undefined,
     reportError: (message, error) => {
       errors.push(error === undefined ? message : `${message}: ${String(error)}`)
       notify()

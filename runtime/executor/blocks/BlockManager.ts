@@ -22,10 +22,10 @@ import { Border, type RecordCodec } from "../../../core/protocol/RecordCodec.ts"
 import { placeOf, type StorageLevel } from "../../../core/receiving/StorageLevel.ts"
 import type { BlockStorage } from "../../storage/BlockStorage.ts"
 
-/** A block could not be stored or read. MemoryFull may pass as batches end. */
+/** A block could not be stored or read. MemoryFull may pass as batches end, Log when somebody has made room. */
 export class BlockError extends Schema.TaggedError<BlockError>()("BlockError", {
   block: Schema.String,
-  reason: Schema.Literals(["BlockTooLarge", "MemoryFull", "Encoding", "Storage"]),
+  reason: Schema.Literals(["BlockTooLarge", "MemoryFull", "Encoding", "Storage", "Log"]),
   message: Schema.String
 }) {}
 
@@ -44,7 +44,13 @@ export interface BlockManagerStats {
 }
 
 export interface BlockManager {
-  readonly put: (block: BlockId, contents: BlockContents, level: StorageLevel) => Effect.Effect<StoredBlock, BlockError>
+  /** `encoded`: the contents as `encodeContents` gives them, where that was done already. */
+  readonly put: (
+    block: BlockId,
+    contents: BlockContents,
+    level: StorageLevel,
+    encoded?: Uint8Array
+  ) => Effect.Effect<StoredBlock, BlockError>
   /** A block as it came over the border. */
   readonly putPacked: (
     block: BlockId,
@@ -144,12 +150,12 @@ export const make = (options: {
       )
     })
 
-  const put = (block: BlockId, contents: BlockContents, level: StorageLevel) =>
+  const put = (block: BlockId, contents: BlockContents, level: StorageLevel, encoded?: Uint8Array) =>
     keep(block, level, {
       records: recordCount(contents),
       kept: { kind: "contents", contents },
       memoryBytes: () => estimateBytes(contents),
-      encoded: () => encodeContents(contents, codec)
+      encoded: () => encoded ?? encodeContents(contents, codec)
     })
 
   const putPacked = (block: BlockId, contents: Payload, records: number | undefined, level: StorageLevel) => {

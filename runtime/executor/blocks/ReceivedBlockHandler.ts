@@ -1,6 +1,6 @@
 /**
  * ReceivedBlockHandler: how a supervisor makes a received block safe. It returns when the block is as safe as the handler
- * promises; only then is the block reported to the driver. A handler that also writes ahead has the same interface.
+ * promises; only then is the block reported to the driver. The one that writes ahead is `WriteAheadLogBasedHandler`.
  *
  * The BlockManager-based one keeps the block on this executor by the receiver's storage level, and of a level with `_2` a copy
  * on another one: it returns when both hold it. Where no other executor takes it, the block is kept here alone; if there
@@ -9,6 +9,7 @@
  */
 import { Effect } from "effect"
 import type { BlockContents } from "../../../core/blocks/BlockContents.ts"
+import type { LogPosition } from "../../../core/wal/LogPosition.ts"
 import type { BlockId } from "../../../core/blocks/ReceivedBlock.ts"
 import type { ExecutorId } from "../../../core/protocol/Ids.ts"
 import { isReplicated, type StorageLevel } from "../../../core/receiving/StorageLevel.ts"
@@ -19,6 +20,9 @@ export interface HandledBlock {
   readonly records: number | undefined
   readonly bytes: number
   readonly locations: ReadonlyArray<ExecutorId>
+  readonly log?: LogPosition | undefined
+  /** See `ReceivedBlockInfo`. */
+  readonly logFrom?: string | undefined
   /** Why it is less safe than its level says. */
   readonly degraded?: string | undefined
 }
@@ -29,7 +33,9 @@ export interface ReceivedBlockHandler {
     contents: BlockContents,
     level: StorageLevel
   ) => Effect.Effect<HandledBlock, BlockError>
-  /** The driver refused the block: it will be in no batch. */
+  /** The driver knows of the block, or has refused it. */
+  readonly answered: (block: BlockId) => void
+  /** The block will be in no batch. */
   readonly discard: (block: BlockId) => Effect.Effect<void>
 }
 
@@ -55,6 +61,7 @@ export const blockManagerBased = (
       : `block ${block} is kept by ${executor} alone, and would be lost with it: ${refusals.join("; ")}`
     return { ...stored, locations: [executor], degraded }
   }),
+  answered: () => {},
   discard: (block) =>
     Effect.suspend(() => {
       replicator.discard(block)

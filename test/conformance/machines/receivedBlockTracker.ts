@@ -61,6 +61,7 @@ export const receivedBlockTracker: Machine = {
     const perform = Effect.fnUntraced(function* (command: Tracker.ReceivedBlockTrackerCommand) {
       const plan = Tracker.plan(tracker, command)
       if (plan.kind === "Refused") return yield* Effect.fail(new Refused(plan.reason))
+      if (plan.kind === "Repeated") return
       yield* log.append(plan.events)
       for (const event of plan.events) Tracker.apply(tracker, event)
     })

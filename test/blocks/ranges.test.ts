@@ -1,0 +1,135 @@
+/**
+ * Numbered records of sources: whatever is repeated, refused, or logged without counting, each record that is stored is in one block, and
+ * the mark says how far they are.
+ */
+import * as assert from "node:assert/strict"
+import { test } from "node:test"
+import fc from "fast-check"
+import { sourceNameMax, sourcesMax } from "../../core/blocks/HighWaterMarks.ts"
+import type { ReceivedBlockInfo, SourceRange } from "../../core/blocks/ReceivedBlock.ts"
+import * as Tracker from "../../core/blocks/ReceivedBlockTracker.ts"
+import type { ReceivedBlockTrackerLogEvent } from "../../core/blocks/ReceivedBlockTrackerLogEvent.ts"
+
+const infoOf = (sequence: number, ...ranges: ReadonlyArray<SourceRange>): ReceivedBlockInfo => ({
+  block: `s/1/1/${sequence}`,
+  stream: "s",
+  attempt: 1,
+  sequence,
+  records: 1,
+  bytes: 1,
+  locations: [],
+  ranges
+})
+
+const range = (from: number, to: number, source = "a"): SourceRange => ({ source, from, to })
+
+const planOf = (state: Tracker.ReceivedBlockTracker, info: ReceivedBlockInfo) =>
+  Tracker.plan(state, { kind: "AddBlock", info, registered: 1 })
+
+const added = (state: Tracker.ReceivedBlockTracker, info: ReceivedBlockInfo) => {
+  const plan = planOf(state, info)
+  if (plan.kind === "Accepted") { for (const event of plan.events) Tracker.apply(state, event) }
+  return plan.kind === "Refused" ? plan.reason : plan.kind
+}
+
+/** The numbers of a source in all blocks that wait or are of a batch, sorted. */
+const numbersOf = (state: Tracker.ReceivedBlockTracker, source = "a"): ReadonlyArray<number> =>
+  Tracker.heldBlocks(state).flatMap(({ ranges = [] }) =>
+    ranges.filter((one) => one.source === source).flatMap(({ from, to }) =>
+      Array.from({ length: to - from + 1 }, (_, i) => from + i)
+    )
+  ).sort((a, b) => a - b)
+
+test("records below the mark are a repetition, those above it new, and what is both is refused with what to do", () => {
+  const state = Tracker.make(["s"])
+  assert.equal(added(state, infoOf(0, range(0, 4))), "Accepted")
+  assert.equal(added(state, infoOf(1, range(0, 4))), "Repeated")
+  assert.equal(added(state, infoOf(2, range(3, 3))), "Repeated")
+  assert.match(
+    added(state, infoOf(3, range(3, 6))),
+    /holds records 3 to 6 of source "a", of which those up to 4 are stored: ask for the high-water mark/
+  )
+  assert.equal(added(state, infoOf(4, range(3, 6, "b"))), "Accepted")
+  assert.equal(added(state, infoOf(5, range(7, 9))), "Accepted", "a source may leave numbers out")
+  assert.deepEqual(Tracker.marksOf(state, "s"), [["a", 9], ["b", 6]])
+  assert.equal(added(state, infoOf(4, range(3, 6, "b"))), "Accepted", "the same block again gets the first answer")
+  Tracker.apply(state, { kind: "BatchAllocation", time: 1, blocks: [["s", Tracker.unallocated(state, "s")]] })
+  Tracker.apply(state, { kind: "BatchCleanup", times: [1] })
+  assert.equal(added(state, infoOf(6, range(0, 9))), "Repeated", "a mark outlives the blocks")
+})
+
+test("ranges that cannot be, and more sources than are kept, are refused", () => {
+  const state = Tracker.make(["s"])
+  for (
+    const wrong of [
+      range(2, 1),
+      range(0.5, 1),
+      range(0, NaN),
+      range(0, 1, ""),
+      range(0, 1, "x".repeat(sourceNameMax + 1))
+    ]
+  ) {
+    assert.match(added(state, infoOf(0, wrong)), /has to be/)
+  }
+  for (let i = 0; i < sourcesMax; i++) added(state, infoOf(i, range(0, 0, `s${i}`)))
+  assert.match(added(state, infoOf(sourcesMax, range(0, 0, "more"))), /stream s has had 10000 sources/)
+  assert.equal(added(state, infoOf(sourcesMax, range(1, 1, "s0"))), "Accepted")
+})
+
+const scripts = fc.array(
+  fc.oneof(
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        kind: fc.constant("add" as const),
+        count: fc.integer({ min: 1, max: 4 }),
+        back: fc.nat(3)
+      })
+    },
+    {
+      weight: 2,
+      arbitrary: fc.record({ kind: fc.constant("unlogged" as const), count: fc.integer({ min: 1, max: 4 }) })
+    },
+    fc.record({ kind: fc.constant("allocate" as const) }),
+    fc.record({ kind: fc.constant("recover" as const) })
+  ),
+  { maxLength: 40, size: "max" }
+)
+
+test("each record that counts is in one block, also where an addition was refused and is in the log all the same", () => {
+  fc.assert(fc.property(scripts, (script) => {
+    let state = Tracker.make(["s"])
+    const log: Array<ReceivedBlockTrackerLogEvent> = []
+    let sequence = 0
+    let time = 0
+    const mark = () => Tracker.marksOf(state, "s")[0]?.[1] ?? -1
+    for (const step of script) {
+      if (step.kind === "add") {
+        // The receiver goes on behind the mark, or repeats a whole block.
+        const from = Math.max(0, mark() + 1 - step.back)
+        const info = infoOf(sequence++, range(from, step.back === 0 ? from + step.count - 1 : Math.max(from, mark())))
+        const plan = planOf(state, info)
+        for (const event of plan.kind === "Accepted" ? plan.events : []) {
+          log.push(event)
+          Tracker.apply(state, event)
+        }
+      } else if (step.kind === "unlogged") {
+        // Its write failed, so it was refused; its bytes got there.
+        const from = mark() + 1
+        log.push({ kind: "BlockAddition", info: infoOf(sequence++, range(from, from + step.count - 1)) })
+      } else if (step.kind === "allocate") {
+        const plan = Tracker.plan(state, { kind: "AllocateBatch", time: ++time })
+        for (const event of plan.kind === "Accepted" ? plan.events : []) {
+          log.push(event)
+          Tracker.apply(state, event)
+        }
+      } else {
+        const batches = Array.from(state.batches, ([batch, blocks]) => [batch, Array.from(blocks)])
+        state = Tracker.make(["s"])
+        for (const event of log) Tracker.apply(state, event)
+        assert.deepEqual(Array.from(state.batches, ([batch, blocks]) => [batch, Array.from(blocks)]), batches)
+      }
+      assert.deepEqual(numbersOf(state), Array.from({ length: mark() + 1 }, (_, number) => number))
+    }
+  }))
+})
