@@ -2,12 +2,12 @@
  * Checkpoint: the driver's state of a moment as data, never code, and what it is a state of.
  *
  * With the log from `log` on it is all that another driver needs. Of each field either the checkpoint or the new start wins: see the
- * table of `docs/durability.md`, which a test compares with `fieldsOf`. Later versions of the format read every earlier one.
+ * table of `precedence.ts`. Later versions of the format read every earlier one.
  * Source: Spark Streaming's `Checkpoint`.
  */
 import { Schema } from "effect"
 import * as TrackerSnapshot from "../blocks/trackerSnapshot.ts"
-import { Asked } from "../dstream/planSchema.ts"
+import { Asked, History } from "../dstream/planSchema.ts"
 import type { StreamId } from "../protocol/Ids.ts"
 import { SnapshotReference } from "./DriverLogEvent.ts"
 import type { DriverState } from "./DriverState.ts"
@@ -39,10 +39,13 @@ export const RunInfo = Schema.Struct({
   /** The program's module, and a digest of its code; empty: not known. */
   program: Schema.String,
   codeFingerprint: Schema.String,
+  /** Where its executors ran, such as `local[2]`; empty: not known. */
+  master: Schema.String,
   /** How many executors there were at the start. */
   executors: Schema.Int,
   place: Schema.String,
   manifest: ManifestSchema,
+  history: Schema.optional(History),
   /** How long each stream remembers its batches, in milliseconds. */
   remember: Schema.Array(Schema.Tuple([Schema.String, Schema.Number])),
   /** Every setting as it was resolved; none is a secret. */

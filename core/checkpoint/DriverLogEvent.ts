@@ -9,6 +9,7 @@
  * | OutputEnded, skipped | a batch of it failed and the policy goes on: before anything after it commits | yes |
  * | BatchesDone | all batches up to a time are done | no |
  * | SnapshotCompleted | all partitions of a version of a state are safe, in these files | no |
+ * | PlansDropped | what batches before a time were made of is not needed any more, also by the planners of inputs | no |
  * | SnapshotsDropped | the snapshots of an operator before a time are not needed any more | no |
  *
  * What does not wait is written in order all the same. The driver's state is the fold (`DriverState`): a beginning of the log is a
@@ -42,6 +43,11 @@ export const BatchesDone = Schema.Struct({
   upTo: Schema.Int
 })
 
+export const PlansDropped = Schema.Struct({
+  kind: Schema.Literal("PlansDropped"),
+  before: Schema.Int
+})
+
 /** A complete snapshot of a state. */
 export const SnapshotReference = Schema.Struct({
   operator: Schema.String,
@@ -70,6 +76,7 @@ export const DriverLogEvent = Schema.Union([
   Sealed,
   OutputEnded,
   BatchesDone,
+  PlansDropped,
   SnapshotCompleted,
   SnapshotsDropped
 ])

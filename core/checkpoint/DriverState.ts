@@ -2,7 +2,8 @@
  * DriverState: what a driver would leave to the next one: the fold of its log. A pure machine with one owner, the DriverLog.
  *
  * Invariants: applying an event twice is no change; a batch, once allocated, keeps its inputs until it is cleaned up; batches that are
- * done stay done. A batch is *pending* from its allocation until BatchesDone reaches it. Cleaning up a batch drops its inputs.
+ * done stay done. A batch is *pending* from its allocation until BatchesDone reaches it. Cleaning up a batch drops its blocks; what
+ * else it was made of stays until PlansDropped, for planners of inputs may look further back than any lineage.
  */
 import * as Blocks from "../blocks/ReceivedBlockTracker.ts"
 import { type Asked, type BatchPlan, planOf } from "../dstream/BatchPlan.ts"
@@ -12,7 +13,7 @@ import type { DriverLogEvent, SnapshotReference } from "./DriverLogEvent.ts"
 
 export interface DriverState {
   readonly tracker: Blocks.ReceivedBlockTracker
-  /** What else batches are made of that are not cleaned up, in order of time. */
+  /** What else batches are made of, in order of time. */
   readonly asked: Map<Time, Asked>
   /** By batch that is not done: the outputs that need not run again. */
   readonly ended: Map<Time, Map<string, "done" | "skipped">>
@@ -45,9 +46,9 @@ export const apply = (state: DriverState, event: DriverLogEvent): void => {
     case "BatchAllocation":
       if (event.asked !== undefined && !isOld(state, event.time)) state.asked.set(event.time, event.asked)
       return Blocks.apply(state.tracker, event)
-    case "BatchCleanup":
-      for (const time of event.times) state.asked.delete(time)
-      return Blocks.apply(state.tracker, event)
+    case "PlansDropped":
+      for (const time of state.asked.keys()) if (time < event.before) state.asked.delete(time)
+      return
     default:
       return Blocks.apply(state.tracker, event)
   }
@@ -73,9 +74,8 @@ const batchesDone = (state: DriverState, upTo: Time): void => {
 }
 
 const addSnapshot = ({ snapshots }: DriverState, snapshot: SnapshotReference): void => {
-  const known = snapshots.get(snapshot.operator) ?? []
-  if (known.some(({ time }) => time === snapshot.time)) return
-  snapshots.set(snapshot.operator, [...known, snapshot].sort((a, b) => a.time - b.time))
+  const others = (snapshots.get(snapshot.operator) ?? []).filter(({ time }) => time !== snapshot.time)
+  snapshots.set(snapshot.operator, [...others, snapshot].sort((a, b) => a.time - b.time))
 }
 
 const dropSnapshots = ({ snapshots }: DriverState, operator: StreamId, before: Time): void => {
@@ -84,9 +84,12 @@ const dropSnapshots = ({ snapshots }: DriverState, operator: StreamId, before: T
   else snapshots.set(operator, kept)
 }
 
-/** The plans of the batches that are known, oldest first. */
+/** The plans of the batches that are not cleaned up, oldest first. */
 export const plansOf = ({ asked, tracker }: DriverState): ReadonlyArray<BatchPlan> =>
-  Array.from(asked, ([time, what]) => planOf(time, Blocks.blocksOf(tracker, time), what))
+  Array.from(tracker.batches).flatMap(([time, blocks]) => {
+    const what = asked.get(time)
+    return what === undefined ? [] : [planOf(time, blocks, what)]
+  })
 
 /** Batches that have to be run again, oldest first. */
 export const pendingOf = ({ asked, done }: DriverState): ReadonlyArray<Time> =>

@@ -40,6 +40,8 @@ export interface OperatorManifest {
   readonly parents: ReadonlyArray<StreamId>
   /** Of one that keeps a state. */
   readonly state?: StateOf | undefined
+  /** Of one whose state depends on them: slide and window, in milliseconds. */
+  readonly shape?: string | undefined
 }
 
 /** What recovery compares: plain data. */
@@ -90,11 +92,12 @@ export const make = (app: AnyStreamingApp): DStreamGraph => {
   const manifest: Manifest = {
     app: textOf(app.name),
     batchMillis,
-    operators: nodes.map(({ id, stream, parents }) => ({
+    operators: nodes.map(({ id, stream, parents, slideMillis }) => ({
       id,
       kind: stream.kind,
       parents,
-      ...(stream.state === undefined ? {} : { state: stream.state })
+      ...(stream.state === undefined ? {} : { state: stream.state }),
+      ...shapeOf(stream, slideMillis)
     })),
     outputs: graphOutputs.map(({ id, output, stream }) => ({ id, kind: output.kind, stream }))
   }
@@ -108,6 +111,12 @@ export const make = (app: AnyStreamingApp): DStreamGraph => {
     manifest,
     fingerprint: digest(JSON.stringify(manifest))
   }
+}
+
+/** What is kept of a window depends on how long it is, and on its slide. */
+const shapeOf = ({ params, state }: AnyDStream, slideMillis: Millis): Pick<OperatorManifest, "shape"> => {
+  const { windowMillis } = (params ?? {}) as { readonly windowMillis?: unknown }
+  return state === undefined || windowMillis === undefined ? {} : { shape: `${slideMillis}/${windowMillis}` }
 }
 
 /** The first difference between an executor's graph and the driver's, in a sentence; undefined: they are the same. */

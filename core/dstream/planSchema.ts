@@ -29,16 +29,16 @@ const InputAllocation = Schema.Struct({
   description: Schema.optional(Schema.String)
 })
 
+export const History = Schema.Struct({
+  horizon: Schema.Int,
+  births: Schema.Array(Schema.Tuple([Schema.String, Schema.Int]))
+})
+
 /** See `BatchPlan`. */
 export const Asked = Schema.Struct({
   zeroTime: Schema.Int,
   missedSince: Schema.optional(Schema.Int),
-  history: Schema.optional(
-    Schema.Struct({
-      horizon: Schema.Int,
-      births: Schema.Array(Schema.Tuple([Schema.String, Schema.Int]))
-    })
-  ),
+  history: Schema.optional(History),
   inputs: Schema.Array(InputAllocation),
   sideValues: Schema.Array(Schema.Tuple([Schema.String, Schema.Unknown]))
 })

@@ -16,6 +16,7 @@ import { isOutput } from "./Output.ts"
 import { settingNames } from "../settings/definitions.ts"
 import { nearest } from "../settings/invalidSettings.ts"
 import { contradictions, invalidSettings, merge, type SettingsInput } from "../settings/Settings.ts"
+import { recoveryMistakes } from "./recoveryMistakes.ts"
 import * as SideValue from "./SideValue.ts"
 import { schemaMistakes } from "../state/snapshots/StateSchema.ts"
 import type { AnyStreamingApp } from "./StreamingApp.ts"
@@ -50,9 +51,14 @@ export const mistakesOf = (
   ...graph.nodes.flatMap((node) => windowMistakes(graph, node)),
   ...graph.nodes.flatMap(stateMistakes),
   ...partitionMistakes(graph),
-  ...receiverMistakes(graph.inputs, merge([runSettings, app.settings]).checkpointDirectory !== undefined),
+  ...[receiverMistakes, recoveryMistakes].flatMap((of) =>
+    of(graph.inputs, hasCheckpointPlace([runSettings, app.settings]))
+  ),
   ...settingMistakes([runSettings, app.settings])
 ]
+
+const hasCheckpointPlace = (inputs: ReadonlyArray<SettingsInput>): boolean =>
+  merge(inputs).checkpointDirectory !== undefined
 
 /** First the strongest. */
 const settingMistakes = (inputs: ReadonlyArray<SettingsInput>): ReadonlyArray<Mistake> => {

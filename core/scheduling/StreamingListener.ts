@@ -8,6 +8,7 @@
 import type { Effect } from "effect"
 import type { ExecutorId, PartitionIndex, RddId, StreamId } from "../protocol/Ids.ts"
 import type { CompleteSnapshot } from "../state/SnapshotTracker.ts"
+import type { RecoveryReport } from "../checkpoint/RecoveryReport.ts"
 import type { Time } from "../time/Time.ts"
 import type { BatchInfo, OutputOperationInfo } from "./BatchInfo.ts"
 
@@ -84,6 +85,14 @@ export type StreamingEvent =
     readonly partition: PartitionIndex
     readonly reason: string
   }
+  /** A checkpoint is durable: its file beneath the checkpoint place. */
+  | { readonly kind: "CheckpointCompleted"; readonly time: Time; readonly name: string; readonly bytes: number }
+  /** It could not be written; the ones before it and the log are there. */
+  | { readonly kind: "CheckpointFailed"; readonly time: Time; readonly reason: string }
+  /** What is not needed any more could not be removed; it is tried again. */
+  | { readonly kind: "CleaningFailed"; readonly reason: string }
+  /** The driver went on from what another one left. */
+  | { readonly kind: "Recovered"; readonly report: RecoveryReport }
   | TaskRetried
 
 /**

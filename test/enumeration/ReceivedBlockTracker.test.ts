@@ -40,7 +40,7 @@ const surrounded = (): Surrounded<Move> => {
 
   const command = (it: Tracker.ReceivedBlockTrackerCommand, written: boolean): Tracker.Plan => {
     const plan = Tracker.plan(state, it)
-    if (plan.kind === "Refused" || !written) return plan
+    if (plan.kind !== "Accepted" || !written) return plan
     log.push(...plan.events)
     for (const event of plan.events) Tracker.apply(state, event)
     return plan
@@ -56,7 +56,7 @@ const surrounded = (): Surrounded<Move> => {
       assert.ok(!accepted.has(info.block) || isForgotten, "a block that was accepted is refused")
       assert.notEqual(attempt, registered, "a block of the registered attempt is refused")
       refused.add(info.block)
-    } else if (plan.events.length > 0) {
+    } else if (plan.kind === "Accepted" && plan.events.length > 0) {
       assert.equal(attempt, registered, "a new block of another attempt is accepted")
       assert.ok(!accepted.has(info.block), "a block is added twice")
       if (written) accepted.set(info.block, undefined)

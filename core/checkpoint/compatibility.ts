@@ -1,0 +1,117 @@
+/**
+ * compatibility: what becomes of each operator's state where the program that recovers is not the one that wrote the checkpoint.
+ *
+ * | the operator has a state | and is | outcome |
+ * | --- | --- | --- |
+ * | in both, of the same kind, shape and version | | restored |
+ * | in both, of an older version, with a migration for each step | | migrated |
+ * | in the new program alone | | new: it begins with the first batch after the recovery |
+ * | in the checkpoint alone | | dropped: its state would be given up |
+ * | in both | of another kind, shape, or a version that cannot be reached | refused |
+ *
+ * Operators without a state are computed from the plans, however they changed. `dropped` and `refused` refuse the start, unless the
+ * user accepts them (`onProgramChange`): then that state begins anew. An input that is no more gives nothing any more; what
+ * it had brought is told.
+ */
+import type { StreamId } from "../protocol/Ids.ts"
+import type { RunInfo } from "./Checkpoint.ts"
+
+type Manifest = RunInfo["manifest"]
+type Operator = Manifest["operators"][number]
+
+export interface OperatorOutcome {
+  readonly operator: StreamId
+  readonly outcome: "restored" | "migrated" | "new" | "dropped" | "refused"
+  /** Why it is refused or what is done. */
+  readonly reason?: string | undefined
+}
+
+export interface Compatibility {
+  /** Of the operators with a state, in the order of the new program, then those that are no more. */
+  readonly operators: ReadonlyArray<OperatorOutcome>
+  /** Something besides states that cannot be gone on with: a sentence. */
+  readonly mistake: string | undefined
+  /** Nothing in the graph has changed. */
+  readonly same: boolean
+}
+
+/** Whether a state's values can be brought from one version to another, step by step. */
+export type CanMigrate = (operator: StreamId, from: number, to: number) => boolean
+
+/** `hasState`: whether the checkpoint has something of an operator's state. */
+export const compare = (
+  before: Manifest,
+  now: Manifest,
+  canMigrate: CanMigrate,
+  hasState: (operator: StreamId) => boolean = () => true
+): Compatibility => {
+  const old = new Map(before.operators.map((operator) => [operator.id, operator]))
+  const current = new Set(now.operators.map(({ id }) => id))
+  const operators = [
+    ...now.operators.flatMap((operator) =>
+      operator.state === undefined ? lostState(old.get(operator.id), hasState) : [
+        outcomeOf(operator, old.get(operator.id), canMigrate)
+      ]
+    ),
+    ...before.operators.flatMap((operator) => current.has(operator.id) ? [] : lostState(operator, hasState))
+  ]
+  return { operators, mistake: mistakeOf(before, now), same: JSON.stringify(before) === JSON.stringify(now) }
+}
+
+/** The operator has no state now. */
+const lostState = (
+  before: Operator | undefined,
+  hasState: (operator: StreamId) => boolean
+): ReadonlyArray<OperatorOutcome> =>
+  before?.state === undefined || !hasState(before.id) ? [] : [{
+    operator: before.id,
+    outcome: "dropped",
+    reason:
+      `the program has no state "${before.id}" any more; if it was renamed, give it its old name with DStream.named`
+  }]
+
+const outcomeOf = (now: Operator, before: Operator | undefined, canMigrate: CanMigrate): OperatorOutcome => {
+  const operator = now.id
+  if (before?.state === undefined) return { operator, outcome: "new" }
+  const refused = (reason: string): OperatorOutcome => ({ operator, outcome: "refused", reason })
+  if (before.kind !== now.kind || before.state.kind !== now.state!.kind) {
+    return refused(`it was made by ${before.kind}, and is made by ${now.kind}`)
+  }
+  if (before.shape !== now.shape) {
+    return refused(`its durations were ${before.shape ?? "others"}, and are ${now.shape ?? "others"}`)
+  }
+  const { version: from } = before.state
+  const { version: to } = now.state!
+  if (from === to) return { operator, outcome: "restored" }
+  if (from < to && canMigrate(operator, from, to)) {
+    return { operator, outcome: "migrated", reason: `from version ${from} to ${to}` }
+  }
+  const remedy = from > to ? "run the newer program" : `give migrations for versions ${from} to ${to - 1}`
+  return refused(`its state has version ${from}, and the program's has version ${to}: ${remedy}`)
+}
+
+const mistakeOf = (before: Manifest, now: Manifest): string | undefined => {
+  if (before.app !== now.app) return `the checkpoint is of the app "${before.app}", and this is "${now.app}"`
+  if (before.batchMillis === now.batchMillis) return undefined
+  return `a batch was ${before.batchMillis} ms, and is ${now.batchMillis} ms now: batch times would not fit. ` +
+    `Go on with ${before.batchMillis} ms, or give another checkpoint directory`
+}
+
+/** Why the program cannot go on; undefined: it can. */
+export const refusal = (
+  { mistake, operators }: Compatibility,
+  accept: boolean
+): string | undefined => {
+  if (mistake !== undefined) return mistake
+  const wrong = accept ? [] : operators.filter(({ outcome }) => outcome === "refused" || outcome === "dropped")
+  if (wrong.length === 0) return undefined
+  const lines = operators.map(({ operator, outcome, reason }) =>
+    `  ${outcome} ${operator}${reason === undefined ? "" : `: ${reason}`}`
+  )
+  return `the program has changed, and not every state can be gone on with:\n${lines.join("\n")}\n` +
+    `Mend what is said, or set onProgramChange to "accept": then what is refused begins anew and what is dropped is given up`
+}
+
+/** Operators whose history begins after the last batch of the checkpoint. */
+export const bornNow = ({ operators }: Compatibility): ReadonlyArray<StreamId> =>
+  operators.flatMap(({ operator, outcome }) => outcome === "new" || outcome === "refused" ? [operator] : [])
