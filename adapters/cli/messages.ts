@@ -4,6 +4,7 @@
 import { Cause } from "effect"
 import { JobFailed } from "../../core/dstream/Batch.ts"
 import { InvalidApp } from "../../core/dstream/StreamingApp.ts"
+import { format } from "../../core/checkpoint/RecoveryReport.ts"
 import { formatStatus } from "../../core/scheduling/BatchInfo.ts"
 import { settingNames, variableOf, variablePrefix } from "../../core/settings/definitions.ts"
 import { nearest } from "../../core/settings/invalidSettings.ts"
@@ -100,6 +101,13 @@ const noticeOfEngine = (event: StreamingEvent): string | undefined => {
     }
     case "BlocksLost":
       return `${event.blocks} blocks of ${event.stream} were lost and are read as empty in batch ${event.time} ms: ${event.reason}`
+    case "Recovered":
+      return format(event.report)
+    case "CheckpointFailed":
+      return `the checkpoint of batch ${event.time} ms could not be written; the ones before it and the log are there: ` +
+        firstLine(event.reason)
+    case "CleaningFailed":
+      return `what is not needed any more could not be removed from the checkpoint place: ${firstLine(event.reason)}`
     case "SnapshotFailed":
       return `no snapshot could be taken of the state ${event.state}, partition ${event.partition}; the steps since the last one ` +
         `are kept to be repeated, which takes memory: ${firstLine(event.reason)}`

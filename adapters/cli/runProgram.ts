@@ -13,7 +13,7 @@ import { merge } from "../../core/settings/Settings.ts"
 import type { StopReport } from "../../runtime/driver/Engine.ts"
 import * as StreamingContext from "../../runtime/driver/StreamingContext.ts"
 import { configProvider, load, urlOf } from "../threads/ProgramModule.ts"
-import type { RunCommand, UsageError } from "./arguments.ts"
+import { masterText, type RunCommand, type UsageError } from "./arguments.ts"
 import * as Configuration from "./Configuration.ts"
 import * as LineServer from "./LineServer.ts"
 import { failureOf, notices, say, sayStatus, unreadOf } from "./messages.ts"
@@ -56,6 +56,8 @@ const run = Effect.fnUntraced(function* (command: RunCommand, configuration: Con
     settings: configuration.settings,
     batches: command.batches,
     codeFingerprint: program.codeFingerprint,
+    program: url,
+    master: masterText(command.master),
     config,
     listeners: status ? [sayNotice, sayStatus] : [sayNotice]
   }).pipe(

@@ -7,6 +7,7 @@
  */
 import * as nodePath from "node:path"
 import { Clock, Effect } from "effect"
+import type { PartitionSpec } from "../../core/dstream/BatchPlan.ts"
 import type { InputPlanner, PlannedBatch, PlannedInput } from "../../core/dstream/InputDStream.ts"
 import { describeError } from "../../core/protocol/describeError.ts"
 import type { Millis } from "../../core/time/Time.ts"
@@ -76,8 +77,25 @@ export const make = Effect.fnUntraced(function* (
     )
     return planned(selected.taken, options)
   })
-  return { plan }
+  return {
+    plan,
+    resume: ({ batches, zeroTime }) =>
+      Effect.sync(() =>
+        selection.resume(zeroTime, batches.map(({ partitions, time }) => ({ time, files: filesOf(partitions) })))
+      )
+  }
 })
+
+/** The files that a recorded batch took. */
+const filesOf = (partitions: ReadonlyArray<PartitionSpec>): ReadonlyArray<FileStatus> => {
+  const files = new Map<string, FileStatus>()
+  for (const part of partitions) {
+    if (part.kind !== "source") continue
+    const { identity, length, modified, path } = part.value as FilePart
+    files.set(path, { path, length, modified, identity })
+  }
+  return [...files.values()]
+}
 
 const filtered = (paths: ReadonlyArray<string>, filter: (path: string) => boolean) =>
   Effect.suspend(() => {

@@ -4,7 +4,8 @@
  * A batch of time t takes each file that
  *
  * - was modified at or before t, and after the limit: the later of the start (with new files only) and t less the remembered
- *   time, which is the least whole number of batches that covers `minRemember`;
+ *   time, which is the least whole number of batches that covers `minRemember`, and besides the time of batches that are
+ *   missing before this one;
  * - no remembered batch took under the same path. So each file is read once, as long as names are not used again.
  *
  * Every file is decided on anew at each batch, by its time of modification as it is then:
@@ -70,7 +71,9 @@ export interface Options {
 }
 
 export class FileSelection {
-  private readonly options: Options
+  private options: Options
+  /** The last batch that was decided on. */
+  private last: Time | undefined
   private readonly batches = new Map<Time, ReadonlyArray<FileStatus>>()
   /** Times of modification of the files of the remembered batches. */
   private readonly remembered = new Map<string, number>()
@@ -80,6 +83,21 @@ export class FileSelection {
 
   constructor(options: Options) {
     this.options = options
+  }
+
+  /** Goes on where an earlier driver stopped, whose start counts; batches in order of time. */
+  resume(
+    startMillis: Time,
+    batches: ReadonlyArray<{ readonly time: Time; readonly files: ReadonlyArray<FileStatus> }>
+  ): void {
+    this.options = { ...this.options, startMillis }
+    for (const { files, time } of batches) this.remember(time, files)
+  }
+
+  private remember(time: Time, taken: ReadonlyArray<FileStatus>): void {
+    this.last = time
+    this.batches.set(time, taken)
+    for (const { modified, path } of taken) this.remembered.set(path, modified)
   }
 
   /**
@@ -113,8 +131,7 @@ export class FileSelection {
     }
     this.decided = decided
     if (complete) this.isFirstLook = false
-    this.batches.set(bounds.time, taken)
-    for (const { modified, path } of taken) this.remembered.set(path, modified)
+    this.remember(bounds.time, taken)
     return { taken, late, again }
   }
 
@@ -130,7 +147,9 @@ export class FileSelection {
 
   private bounds({ batchMillis, time }: { readonly time: Time; readonly batchMillis: Millis }): Bounds {
     const { minRememberMillis, newFilesOnly, startMillis } = this.options
-    const rememberMillis = rememberedBatches(batchMillis, minRememberMillis) * batchMillis
+    // Where batches are missing, what they would have taken is this batch's.
+    const missedMillis = this.last === undefined ? 0 : Math.max(0, time - this.last - batchMillis)
+    const rememberMillis = rememberedBatches(batchMillis, minRememberMillis) * batchMillis + missedMillis
     return { time, startMillis, newFilesOnly, rememberMillis }
   }
 

@@ -17,7 +17,7 @@ import { contentsOf, isCompressed } from "./decompression.ts"
 import { type FileError, isGone } from "./FileError.ts"
 import { type FilePart, partsOf } from "./FilePart.ts"
 import * as FilePlanner from "./FilePlanner.ts"
-import { isVisible } from "./FileSelection.ts"
+import { isVisible, rememberedBatches } from "./FileSelection.ts"
 import { type FileStatus, FileWorld } from "./FileWorld.ts"
 import { defaults, type FileOptions, validate } from "./options.ts"
 import { type FileDecoder, type FileInfo, readDecoded, readWhole } from "./ownFormat.ts"
@@ -137,6 +137,7 @@ const make = <A>(
   const { filter = isVisible, minRemember = defaults.minRemember, newFilesOnly = true, onMissing = "fail" } = options
   return DStream.fromInput<A, FileError, never>(kind, {
     kind: "direct",
+    remembers: (batchMillis) => rememberedBatches(batchMillis, millisOf(minRemember)) * batchMillis,
     planner: FilePlanner.make({
       directory: options.directory,
       filter,

@@ -14,6 +14,7 @@ import { SnapshotSpace } from "../../runtime/storage/SnapshotSpace.ts"
 import { ofBlocks } from "../../runtime/storage/snapshotStorage.ts"
 import { SpillSpace } from "../../runtime/storage/SpillSpace.ts"
 import { messagePack } from "../codec/MessagePack.ts"
+import { stablePlaces } from "../storage/stablePlaces.ts"
 import { scratchFolder, spillSpaceIn } from "../storage/spillSpace.ts"
 import * as ThreadPlacement from "../threads/ThreadPlacement.ts"
 
@@ -36,10 +37,14 @@ export const local = (app: AnyStreamingApp, options: LocalOptions = {}): Layer.L
       )
     })
   })
-  return Layer.mergeAll(Layer.succeed(Placement, Placement.of(placement)), Layer.succeed(Border, Border.local))
+  return Layer.mergeAll(
+    Layer.succeed(Placement, Placement.of(placement)),
+    Layer.succeed(Border, Border.local),
+    stablePlaces
+  )
 }
 
 /** So many worker threads, each an executor. `program` is the URL of the module whose default export is the app. */
 export const threads = (
   options: { readonly threads: number; readonly program: string }
-): Layer.Layer<Placement | Border> => ThreadPlacement.layer(options)
+): Layer.Layer<Placement | Border> => Layer.merge(ThreadPlacement.layer(options), stablePlaces)

@@ -40,6 +40,7 @@ export const stream = <A>(queue: Array<ReadonlyArray<A>>, options: Options<A> = 
   }
   return DStream.fromInput<A, never, never>("queue", {
     kind: "direct",
+    inProcess: true,
     planner: Effect.succeed({
       plan: () =>
         Effect.sync(() => {

@@ -16,6 +16,7 @@ import type { ExecutorLink } from "../../runtime/executor/ExecutorLink.ts"
 import { SnapshotSpace } from "../../runtime/storage/SnapshotSpace.ts"
 import { SpillSpace } from "../../runtime/storage/SpillSpace.ts"
 import { messagePack } from "../codec/MessagePack.ts"
+import { stablePlaces } from "../storage/stablePlaces.ts"
 import { snapshotSpaceIn, spillSpaceIn } from "../storage/spillSpace.ts"
 import { configProvider, load } from "./ProgramModule.ts"
 import * as ThreadLink from "./ThreadLink.ts"
@@ -64,6 +65,7 @@ const executor = Effect.fnUntraced(function* (start: ThreadLink.Start, link: Exe
   }).pipe(
     Effect.scoped,
     Effect.provideService(Border, Border.coded(messagePack)),
+    Effect.provide(stablePlaces),
     Effect.provideService(ConfigProvider.ConfigProvider, configProvider(handshake.config))
   )
 })

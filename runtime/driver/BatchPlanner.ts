@@ -38,14 +38,17 @@ export interface Answers {
   readonly failures: ReadonlyArray<PlanningFailed>
 }
 
+/** What direct inputs gave to a batch. */
+export type RecordedInputs = Pick<BatchPlan, "time" | "inputs">
+
 /** From where batches are planned. */
 export interface PlannerStart {
   readonly zeroTime: Time
   /** After a recovery: the last batch that was planned. */
   readonly last?: Time | undefined
   readonly history?: History | undefined
-  /** After a recovery: the batches that are known, oldest first. */
-  readonly recovered?: ReadonlyArray<BatchPlan> | undefined
+  /** After a recovery: what was given to the batches that are known, oldest first. */
+  readonly recorded?: ReadonlyArray<RecordedInputs> | undefined
   /** Records a second that an input may bring. */
   readonly rateOf?: ((stream: StreamId) => number | undefined) | undefined
 }
@@ -60,13 +63,13 @@ export const make = Effect.fnUntraced(function* (
   graph: DStreamGraph,
   start: PlannerStart
 ): Effect.fn.Return<BatchPlanner, PlanningFailed, Border | Scope.Scope> {
-  const { history, rateOf = () => undefined, recovered = [], zeroTime } = start
+  const { history, rateOf = () => undefined, recorded: before = [], zeroTime } = start
   const border = yield* Border
   const planners: Array<PlannedStream> = []
   for (const { id, stream: { input } } of graph.inputs) {
     if (input?.kind !== "direct") continue
     const planner = yield* failing(id, zeroTime, input.planner as Effect.Effect<InputPlanner, unknown, Scope.Scope>)
-    if (recovered.length > 0) yield* failing(id, zeroTime, resume(planner, id, zeroTime, recovered))
+    if (before.length > 0) yield* failing(id, zeroTime, resume(planner, id, zeroTime, before))
     planners.push({ stream: id, planner })
   }
   const { batchMillis } = graph
@@ -110,7 +113,7 @@ export const make = Effect.fnUntraced(function* (
   return { sideValues: (time) => evaluateSideValues(graph.nodes, time), ask }
 })
 
-const resume = (planner: InputPlanner, stream: StreamId, zeroTime: Time, plans: ReadonlyArray<BatchPlan>) => {
+const resume = (planner: InputPlanner, stream: StreamId, zeroTime: Time, plans: ReadonlyArray<RecordedInputs>) => {
   const batches = plans.map(({ time, inputs }) => ({
     time,
     partitions: inputs.find((input) => input.stream === stream)?.partitions ?? []

@@ -27,7 +27,10 @@ import { SnapshotTracker } from "../../core/state/SnapshotTracker.ts"
 import type { Time } from "../../core/time/Time.ts"
 import { awaitEnd } from "../placement/ExecutorSlots.ts"
 import { Placement, type PlacementError } from "../placement/Placement.ts"
-import * as EventLog from "../storage/EventLog.ts"
+import type { EventLogError } from "../storage/EventLog.ts"
+import * as Durability from "./checkpoint/Durability.ts"
+import type * as CheckpointWriter from "./checkpoint/CheckpointWriter.ts"
+import * as recording from "./checkpoint/recording.ts"
 import * as BatchPlanner from "./BatchPlanner.ts"
 import * as BatchSlice from "./BatchSlice.ts"
 import { BlockLocations } from "./BlockLocations.ts"
@@ -43,7 +46,7 @@ import type { Fail } from "../Supervisor.ts"
 import * as TaskScheduler from "./TaskScheduler.ts"
 
 /** What a batch can fail with while it is generated. */
-type GenerationError = BatchPlanner.PlanningFailed | GeneratedRDDs.LineageError | EventLog.EventLogError
+type GenerationError = BatchPlanner.PlanningFailed | GeneratedRDDs.LineageError | EventLogError
 
 /** What ends an engine. */
 export type EngineError =
@@ -53,6 +56,7 @@ export type EngineError =
   | GenerationError
   | RateController.RateEstimatorFailed
   | StateNotEncodable
+  | Durability.DurabilityError
   | JobFailed
 
 /** A state of the program's cannot be encoded, so that it could not be restored after a loss. */
@@ -106,11 +110,12 @@ interface Parts {
   readonly tasks: TaskScheduler.TaskScheduler
   readonly locations: BlockLocations
   readonly receivers: ReceiverTracker.ReceiverTracker
+  readonly durability: Durability.Durability | undefined
   readonly now: () => Time
   readonly fail: Fail<unknown>
 }
 
-/** Starts executors, then receivers, then batches. */
+/** Recovers, if there is something to recover; starts executors, then receivers, then batches. */
 export const make = Effect.fnUntraced(function* (
   app: StreamingApp.AnyStreamingApp,
   options: RunOptions,
@@ -119,15 +124,26 @@ export const make = Effect.fnUntraced(function* (
   const settled = { ...app, settings: { ...app.settings, ...options.settings } }
   const graph = yield* StreamingApp.validate(settled)
   const parts = yield* startExecutors(settled, graph, options, hooks)
-  const { bus, context, now, receivers } = parts
-  const zeroTime = zeroTimeOf(now(), app.batchMillis)
-  const rates = yield* Effect.fromResult(RateController.ofGraph(graph, parts.settings, app.rateEstimator))
+  const { bus, context, durability, now, receivers, settings } = parts
+  const recovery = durability?.recovery
+  const zeroTime = recovery?.zeroTime ?? zeroTimeOf(now(), app.batchMillis)
+  const executors = (yield* Placement).size
+  const checkpoints = durability === undefined ? undefined : yield* durability.begin({ zeroTime, executors })
+  const rates = yield* Effect.fromResult(RateController.ofGraph(graph, settings, app.rateEstimator))
   const rateOf = (stream: StreamId) => rates.rate(stream)
-  const planner = yield* Effect.provideContext(BatchPlanner.make(graph, { zeroTime, rateOf }), context)
-  const runJob = OutputRunner.make({ ...parts, epoch: firstEpoch, log: OutputRunner.noLog })
+  const start = {
+    zeroTime,
+    rateOf,
+    last: recovery?.lastBatch,
+    recorded: recovery?.recorded,
+    history: durability?.history
+  }
+  const planner = yield* Effect.provideContext(BatchPlanner.make(graph, start), context)
+  const epoch = durability?.epoch ?? firstEpoch
+  const runJob = OutputRunner.make({ ...parts, epoch, log: recording.outputLog(durability) })
   const scheduler = yield* JobScheduler.make({ ...parts, runJob, post: bus.post })
   const limit = options.batches ?? Infinity
-  const generator = yield* makeGenerator(parts, planner, rateOf, scheduler, limit)
+  const generator = yield* makeGenerator({ ...parts, planner, rateOf, scheduler, limit, checkpoints })
   let completed = 0
   bus.addEngineListener((event) => {
     if (event.kind === "BatchCompleted" && ++completed === limit) hooks.completed()
@@ -137,9 +153,10 @@ export const make = Effect.fnUntraced(function* (
   receivers.start()
   allocation?.start()
   bus.post({ kind: "StreamingStarted", time: now() })
-  generator.start({ zeroTime })
+  if (recovery !== undefined) bus.post({ kind: "Recovered", report: recovery.report })
+  generator.start({ zeroTime, after: recovery?.lastBatch, again: recovery?.pending })
   return {
-    stop: stopper({ ...parts, generator, scheduler, allocation }),
+    stop: stopper({ ...parts, generator, scheduler, allocation, checkpoints }),
     slice: BatchSlice.make({ ...parts, zeroTime })
   }
 })
@@ -153,8 +170,12 @@ const startExecutors = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Parts, unknown, Placement | Border | Scope.Scope> {
   const placement = yield* Placement
   const clock = yield* Clock.Clock
-  const settings = Settings.resolve([app.settings], { ...graph, executors: placement.size })
   const { post } = bus
+  const asked = Settings.resolve([app.settings], { ...graph, executors: placement.size })
+  const durability = yield* openDurability(graph, asked, options, { bus, fail })
+  const { defaultParallelism } = durability?.recovery ?? asked
+  const settings = { ...asked, defaultParallelism }
+  const epoch = durability?.epoch ?? firstEpoch
   const context = yield* Effect.tapCause(
     StreamingApp.buildLayer(app),
     () => Effect.logError(`the layer of "${app.name}" could not be built in the driver`)
@@ -162,6 +183,8 @@ const startExecutors = Effect.fnUntraced(function* (
   const memo = GeneratedRDDs.make(graph, settings)
   const locations = new BlockLocations()
   const snapshots = new SnapshotTracker(graph)
+  for (const plan of durability?.recovery?.plans ?? []) memo.addPlan(plan)
+  for (const snapshot of [...durability?.log.state.snapshots.values() ?? []].flat()) snapshots.recovered(snapshot)
   const executors = ExecutorEvents.make()
   const { send } = executors
   const tasks = TaskScheduler.make({
@@ -180,6 +203,7 @@ const startExecutors = Effect.fnUntraced(function* (
     onSnapshotComplete: (complete) => {
       const snapshot = { ...complete, previous: memo.previousTime(complete.operator, complete.time) }
       snapshots.completed(snapshot)
+      recording.snapshotCompleted(durability, snapshot)
       post({ kind: "SnapshotCompleted", ...snapshot })
     },
     onSnapshotFailed: ({ partition, permanent, reason, state }) => {
@@ -188,11 +212,11 @@ const startExecutors = Effect.fnUntraced(function* (
     }
   })
   const receivers = yield* ReceiverTracker.make({
-    epoch: firstEpoch,
+    epoch,
     receivers: receiversOf(graph),
     policy: leastLoaded,
     settings: fromSettings(settings),
-    log: yield* EventLog.ReceivedBlockLog,
+    ...yield* recording.blockLog(durability, receiversOf(graph).map(({ stream }) => stream)),
     locations,
     send,
     post,
@@ -200,7 +224,7 @@ const startExecutors = Effect.fnUntraced(function* (
   })
   yield* executors.start({ placement, tasks, receivers, locations, post, fail }, {
     appName: app.name,
-    epoch: firstEpoch,
+    epoch,
     batchMillis: app.batchMillis,
     settings,
     config: options.config ?? {},
@@ -209,21 +233,63 @@ const startExecutors = Effect.fnUntraced(function* (
   })
   const now = () => clock.currentTimeMillisUnsafe()
   const border = yield* Border
-  return { graph, settings, context, border, memo, snapshots, bus, executors, tasks, locations, receivers, now, fail }
+  return {
+    graph,
+    settings,
+    context,
+    border,
+    memo,
+    snapshots,
+    bus,
+    executors,
+    tasks,
+    locations,
+    receivers,
+    durability,
+    now,
+    fail
+  }
 })
+
+/** undefined: the app has no checkpoint place. */
+const openDurability = (
+  graph: DStreamGraph,
+  settings: Settings.Settings,
+  { codeFingerprint = "", master = "", program = "" }: RunOptions,
+  { bus: { post }, fail }: Pick<Hooks, "bus" | "fail">
+): Effect.Effect<Durability.Durability | undefined, Durability.DurabilityError, Scope.Scope> => {
+  const { checkpointDirectory: place } = settings
+  if (place === undefined) return Effect.undefined
+  return Durability.open({ place, graph, settings, program, codeFingerprint, master, post, fail })
+}
 
 /** Without a place for checkpoints every run is the first. */
 const firstEpoch = 1
 
-/** Makes batches of ticks, at most `limit` that have something to do. */
-const makeGenerator = (
-  parts: Parts,
-  planner: BatchPlanner.BatchPlanner,
-  rateOf: (stream: StreamId) => number | undefined,
-  scheduler: JobScheduler.JobScheduler,
-  limit: number
-) => {
-  const { graph, settings, context, memo, bus, receivers, fail } = parts
+interface Generating extends Parts {
+  readonly planner: BatchPlanner.BatchPlanner
+  readonly rateOf: (stream: StreamId) => number | undefined
+  readonly scheduler: JobScheduler.JobScheduler
+  /** So many batches that have something to do. */
+  readonly limit: number
+  readonly checkpoints: CheckpointWriter.CheckpointWriter | undefined
+}
+
+/** Makes batches of ticks. */
+const makeGenerator = (parts: Generating) => {
+  const { graph, settings, context, durability, memo, bus, receivers, fail } = parts
+  const { checkpoints, limit, planner, rateOf, scheduler } = parts
+  const recorded = recording.recordedPlans(durability)
+  const planBatch = Effect.fnUntraced(function* (time: Time) {
+    const known = recorded.get(time)
+    if (known !== undefined) return known
+    const sideValues = yield* Effect.provideContext(planner.sideValues(time), context)
+    const { asked, failures } = yield* Effect.provideContext(planner.ask(time, sideValues), context)
+    const plan = planOf(time, yield* receivers.allocateBlocksToBatch(time, asked), asked)
+    memo.addPlan(plan)
+    if (failures.length > 0) return yield* Effect.fail(failures[0]!)
+    return plan
+  })
   let generated = 0
   return JobGenerator.make<GenerationError>({
     settings: {
@@ -235,11 +301,7 @@ const makeGenerator = (
     scheduler,
     allocate: Effect.fnUntraced(function* (time) {
       if (generated >= limit) return []
-      const sideValues = yield* Effect.provideContext(planner.sideValues(time), context)
-      const { asked, failures } = yield* Effect.provideContext(planner.ask(time, sideValues), context)
-      const plan = planOf(time, yield* receivers.allocateBlocksToBatch(time, asked), asked)
-      memo.addPlan(plan)
-      if (failures.length > 0) return yield* Effect.fail(failures[0]!)
+      const plan = yield* planBatch(time)
       return plan.inputs.map(({ description, stream, records }) => ({
         stream,
         records,
@@ -256,6 +318,10 @@ const makeGenerator = (
     receivers: {
       stopGracefully: receivers.stop({ graceful: true }),
       hasUnallocated: receivers.hasUnallocatedBlocks
+    },
+    checkpointing: checkpoints && {
+      checkpoint: checkpoints.checkpoint,
+      clearCheckpointData: () => checkpoints.clear
     },
     post: bus.post,
     fail
@@ -306,8 +372,9 @@ const jobsOf = (graph: DStreamGraph, memo: GeneratedRDDs.GeneratedRDDs, time: Ti
 
 /** Every batch at or before `time` is done: everybody forgets what lies the longest remember duration behind it. */
 const clearMetadata = Effect.fnUntraced(
-  function* ({ graph, memo, receivers, snapshots, tasks, now }: Parts, time: Time) {
+  function* ({ durability, graph, memo, receivers, snapshots, tasks, now }: Parts, time: Time) {
     const { from, removable } = snapshots.needed(time)
+    recording.batchesDone(durability, { graph, time, from, removable })
     memo.clearMetadata(time, from)
     const before = Math.min(time - graph.rememberMillis + 1, from)
     // A batch that is generated ahead of a clock that was set back.
@@ -321,15 +388,17 @@ interface Stoppable extends Parts {
   readonly generator: JobGenerator.JobGenerator
   readonly scheduler: JobScheduler.JobScheduler
   readonly allocation: ExecutorAllocationManager.ExecutorAllocationManager | undefined
+  readonly checkpoints: CheckpointWriter.CheckpointWriter | undefined
 }
 
 /**
  * The order of a stop; one deadline over all of a graceful one, past it everything stops at once. Whoever ends the work says what
  * is left: a stop at once that cuts a graceful one short, or the graceful one.
  */
-const stopper = ({ allocation, generator, scheduler, receivers, bus, settings }: Stoppable) => {
+const stopper = ({ allocation, checkpoints, generator, scheduler, receivers, bus, settings }: Stoppable) => {
   let report: StopReport | undefined
   return Effect.fnUntraced(function* (graceful: boolean) {
+    if (graceful) checkpoints?.hurry()
     if (allocation !== undefined) yield* allocation.stop
     const drained = graceful && (yield* awaitEnd(generator.stop({ graceful }), settings.gracefulStopTimeoutMillis))
     report ??= {

@@ -116,7 +116,7 @@ export const make = <E>(options: JobGeneratorOptions<E>): Effect.Effect<JobGener
         case "DoCheckpoint":
           return checkpoint(command.time, command.clearCheckpointDataLater)
         case "ClearCheckpointData":
-          return options.checkpointing?.clearCheckpointData(command.time)
+          return options.checkpointing && void fork(options.checkpointing.clearCheckpointData(command.time))
         case "ReportMissed":
           return options.post({ kind: "TicksMissed", ...command.missed, policy: settings.missedTicks })
         case "ReportClockSetBack":

@@ -68,6 +68,10 @@ export interface RunOptions {
   readonly batches?: number | undefined
   /** Digest of the program's code; executors that loaded other code are refused. */
   readonly codeFingerprint?: string | undefined
+  /** URL of the program's module, for checkpoints. */
+  readonly program?: string | undefined
+  /** Where executors run, such as `local[2]`, for checkpoints. */
+  readonly master?: string | undefined
   /** Options of the command line, from which the program's Config is answered in executors too. */
   readonly config?: Readonly<Record<string, string>> | undefined
 }

@@ -4,6 +4,7 @@
  * A graph that differs from the driver's is refused with the first difference. The scope is the executor's life.
  */
 import { Deferred, Effect, Exit, type Scope } from "effect"
+import { epochFolder } from "../../core/checkpoint/names.ts"
 import * as DStreamGraph from "../../core/dstream/DStreamGraph.ts"
 import * as GeneratedRDDs from "../../core/dstream/GeneratedRDDs.ts"
 import type { AnyStreamingApp } from "../../core/dstream/StreamingApp.ts"
@@ -15,8 +16,10 @@ import { fromSettings } from "../../core/receiving/ReceivingSettings.ts"
 import { buildLayer } from "../appLayer.ts"
 import * as Supervisor from "../Supervisor.ts"
 import { SnapshotSpace } from "../storage/SnapshotSpace.ts"
+import { Checksum } from "../storage/Checksum.ts"
 import { StableSpace } from "../storage/StableSpace.ts"
 import { SpillSpace } from "../storage/SpillSpace.ts"
+import { StoragePlaces } from "../storage/StableStorage.ts"
 import * as BlockManager from "./blocks/BlockManager.ts"
 import * as BlockReplicator from "./blocks/BlockReplicator.ts"
 import * as Executor from "./Executor.ts"
@@ -39,6 +42,21 @@ export interface ExecutorBootstrap {
 
 /** Runs until the driver says StopExecutor; fails where the app's layer does, or where a part of the executor dies. */
 export const runExecutor = Effect.fnUntraced(function* (
+  bootstrap: ExecutorBootstrap
+): Effect.fn.Return<void, unknown, Border | SpillSpace | SnapshotSpace | Scope.Scope> {
+  const { epoch, settings: { checkpointDirectory: place } } = bootstrap.handshake
+  if (place === undefined) return yield* run(bootstrap)
+  const { codec, open } = yield* StoragePlaces
+  const storage = yield* open(place)
+  const stable = { storage, epoch, checksum: yield* Checksum }
+  const snapshots = SnapshotSpace.of({ storage, codec, prefix: `${epochFolder(epoch)}state`, removes: false })
+  yield* run(bootstrap).pipe(
+    Effect.provideService(StableSpace, stable),
+    Effect.provideService(SnapshotSpace, snapshots)
+  )
+})
+
+const run = Effect.fnUntraced(function* (
   { app, handshake, link }: ExecutorBootstrap
 ): Effect.fn.Return<void, unknown, Border | SpillSpace | SnapshotSpace | Scope.Scope> {
   const graph = DStreamGraph.make(app)
@@ -79,7 +97,7 @@ export const runExecutor = Effect.fnUntraced(function* (
     fork
   })
   const outputs = new Map(graph.outputs.map(({ id, output }) => [id, OutputTask.ofAction(output.action)]))
-  const run = Executor.run({
+  const running = Executor.run({
     link,
     derivation,
     inputs,
@@ -110,5 +128,5 @@ export const runExecutor = Effect.fnUntraced(function* (
     epoch,
     settings
   })
-  yield* Effect.raceFirst(run, Deferred.await(died))
+  yield* Effect.raceFirst(running, Deferred.await(died))
 })

@@ -19,6 +19,7 @@
  * Makings: `memory` in `memoryStorage.ts`; a directory and an object store in `adapters/storage`; a faulty one in `test/simulation`.
  */
 import { Context, Effect, Schema, type Scope } from "effect"
+import type { RecordCodec } from "../../core/protocol/RecordCodec.ts"
 
 /** Storage did not do what was asked; whether it may if asked again, `reason` says. */
 export class StorageError extends Schema.TaggedError<StorageError>()("StorageError", {
@@ -67,16 +68,32 @@ export interface StableStorage {
 /** The storage of a place that the setting `checkpointDirectory` names, made where it is needed: in the driver and in each executor. */
 export type OpenStorage = (place: string) => Effect.Effect<StableStorage, StorageError, Scope.Scope>
 
-/** How places are opened. Provided with the placement: directories and object stores by `adapters/storage`. */
-export const StoragePlaces = Context.Reference<OpenStorage>("dstreams/StoragePlaces", {
-  defaultValue: () => (place) =>
-    Effect.fail(
-      new StorageError({
-        reason: "Invalid",
-        name: "",
-        message: `nothing here can open the checkpoint place "${place}": provide StoragePlaces with the placement`
-      })
-    )
+/** How places are opened, and in which form plain data is kept there. */
+export interface Places {
+  readonly open: OpenStorage
+  readonly codec: RecordCodec
+}
+
+/** Provided with the placement: directories and object stores by `adapters/storage`. */
+export const StoragePlaces = Context.Reference<Places>("dstreams/StoragePlaces", {
+  defaultValue: () => ({
+    open: (place) =>
+      Effect.fail(
+        new StorageError({
+          reason: "Invalid",
+          name: "",
+          message: `nothing here can open the checkpoint place "${place}": provide StoragePlaces with the placement`
+        })
+      ),
+    codec: {
+      encode: () => {
+        throw new Error("there is no place to encode anything for")
+      },
+      decode: () => {
+        throw new Error("there is no place to decode anything from")
+      }
+    }
+  })
 })
 
 /** Any text as one part of a name. */

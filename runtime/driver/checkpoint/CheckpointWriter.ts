@@ -1,0 +1,192 @@
+/**
+ * CheckpointWriter: writes checkpoints aside from the batches, one at a time, and drops what none of those that are kept refers to.
+ *
+ * | call | while none is written | while one is written |
+ * | --- | --- | --- |
+ * | checkpoint(t) | takes the state of this moment and writes it | waits; a later one takes its place, and it ends with false |
+ *
+ * A checkpoint takes the state when it is written, not when it was asked for, so one that is written later is never of an earlier
+ * moment. Writing takes at most a tenth of the time: after one that took long the next waits, unless a stop hurries it.
+ * What may go is decided from a checkpoint that is durable, and only while there is no later driver: then it is not needed by any driver,
+ * whenever it is removed. Source: Spark Streaming's `CheckpointWriter`.
+ */
+import { Cause, Clock, Deferred, Effect, Exit, Latch, Queue, type Scope, Semaphore } from "effect"
+import { loggedFiles } from "../../../core/blocks/neededLogs.ts"
+import * as Checkpoints from "../../../core/checkpoint/Checkpoint.ts"
+import * as CheckpointFile from "../../../core/checkpoint/CheckpointFile.ts"
+import type { DriverState } from "../../../core/checkpoint/DriverState.ts"
+import * as names from "../../../core/checkpoint/names.ts"
+import { describeError } from "../../../core/protocol/describeError.ts"
+import type { StreamingEvent } from "../../../core/scheduling/StreamingListener.ts"
+import type { Millis, Time } from "../../../core/time/Time.ts"
+import type { NameTaken, StorageError } from "../../storage/StableStorage.ts"
+import * as Supervisor from "../../Supervisor.ts"
+import type { DriverLog, LogEnd } from "./DriverLog.ts"
+import * as Epoch from "./Epoch.ts"
+import type { Reading } from "./recover.ts"
+
+export interface CheckpointWriter {
+  /** True: durable. False: a later one took its place, or it failed, which is told. */
+  readonly checkpoint: (time: Time) => Effect.Effect<boolean>
+  /** Drops what is not needed any more. */
+  readonly clear: Effect.Effect<void>
+  /** From now on none waits. */
+  readonly hurry: () => void
+}
+
+export interface CheckpointWriterOptions extends Reading {
+  readonly run: Checkpoints.RunInfo
+  readonly log: DriverLog
+  /** The least time between two. */
+  readonly intervalMillis: Millis
+  /** How many are kept. */
+  readonly kept: number
+  /** Checkpoints of earlier drivers, and all other files of theirs. */
+  readonly earlier: ReadonlyArray<string>
+  readonly recovered: { readonly name: names.CheckpointName; readonly checkpoint: Checkpoints.Checkpoint } | undefined
+  readonly post: (event: StreamingEvent) => void
+  readonly fail: Supervisor.Fail<Epoch.Superseded>
+}
+
+interface Kept {
+  readonly name: string
+  readonly epoch: number
+  readonly log: LogEnd
+  readonly files: ReadonlySet<string>
+}
+
+interface Asked {
+  readonly time: Time
+  readonly done: Deferred.Deferred<boolean>
+}
+
+/** Writing takes at most one part in so many of the time. */
+const share = 10
+
+export const make = Effect.fnUntraced(function* (
+  options: CheckpointWriterOptions
+): Effect.fn.Return<CheckpointWriter, StorageError | NameTaken, Scope.Scope> {
+  const { codec, checksum, fail, intervalMillis, log, post, recovered, run, storage } = options
+  const clock = yield* Clock.Clock
+  const fork = yield* Supervisor.make(fail)
+  const hurried = yield* Latch.make(false)
+  const cleaning = yield* Semaphore.make(1)
+  const signals = yield* Queue.unbounded<void>()
+  const cleaner = makeCleaner(options)
+  let sequence = 0
+  let waiting: Asked | undefined
+
+  const write = Effect.fnUntraced(function* (time: Time) {
+    const position = log.position()
+    const header = { run, sequence: ++sequence, time, written: clock.currentTimeMillisUnsafe(), log: position }
+    const checkpoint = Checkpoints.capture(header, log.state)
+    const name = names.checkpoint(run.epoch, sequence)
+    const files = filesOf(log.state)
+    const bytes = CheckpointFile.encode(checkpoint, codec, checksum)
+    yield* storage.create(name, bytes)
+    cleaner.written({ name, epoch: run.epoch, log: position, files })
+    post({ kind: "CheckpointCompleted", time, name, bytes: bytes.byteLength })
+  })
+
+  const serve = Effect.fnUntraced(function* () {
+    const asked = waiting!
+    waiting = undefined
+    const began = clock.currentTimeMillisUnsafe()
+    const exit = yield* Effect.exit(write(asked.time))
+    if (Exit.isFailure(exit)) {
+      if (Cause.hasInterruptsOnly(exit.cause)) return
+      post({ kind: "CheckpointFailed", time: asked.time, reason: describeError(Cause.squash(exit.cause)) })
+    }
+    Deferred.doneUnsafe(asked.done, Exit.succeed(Exit.isSuccess(exit)))
+    const took = clock.currentTimeMillisUnsafe() - began
+    const pause = Math.max(intervalMillis - took, took * (share - 1))
+    if (pause > 0) yield* Effect.raceFirst(Effect.sleep(pause), hurried.await)
+  })
+
+  // The first one says what was recovered, before anything of this driver's own.
+  yield* write(recovered?.checkpoint.time ?? run.zeroTime)
+  fork(Effect.gen(function* () {
+    while (true) {
+      yield* Queue.take(signals)
+      yield* serve()
+    }
+  }))
+
+  return {
+    checkpoint: (time) =>
+      Effect.suspend(() => {
+        const asked: Asked = { time, done: Deferred.makeUnsafe<boolean>() }
+        if (waiting === undefined) Queue.offerUnsafe(signals, undefined)
+        else Deferred.doneUnsafe(waiting.done, Exit.succeed(false))
+        waiting = asked
+        return Deferred.await(asked.done)
+      }),
+    clear: Effect.andThen(Epoch.assertLatest(storage, run.epoch), cleaner.clear).pipe(
+      Effect.catch((error) =>
+        Effect.sync(() => {
+          if (error._tag === "Superseded") return fail(Cause.fail(error))
+          post({ kind: "CleaningFailed", reason: error.message })
+        })
+      ),
+      // One that is under way does the work of the next.
+      cleaning.withPermitsIfAvailable(1),
+      Effect.asVoid
+    ),
+    hurry: () => void hurried.openUnsafe()
+  }
+})
+
+/** All that a state refers to besides the log. */
+const filesOf = ({ snapshots, tracker }: DriverState): ReadonlySet<string> =>
+  new Set([
+    ...[...snapshots.values()].flatMap((all) => all.flatMap(({ files }) => files.flat())),
+    ...loggedFiles(tracker)
+  ])
+
+/** Knows the checkpoints that are kept, and which files are there that may go one day. */
+const makeCleaner = ({ earlier, kept: keptMax, log, recovered, run, storage }: CheckpointWriterOptions) => {
+  const files = new Set(earlier)
+  let kept: ReadonlyArray<Kept> = []
+  let dropped: ReadonlyArray<Kept> = []
+  if (recovered !== undefined) {
+    const { checkpoint, name: { epoch, name } } = recovered
+    kept = [{ name, epoch, log: checkpoint.log, files: filesOf(Checkpoints.stateOf(checkpoint, [])) }]
+  }
+
+  const written = (one: Kept) => {
+    const all = [...kept, one]
+    kept = all.slice(-keptMax)
+    dropped = [...dropped, ...all.slice(0, -keptMax)]
+    for (const file of one.files) files.add(file)
+  }
+
+  /** Those of earlier drivers go when none of theirs is kept, with all that is not referred to. */
+  const removable = (): ReadonlyArray<string> => {
+    const needed = new Set(kept.flatMap((each) => [each.name, ...each.files]))
+    for (const file of filesOf(log.state)) needed.add(file)
+    const oldest = Math.min(...kept.map(({ epoch }) => epoch))
+    return Array.from(files).filter((file) => !needed.has(file) && isDone(file, oldest))
+  }
+
+  /** Of an epoch that nothing is gone on from: all of it. Otherwise what checkpoints referred to. */
+  const isDone = (file: string, oldest: number) => {
+    const epoch = names.epochOf(file) ?? run.epoch
+    return epoch < oldest || isReferredTo(file)
+  }
+
+  const clear = Effect.gen(function* () {
+    const gone = [...dropped.map(({ name }) => name), ...removable()]
+    for (const file of gone) {
+      yield* storage.remove(file)
+      files.delete(file)
+    }
+    dropped = []
+    if (kept.every(({ epoch }) => epoch === run.epoch)) {
+      yield* log.dropBefore(Math.min(...kept.map(({ log: { segment } }) => segment)))
+    }
+  })
+  return { written, clear }
+}
+
+/** Snapshots and logged blocks: a driver's own log and owner file are not dropped this way. */
+const isReferredTo = (file: string): boolean => /^epochs\/\d+\/(state|blocks)\//.test(file)

@@ -1,0 +1,189 @@
+/**
+ * recover: what the drivers before this one left: the furthest good checkpoint, and the logs from there on.
+ *
+ * A driver writes a checkpoint of what it recovered before anything of its own, so an epoch without one is an epoch in which nothing
+ * happened. From the checkpoint's epoch on every log is read in order: one that a later driver has sealed as far as that driver
+ * accepted it, the newest as far as it is whole. What a driver wrote after it was sealed is never read. A checkpoint that is damaged is
+ * told and passed over; a log that is damaged before its end is an error, for what it held is nowhere else.
+ */
+import { Effect, Result, Schema } from "effect"
+import * as Checkpoints from "../../../core/checkpoint/Checkpoint.ts"
+import * as CheckpointFile from "../../../core/checkpoint/CheckpointFile.ts"
+import { DriverLogEvent, type Sealed } from "../../../core/checkpoint/DriverLogEvent.ts"
+import * as DriverStates from "../../../core/checkpoint/DriverState.ts"
+import * as names from "../../../core/checkpoint/names.ts"
+import { describeError } from "../../../core/protocol/describeError.ts"
+import type { StreamId } from "../../../core/protocol/Ids.ts"
+import type { RecordCodec } from "../../../core/protocol/RecordCodec.ts"
+import type { LogDamaged } from "../../storage/logErrors.ts"
+import { type LogContents, readLog } from "../../storage/readLog.ts"
+import type { StableStorage, StorageError } from "../../storage/StableStorage.ts"
+
+/** There are checkpoints, and none can be read. */
+export class NoUsableCheckpoint extends Schema.TaggedError<NoUsableCheckpoint>()("NoUsableCheckpoint", {
+  place: Schema.String,
+  message: Schema.String
+}) {}
+
+/** A record of a log is whole, and no event that this version knows. */
+export class LogNotUnderstood extends Schema.TaggedError<LogNotUnderstood>()("LogNotUnderstood", {
+  file: Schema.String,
+  offset: Schema.Number,
+  message: Schema.String
+}) {}
+
+export type RecoveryError = StorageError | NoUsableCheckpoint | LogDamaged | LogNotUnderstood
+
+/** Something that could not be read, and that there was a way around. */
+export interface PassedOver {
+  readonly file: string
+  readonly reason: string
+}
+
+export interface Chosen {
+  readonly name: names.CheckpointName
+  readonly checkpoint: Checkpoints.Checkpoint
+  readonly bytes: number
+}
+
+export interface Recovered {
+  readonly chosen: Chosen
+  readonly state: DriverStates.DriverState
+  /** What this driver accepts of the logs that it read. */
+  readonly predecessors: Sealed["predecessors"]
+  readonly passedOver: ReadonlyArray<PassedOver>
+  readonly events: number
+}
+
+export interface Reading {
+  readonly storage: StableStorage
+  readonly codec: RecordCodec
+  readonly checksum: CheckpointFile.Checksum
+}
+
+/** The furthest checkpoint that is good; undefined: there is none at all. */
+export const choose = Effect.fnUntraced(function* (
+  { checksum, codec, storage }: Reading
+): Effect.fn.Return<
+  { readonly chosen: Chosen | undefined; readonly passedOver: ReadonlyArray<PassedOver> },
+  StorageError | NoUsableCheckpoint
+> {
+  const passedOver: Array<PassedOver> = []
+  const candidates = yield* unlisted(storage, names.furthestFirst(yield* storage.list(names.epochs)))
+  for (const name of candidates) {
+    const bytes = yield* storage.read(name.name)
+    if (bytes === undefined) continue
+    const decoded = CheckpointFile.decode(bytes, codec, checksum)
+    if (Result.isSuccess(decoded)) {
+      return { chosen: { name, checkpoint: decoded.success, bytes: bytes.byteLength }, passedOver }
+    }
+    passedOver.push({ file: name.name, reason: decoded.failure })
+  }
+  if (passedOver.length === 0) return { chosen: undefined, passedOver }
+  return yield* new NoUsableCheckpoint({
+    place: storage.place,
+    message: `none of the checkpoints in ${storage.place} can be read: ${
+      passedOver.map(({ file, reason }) => `${file}: ${reason}`).join("; ")
+    }. Nothing was changed: bring a copy of one back, or give another directory to begin anew`
+  })
+})
+
+/** Lists may be late: the furthest known ones may have successors. */
+const unlisted = Effect.fnUntraced(function* (
+  storage: StableStorage,
+  listed: ReadonlyArray<names.CheckpointName>
+): Effect.fn.Return<ReadonlyArray<names.CheckpointName>, StorageError> {
+  const furthest = listed[0]
+  if (furthest === undefined) return listed
+  const more: Array<names.CheckpointName> = []
+  const { epoch } = furthest
+  for (let sequence = furthest.sequence + 1;; sequence++) {
+    const name = names.checkpoint(epoch, sequence)
+    if ((yield* storage.size(name)) === undefined) return [...more, ...listed]
+    more.unshift({ name, epoch, sequence })
+  }
+})
+
+const decodeEvent = Schema.decodeUnknownResult(DriverLogEvent)
+
+/** `earlier`: the epochs before this one. */
+export const recover = Effect.fnUntraced(function* (
+  reading: Reading,
+  earlier: ReadonlyArray<number>,
+  streams: Iterable<StreamId>
+): Effect.fn.Return<Recovered | undefined, RecoveryError> {
+  const { chosen, passedOver } = yield* choose(reading)
+  if (chosen === undefined) return undefined
+  const { checkpoint } = chosen
+  const { epoch, log } = { epoch: chosen.name.epoch, log: checkpoint.log }
+  const state = Checkpoints.stateOf(checkpoint, streams)
+  const told = [...passedOver]
+  const predecessors: Array<Sealed["predecessors"][number]> = []
+  const later = earlier.filter((other) => other >= epoch)
+  const seals = yield* sealsOf(reading, later.filter((other) => other > epoch))
+  let events = 0
+  for (const each of later) {
+    const sealed = seals.find(({ of }) => of === each)?.segments
+    const contents = yield* readLog(reading.storage, names.logPrefix(each), {
+      ...(each === epoch ? { from: log } : {}),
+      ...(sealed === undefined ? {} : { sealed })
+    })
+    for (const { file, offset, reason } of contents.torn) {
+      told.push({ file, reason: `torn at byte ${offset}: ${reason}` })
+    }
+    for (const event of yield* eventsOf(reading, contents)) {
+      DriverStates.apply(state, event)
+      events++
+    }
+    predecessors.push({ epoch: each, segments: contents.segments })
+  }
+  return { chosen, state, predecessors, passedOver: told, events }
+})
+
+interface Seal {
+  readonly of: number
+  readonly by: number
+  readonly segments: Sealed["predecessors"][number]["segments"]
+}
+
+/** What later drivers accepted of earlier logs; the first seal of a log counts. */
+const sealsOf = Effect.fnUntraced(function* (
+  reading: Reading,
+  epochs: ReadonlyArray<number>
+): Effect.fn.Return<ReadonlyArray<Seal>, RecoveryError> {
+  const seals: Array<Seal> = []
+  for (const by of epochs) {
+    const contents = yield* readLog(reading.storage, names.logPrefix(by))
+    const [first] = yield* eventsOf(reading, { records: contents.records.slice(0, 1) })
+    if (first?.kind !== "Sealed") continue
+    for (const { epoch: of, segments } of first.predecessors) {
+      if (!seals.some((seal) => seal.of === of)) seals.push({ of, by, segments })
+    }
+  }
+  return seals
+})
+
+const eventsOf = ({ codec }: Reading, { records }: Pick<LogContents, "records">) =>
+  Effect.forEach(records, ({ bytes, position }) =>
+    Effect.suspend(() => {
+      const decoded = decodedEvent(bytes, codec)
+      if (Result.isSuccess(decoded)) return Effect.succeed(decoded.success)
+      const { file, offset } = position
+      return Effect.fail(
+        new LogNotUnderstood({
+          file,
+          offset,
+          message: `the record at byte ${offset} of ${file} is no event that this version of dstreams knows ` +
+            `(${decoded.failure}): use the version that wrote it, or a later one`
+        })
+      )
+    }))
+
+/** An event from the bytes of a record; fails with what is wrong. */
+export const decodedEvent = (bytes: Uint8Array, codec: RecordCodec): Result.Result<DriverLogEvent, string> => {
+  try {
+    return Result.mapError(decodeEvent(codec.decode(bytes.slice().buffer)), (error) => error.message)
+  } catch (error) {
+    return Result.fail(describeError(error))
+  }
+}

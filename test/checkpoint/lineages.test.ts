@@ -1,0 +1,134 @@
+/**
+ * Drivers one after the other, and two at once, over one place: what one acknowledged, the next one has; what one did after another took
+ * over, nobody has.
+ */
+import * as assert from "node:assert/strict"
+import { Effect, Exit, Scope } from "effect"
+import fc from "fast-check"
+import { messagePack } from "../../adapters/codec/MessagePack.ts"
+import * as Memory from "../../adapters/memory/mod.ts"
+import type { DriverLogEvent } from "../../core/checkpoint/DriverLogEvent.ts"
+import * as DriverState from "../../core/checkpoint/DriverState.ts"
+import * as DStreamGraph from "../../core/dstream/DStreamGraph.ts"
+import { DStream, StreamingApp } from "../../core/mod.ts"
+import * as Settings from "../../core/settings/Settings.ts"
+import * as Durability from "../../runtime/driver/checkpoint/Durability.ts"
+import { type MemoryStorage, memoryStorage } from "../../runtime/storage/memoryStorage.ts"
+import { StoragePlaces } from "../../runtime/storage/StableStorage.ts"
+import { it } from "../kit.ts"
+
+const app = StreamingApp.make({
+  name: "lineage",
+  batchDuration: "1 second",
+  outputs: [Memory.batches([]).pipe(DStream.print())]
+})
+const graph = DStreamGraph.make(app)
+const settings = Settings.resolve([], { batchMillis: 1000, executors: 1 })
+
+/** A driver in a scope of its own, which is not closed: it may go on as a zombie. */
+const driver = (storage: MemoryStorage) =>
+  Effect.gen(function* () {
+    const scope = yield* Scope.make()
+    const failures: Array<unknown> = []
+    const durability = yield* Durability.open({
+      place: "memory",
+      graph,
+      settings,
+      program: "",
+      codeFingerprint: "",
+      master: "",
+      post: () => {},
+      fail: (cause) => void failures.push(cause)
+    }).pipe(
+      Effect.provideService(StoragePlaces, { open: () => Effect.succeed(storage), codec: messagePack }),
+      Scope.provide(scope)
+    )
+    const writer = yield* Scope.provide(durability.begin({ zeroTime: 0, executors: 1 }), scope)
+    return { durability, writer, scope, failures }
+  })
+
+const shown = (state: DriverState.DriverState) => ({
+  pending: DriverState.pendingOf(state),
+  plans: DriverState.plansOf(state),
+  ended: [...state.ended].map(([time, outputs]) => [time, [...outputs]]),
+  done: state.done
+})
+
+type Step = "allocate" | "output" | "done" | "checkpoint" | "crash" | "takeOver" | "zombie"
+
+const steps: fc.Arbitrary<ReadonlyArray<Step>> = fc.array(
+  fc.constantFrom<Step>("allocate", "allocate", "output", "done", "checkpoint", "crash", "takeOver", "zombie"),
+  { maxLength: 30 }
+)
+
+/** Plays the steps; a model keeps what was acknowledged. */
+const play = (sequence: ReadonlyArray<Step>) =>
+  Effect.gen(function* () {
+    const storage = memoryStorage()
+    const model = DriverState.make()
+    let current = yield* driver(storage)
+    let zombie: typeof current | undefined
+    let time = 0
+    let done = 0
+    const log = Effect.fnUntraced(function* (event: DriverLogEvent) {
+      yield* current.durability.log.append([event])
+      DriverState.apply(model, event)
+    })
+    for (const step of sequence) {
+      if (step === "allocate") {
+        time += 1000
+        yield* log({
+          kind: "BatchAllocation",
+          time,
+          blocks: [],
+          asked: { zeroTime: 0, inputs: [], sideValues: [["a#b", time]] }
+        })
+      } else if (step === "output" && done < time) {
+        yield* log({ kind: "OutputEnded", time: done + 1000, output: "print-0", result: "done" })
+      } else if (step === "done" && done < time) {
+        yield* log({ kind: "BatchesDone", upTo: done += 1000 })
+      } else if (step === "checkpoint") {
+        current.writer.hurry()
+        assert.equal(yield* current.writer.checkpoint(time), true)
+        yield* current.writer.clear
+      } else if (step === "crash") {
+        storage.crash()
+        yield* Scope.close(current.scope, Exit.void)
+        current = yield* driver(storage)
+      } else if (step === "takeOver") {
+        zombie = current
+        current = yield* driver(storage)
+      } else if (step === "zombie" && zombie !== undefined) {
+        const late: DriverLogEvent = { kind: "OutputEnded", time: time + 5000, output: "late", result: "done" }
+        const exit = yield* Effect.exit(zombie.durability.log.append([late]))
+        assert.ok(Exit.isFailure(exit), "a driver that was taken over from acknowledges nothing")
+        zombie = undefined
+      }
+      assert.deepEqual(shown(current.durability.log.state), shown(model))
+    }
+    storage.crash()
+    const last = yield* driver(storage)
+    assert.deepEqual(shown(last.durability.log.state), shown(model))
+  })
+
+it("what a driver acknowledged the next one has, whatever crashes, takes over and is written late", () =>
+  Effect.promise(() =>
+    fc.assert(fc.asyncProperty(steps, (sequence) => Effect.runPromise(Effect.scoped(play(sequence)))), { numRuns: 60 })
+  ))
+
+it("of drivers that start at once one is left: the others are told who took over, at the latest when they log something", () =>
+  Effect.gen(function* () {
+    const storage = memoryStorage()
+    const starts = Array.from({ length: 5 }, () => Effect.exit(driver(storage)))
+    const all = (yield* Effect.all(starts, { concurrency: "unbounded" })).flatMap((exit) =>
+      Exit.isSuccess(exit) ? [exit.value] : []
+    )
+    const epochs = all.map(({ durability }) => durability.epoch)
+    assert.equal(new Set(epochs).size, epochs.length)
+    const event: DriverLogEvent = { kind: "BatchesDone", upTo: 1000 }
+    const left = yield* Effect.filter(
+      all,
+      ({ durability }) => Effect.map(Effect.exit(durability.log.append([event])), Exit.isSuccess)
+    )
+    assert.deepEqual(left.map(({ durability }) => durability.epoch), [5])
+  }))

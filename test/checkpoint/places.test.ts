@@ -1,0 +1,237 @@
+/**
+ * What a driver does with a checkpoint place: takes it over, goes on from the furthest good checkpoint, refuses what it cannot go on
+ * with, and keeps the place small.
+ */
+import * as assert from "node:assert/strict"
+import { Cause, Effect, Exit } from "effect"
+import { TestClock } from "effect/testing"
+import * as Memory from "../../adapters/memory/mod.ts"
+import * as Queue from "../../adapters/queue/mod.ts"
+import * as names from "../../core/checkpoint/names.ts"
+import { DStream, type SettingsInput, StreamingApp } from "../../core/mod.ts"
+import { type MemoryStorage, memoryStorage } from "../../runtime/storage/memoryStorage.ts"
+import { it } from "../kit.ts"
+import * as local from "../driver/local.ts"
+import * as lives from "./lives.ts"
+
+type Seen = Array<{ readonly time: number; readonly records: ReadonlyArray<unknown> }>
+
+const pairs = Memory.stream({ numPartitions: 2, read: ({ batch, partition }) => [`k${partition}`, `n${batch % 3}`] })
+  .pipe(
+    DStream.mapToPair((key) => [key, 1])
+  )
+
+const counting = (seen: Seen, name = "counts", settings: SettingsInput = {}) =>
+  StreamingApp.make({
+    name: "counting",
+    batchDuration: "1 second",
+    outputs: [
+      pairs.pipe(
+        DStream.updateStateByKey((values, sum: number | undefined) => values.reduce((a, b) => a + b, sum ?? 0)),
+        DStream.named(name),
+        DStream.checkpoint("2 seconds"),
+        DStream.mapToPair(([, sum]) => ["all", sum]),
+        DStream.reduceByKey((a, b) => a + b),
+        DStream.collectTo(seen, { name: "sum" })
+      )
+    ],
+    settings
+  })
+
+const total = (seen: Seen, time: number) => {
+  const records = seen.find((batch) => batch.time === time)?.records[0] as readonly [string, number] | undefined
+  return records?.[1]
+}
+
+const checkpointsOf = (storage: MemoryStorage) =>
+  Effect.map(storage.list(""), (all) => names.furthestFirst(all).map(({ name }) => name))
+
+const failureOf = <A>(life: Effect.Effect<A, unknown>) =>
+  Effect.map(Effect.exit(life), (exit) => {
+    assert.ok(Exit.isFailure(exit))
+    return Cause.squash(exit.cause) as { readonly _tag: string; readonly message: string }
+  })
+
+it("batches of the down-time are generated when the next driver starts, at their own times", () =>
+  Effect.gen(function* () {
+    const storage = memoryStorage()
+    const seen: Seen = []
+    yield* lives.live(counting(seen), { storage }, 3)
+    yield* TestClock.adjust("5 seconds")
+    const { events } = yield* lives.live(counting(seen), { storage }, 2)
+    assert.deepEqual([...new Set(seen.map(({ time }) => time))], Array.from({ length: 10 }, (_, i) => (i + 1) * 1000))
+    assert.equal(total(seen, 10_000), 40)
+    const missed = events.find(({ kind }) => kind === "TicksMissed")
+    assert.ok(missed?.kind === "TicksMissed" && missed.policy === "replay" && missed.count >= 4)
+  }))
+
+it("the policy for ticks of the down-time may leave them out, and states go on all the same", () =>
+  Effect.gen(function* () {
+    const storage = memoryStorage()
+    const seen: Seen = []
+    const settings = { missedTicks: "coalesce" } as const
+    yield* lives.live(counting(seen, "counts", settings), { storage }, 3)
+    yield* TestClock.adjust("5 seconds")
+    yield* lives.live(counting(seen, "counts", settings), { storage }, 2)
+    assert.deepEqual(seen.map(({ time }) => time), [1000, 2000, 3000, 8000, 9000, 10_000])
+    assert.equal(total(seen, 10_000), 24)
+  }))
+
+it("a damaged checkpoint is told and passed over: the one before it and the log lead to the same state", () =>
+  Effect.gen(function* () {
+    const storage = memoryStorage()
+    const seen: Seen = []
+    yield* lives.live(counting(seen), { storage }, 6)
+    const [newest, before] = yield* checkpointsOf(storage)
+    const bytes = (yield* storage.read(newest!))!
+    bytes[bytes.length >> 1]! ^= 4
+    storage.put(newest!, bytes)
+    const { report } = yield* lives.live(counting(seen), { storage }, 3)
+    assert.equal(report?.from.checkpoint, before)
+    assert.deepEqual(report?.passedOver.map(({ file }) => file), [newest])
+    assert.equal(total(seen, 9000), 36)
+  }))
+
+it("where no checkpoint can be read the start is an error that names each, and nothing is changed", () =>
+  Effect.gen(function* () {
+    const storage = memoryStorage()
+    yield* lives.live(counting([]), { storage }, 4)
+    for (const name of yield* checkpointsOf(storage)) storage.put(name, new Uint8Array([1, 2, 3]))
+    const before = yield* storage.list("")
+    const error = yield* failureOf(lives.live(counting([]), { storage }, 1))
+    assert.equal(error._tag, "NoUsableCheckpoint")
+    assert.match(error.message, /epochs\/00000001\/checkpoints\/\d+: .*begin anew/)
+    assert.deepEqual(yield* storage.list(""), before)
+  }))
+
+it("a log that is damaged before its end is an error that names file and byte", () =>
+  Effect.gen(function* () {
+    const storage = memoryStorage()
+    const settings = { checkpointInterval: "1 hour" } as const
+    yield* lives.live(counting([], "counts", settings), { storage }, 5)
+    const log = names.logPrefix(1) + "/00000001"
+    const bytes = (yield* storage.read(log))!
+    bytes[Math.floor(bytes.length / 2)]! ^= 1
+    storage.put(log, bytes)
+    const error = yield* failureOf(lives.live(counting([], "counts", settings), { storage }, 1))
+    assert.equal(error._tag, "LogDamaged")
+    assert.match(error.message, /epochs\/00000001\/log\/00000001 .*byte \d+/)
+  }))
+
+it("the place of another app is refused, and so is another batch duration", () =>
+  Effect.gen(function* () {
+    const storage = memoryStorage()
+    yield* lives.live(counting([]), { storage }, 2)
+    const other = { ...counting([]), name: "another" }
+    const refused = yield* failureOf(lives.live(other, { storage }, 1))
+    assert.equal(refused._tag, "PlaceRefused")
+    assert.match(refused.message, /belongs to the app "counting", and this is "another"/)
+    const slower = StreamingApp.withBatchDuration(counting([]), "2 seconds")
+    const error = yield* failureOf(lives.live(slower, { storage }, 1))
+    assert.equal(error._tag, "ProgramRefused")
+    assert.match(error.message, /a batch was 1000 ms, and is 2000 ms now/)
+  }))
+
+it("a state that the changed program has under another name is refused with what to do, and begins anew when accepted", () =>
+  Effect.gen(function* () {
+    const storage = memoryStorage()
+    yield* lives.live(counting([]), { storage }, 4)
+    const error = yield* failureOf(lives.live(counting([], "sums"), { storage }, 1))
+    assert.equal(error._tag, "ProgramRefused")
+    assert.match(error.message, /new sums[^]*dropped counts: [^]*onProgramChange/)
+    const seen: Seen = []
+    const { report } = yield* lives.live(counting(seen, "sums", { onProgramChange: "accept" }), { storage }, 3)
+    assert.deepEqual(report?.operators.map(({ operator, outcome }) => `${outcome} ${operator}`), [
+      "new sums",
+      "dropped counts"
+    ])
+    assert.deepEqual(seen.map(({ records, time }) => [time, (records[0] as any)[1]]), [
+      [5000, 4],
+      [6000, 8],
+      [7000, 12]
+    ])
+    // And once more, from the changed program's own checkpoint.
+    const { report: again } = yield* lives.live(counting(seen, "sums"), { storage }, 1)
+    assert.deepEqual(again?.operators, [{ operator: "sums", outcome: "restored" }])
+    assert.equal(total(seen, 8000), 16)
+  }))
+
+it("a queue cannot be the input of an app that shall be recovered: it is told with what to do", () =>
+  Effect.gen(function* () {
+    const app = StreamingApp.make({
+      name: "queued",
+      batchDuration: "1 second",
+      outputs: [Queue.stream([["a"]]).pipe(DStream.named("lines"), DStream.print())]
+    })
+    const error = yield* failureOf(lives.live(app, { storage: memoryStorage() }, 1))
+    assert.equal(error._tag, "InvalidApp")
+    assert.match(error.message, /lines: .*could not read them; take a source that can be read again/)
+  }))
+
+it("a second driver takes over: the first one ends, saying so, and what it did after is not read", () =>
+  Effect.gen(function* () {
+    const storage = memoryStorage()
+    const first: Seen = []
+    const second: Seen = []
+    yield* Effect.scoped(Effect.gen(function* () {
+      const one = yield* lives.start(counting(first), { storage })
+      yield* TestClock.adjust("3 seconds")
+      yield* local.settled
+      const two = yield* lives.start(counting(second), { storage })
+      yield* TestClock.adjust("3 seconds")
+      yield* local.settled
+      const error = yield* Effect.flip(one.awaitTermination)
+      assert.equal((error as { readonly _tag: string })._tag, "Superseded")
+      assert.match(String((error as Error).message), /another driver \(number 2\) has taken over/)
+      assert.equal(two.state(), "Active")
+    }))
+    assert.equal(total(second, 6000), 24)
+  }))
+
+it(
+  "what no kept checkpoint refers to is removed: files do not grow with the batches, nor with the drivers",
+  () =>
+    Effect.gen(function* () {
+      const storage = memoryStorage()
+      const settings = { driverLogRollInterval: "5 seconds" } as const
+      const counts: Array<number> = []
+      for (let life = 0; life < 5; life++) {
+        yield* lives.live(counting([], "counts", settings), { storage }, 30)
+        counts.push((yield* storage.list("")).length)
+      }
+      assert.ok(Math.max(...counts.slice(1)) <= counts[0]! + 6, `files after each life: ${counts.join(", ")}`)
+      const epochs = new Set((yield* storage.list(names.epochs)).map(names.epochOf))
+      assert.ok(epochs.size <= 2, `epochs left: ${[...epochs].join(", ")}`)
+    }),
+  { timeout: 60_000 }
+)
+
+it("an output of a pending batch that was done is not run again; one that was not gets the very same records", () =>
+  Effect.gen(function* () {
+    const storage = memoryStorage()
+    const done: Seen = []
+    const hung: Seen = []
+    const app = (hangs: boolean) =>
+      StreamingApp.make({
+        name: "pending",
+        batchDuration: "1 second",
+        outputs: [
+          pairs.pipe(DStream.collectTo(done, { name: "done" })),
+          pairs.pipe(DStream.foreachBatch((batch) =>
+            Effect.gen(function* () {
+              if (hangs && batch.time >= 2000) return yield* Effect.never
+              hung.push({ time: batch.time, records: yield* batch.collect })
+            }), { name: "hung" }))
+        ]
+      })
+    const settings = { concurrentJobs: 2 }
+    yield* lives.live(app(true), { storage, settings }, 3)
+    assert.deepEqual(hung.map(({ time }) => time), [1000])
+    const { report } = yield* lives.live(app(false), { storage, settings }, 1)
+    assert.deepEqual(report?.pending, [2000, 3000])
+    assert.deepEqual(hung.map(({ time }) => time), [1000, 2000, 3000, 4000])
+    assert.deepEqual(done.map(({ time }) => time), [1000, 2000, 3000, 4000].slice(0, done.length))
+    for (const { records, time } of hung) {
+      assert.deepEqual(records, done.find((batch) => batch.time === time)?.records)
+    }
+  }))

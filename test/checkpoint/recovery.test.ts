@@ -1,0 +1,81 @@
+/**
+ * A driver that goes on where another one was killed: the same batches, with the same inputs and states, as if nothing had happened.
+ */
+import * as assert from "node:assert/strict"
+import { Effect } from "effect"
+import { TestClock } from "effect/testing"
+import * as Memory from "../../adapters/memory/mod.ts"
+import { DStream, StreamingApp } from "../../core/mod.ts"
+import { memoryStorage } from "../../runtime/storage/memoryStorage.ts"
+import { it } from "../kit.ts"
+import * as lives from "./lives.ts"
+
+interface Seen {
+  readonly time: number
+  readonly records: ReadonlyArray<unknown>
+}
+
+const words = ["a", "b", "a", "c", "b", "a", "a", "c", "b", "a", "a", "b"]
+const input = () => Memory.batches(words.map((word, i) => Array.from({ length: i + 1 }, () => word)), 2)
+
+const pairs = () => input().pipe(DStream.mapToPair((word) => [word, 1]))
+
+/** Every operator that looks back, each into a list of its own. */
+const appOf = (seen: Record<string, Array<Seen>>) => {
+  const into = (name: string) => DStream.collectTo<any>(seen[name] ??= [], { name })
+  const counts = pairs().pipe(
+    DStream.updateStateByKey((values, state: number | undefined) => values.reduce((a, b) => a + b, state ?? 0)),
+    DStream.named("counts"),
+    DStream.checkpoint("3 seconds")
+  )
+  return StreamingApp.make({
+    name: "lives",
+    batchDuration: "1 second",
+    outputs: [
+      counts.pipe(into("counts")),
+      pairs().pipe(DStream.reduceByKeyAndWindow((a, b) => a + b, "4 seconds", "2 seconds"), into("window")),
+      pairs().pipe(
+        DStream.reduceByKeyAndWindow((a, b) => a + b, "3 seconds", "1 second", { inverse: (a, b) => a - b }),
+        into("inverse")
+      ),
+      input().pipe(DStream.window("3 seconds"), DStream.count, into("plain"))
+    ]
+  })
+}
+
+const byTime = (seen: ReadonlyArray<Seen>) => {
+  const sorted = [...seen].sort((a, b) => a.time - b.time)
+  return sorted.map(({ records, time }) => [time, [...records].sort().map((record) => JSON.stringify(record)).sort()])
+}
+
+const once = (lists: ReadonlyArray<readonly [unknown, unknown]>) => {
+  const known = new Map<unknown, unknown>()
+  for (const [time, records] of lists) {
+    if (known.has(time)) assert.deepEqual(records, known.get(time), `batch ${time} again`)
+    known.set(time, records)
+  }
+  return [...known]
+}
+
+for (const crashAt of [1, 2, 4, 7]) {
+  it(`states and windows go on after a crash ${crashAt} s after the start, as if there had been none`, () =>
+    Effect.gen(function* () {
+      const expected: Record<string, Array<Seen>> = {}
+      yield* TestClock.setTime(500)
+      yield* Effect.scoped(Effect.gen(function* () {
+        yield* lives.live(appOf(expected), { storage: memoryStorage(), executors: 2 }, 12)
+      }))
+      yield* TestClock.setTime(500)
+      const storage = memoryStorage()
+      const seen: Record<string, Array<Seen>> = {}
+      const first = yield* lives.live(appOf(seen), { storage, executors: 2 }, crashAt)
+      assert.equal(first.report, undefined)
+      const second = yield* lives.live(appOf(seen), { storage, executors: 3 }, 12 - crashAt)
+      assert.equal(second.report?.epoch, 2)
+      assert.deepEqual(second.report.operators.map(({ outcome }) => outcome).filter((it) => it !== "restored"), [])
+      assert.deepEqual(Object.values(expected).map(({ length }) => length), [12, 6, 12, 12])
+      for (const name of Object.keys(expected)) {
+        assert.deepEqual(once(byTime(seen[name]!) as never), byTime(expected[name]!), name)
+      }
+    }))
+}
