@@ -41,14 +41,28 @@ export interface ConfigCommand extends Omit<CheckCommand, "kind"> {
   readonly master: Master
 }
 
+/** Looks into a checkpoint place, and changes nothing. */
+export type InspectCommand =
+  | { readonly kind: "checkpoint show"; readonly place: string }
+  | (Omit<CheckCommand, "kind"> & { readonly kind: "checkpoint check"; readonly place: string })
+  | {
+    readonly kind: "state show"
+    readonly place: string
+    readonly operator: string
+    /** As it is shown, or as JSON. */
+    readonly key: string | undefined
+  }
+  | { readonly kind: "wal show"; readonly place: string }
+
 export type Command =
   | RunCommand
+  | InspectCommand
   | CheckCommand
   | ConfigCommand
   | { readonly kind: "help"; readonly topic: Topic | undefined }
   | { readonly kind: "version" }
 
-const topics = ["run", "check", "config"] as const
+const topics = ["run", "check", "config", "checkpoint", "state", "wal"] as const
 export type Topic = typeof topics[number]
 
 /** Most worker threads that `local[n]` takes. */
@@ -95,6 +109,14 @@ const command = (args: ReadonlyArray<string>): Command => {
       return check(rest)
     case "config":
       return config(rest)
+    case "checkpoint":
+      return checkpoint(rest)
+    case "state":
+      return inspect("state", rest, ["DIR", "OPERATOR"], ["KEY"], ([place, operator, key]) => (
+        { kind: "state show", place: place!, operator: operator!, key }
+      ))
+    case "wal":
+      return inspect("wal", rest, ["DIR"], [], ([place]) => ({ kind: "wal show", place: place! }))
     case undefined:
       return wrong(`There is no command. Write "dstreams run PROGRAM" or "dstreams --help".`)
     case "help":
@@ -105,7 +127,11 @@ const command = (args: ReadonlyArray<string>): Command => {
     case "-v":
       return { kind: "version" }
     default:
-      return wrong(`There is no command ${name}. The commands are run, check and config; see "dstreams --help".`)
+      return wrong(
+        `There is no command ${name}. The commands are ${
+          topics.slice(0, -1).join(", ")
+        } and wal; see "dstreams --help".`
+      )
   }
 }
 
@@ -145,7 +171,37 @@ const config = (args: ReadonlyArray<string>): Command => {
   }
 }
 
+const checkpoint = (args: ReadonlyArray<string>): Command => {
+  if (args[0] !== "check") {
+    return inspect("checkpoint", args, ["DIR"], [], ([place]) => ({ kind: "checkpoint show", place: place! }))
+  }
+  const read = options("checkpoint", args.slice(1), programOptions)
+  if (read.flag("help")) return { kind: "help", topic: "checkpoint" }
+  const [place, program] = read.words(["DIR", "PROGRAM"])
+  return { kind: "checkpoint check", place: place!, program: program!, ...configOf(read), debug: read.flag("debug") }
+}
+
+/** `dstreams NAME show WORDS`. */
+const inspect = (
+  name: Topic,
+  args: ReadonlyArray<string>,
+  needed: ReadonlyArray<string>,
+  more: ReadonlyArray<string>,
+  of: (words: ReadonlyArray<string>) => Command
+): Command => {
+  const [verb, ...rest] = args
+  if (verb === "--help" || verb === "-h") return { kind: "help", topic: name }
+  if (verb !== "show") {
+    const known = name === "checkpoint" ? "show or check" : "show"
+    return wrong(`"dstreams ${name}" is followed by ${known}${verb === undefined ? "" : `, not ${verb}`}.`)
+  }
+  const read = options(name, rest, { help: { type: "boolean", short: "h" } })
+  return read.flag("help") ? { kind: "help", topic: name } : of(read.words(needed, more))
+}
+
 interface Options {
+  /** What stands without a name: those that are needed, then those that may be left out. */
+  readonly words: (needed: ReadonlyArray<string>, more?: ReadonlyArray<string>) => ReadonlyArray<string>
   readonly flag: (name: string) => boolean
   readonly text: (name: string) => string | undefined
   readonly texts: (name: string) => ReadonlyArray<string>
@@ -193,6 +249,11 @@ const options = (
     flag: (flag) => flags.has(flag),
     text: (option) => texts.get(option)?.[0],
     texts: (option) => texts.get(option) ?? [],
+    words: (needed, more = []) => {
+      const all = [...needed, ...more.map((word) => `[${word}]`)].join(" ")
+      if (positionals.length >= needed.length && positionals.length <= needed.length + more.length) return positionals
+      return wrong(`"dstreams ${name}" takes ${all}, and was given ${positionals.join(" ") || "nothing"}.`)
+    },
     program: () => {
       if (positionals.length === 0) {
         wrong(`"dstreams ${name}" needs a PROGRAM: the path of a module that exports an app.`)
@@ -235,6 +296,10 @@ export const masterOf = (text: string): Master => {
   }
   return { kind: "threads", threads: wholeNumber("the n of --master local[n]", threads, 1, threadsMax) }
 }
+
+/** As it is written. */
+export const masterText = (master: Master): string =>
+  master.kind === "local" ? "local" : `local[${master.threads === "all" ? "*" : master.threads}]`
 
 /** `--config` is NAME=VALUE, or without a `=` the path of a file. */
 const configOf = (read: Options): Pick<CheckCommand, "config" | "configFile"> => {

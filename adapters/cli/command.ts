@@ -23,6 +23,11 @@ const perform = (command: Command): Effect.Effect<number, UsageError> => {
       )
     case "config":
       return Effect.flatMap(Effect.promise(() => import("./showConfig.ts")), ({ showConfig }) => showConfig(command))
+    case "checkpoint show":
+    case "checkpoint check":
+    case "state show":
+    case "wal show":
+      return Effect.flatMap(Effect.promise(() => import("./inspect/inspect.ts")), ({ inspect }) => inspect(command))
     case "help":
       return print(helpOf(command.topic))
     case "version":

@@ -8,9 +8,14 @@ const commands = `dstreams: micro-batch stream processing
   dstreams run PROGRAM      runs a stream program until it is stopped
   dstreams check PROGRAM    builds its graph and tells every mistake, without running it
   dstreams config PROGRAM   prints every setting, its value, and where that comes from
+  dstreams checkpoint show DIR             what a checkpoint place holds
+  dstreams checkpoint check DIR PROGRAM    whether the program can go on from there, operator by operator
+  dstreams state show DIR OPERATOR [KEY]   a state, as it was last made safe
+  dstreams wal show DIR     what the driver logged
   dstreams --help           this text; "dstreams run --help" says more about a command
   dstreams --version
 
+DIR is a checkpoint place: a directory, or s3://bucket/prefix. Looking into one changes nothing.
 PROGRAM is the path of a module whose default export is a StreamingApp, or an Effect that builds one from Config.`
 
 const programOptions = `Options of the program, from which its Config is answered before the environment is:
@@ -57,5 +62,27 @@ ${programOptions}
 Of what the program asks its own Config for, the names are printed and no values: they may be secrets.
 Exit codes: 0 done, 1 the program cannot run, 2 wrong usage.`
 
+const checkpoint = `dstreams checkpoint show DIR
+dstreams checkpoint check DIR PROGRAM [options]
+
+show: the drivers that there were, their checkpoints and which of them are damaged, and what the next driver goes on from.
+check: for each state whether it is restored, migrated, new, dropped or refused.
+
+  --debug                   stack traces with errors
+
+${programOptions}
+
+Exit codes: 0 the program can go on, 1 it cannot or there is nothing to go on from, 2 wrong usage.`
+
+const state = `dstreams state show DIR OPERATOR [KEY]
+
+The states by key of the operator's last complete snapshot; with KEY, as it is shown or as JSON, that one alone.
+Exit codes: 0 done, 1 there is none, 2 wrong usage.`
+
+const wal = `dstreams wal show DIR
+
+What each driver wrote to its log, an event a line, and where a log is torn or damaged.
+Exit codes: 0 done, 1 there is none, or something is damaged, 2 wrong usage.`
+
 export const helpOf = (topic: Topic | undefined): string =>
-  topic === undefined ? commands : { run, check, config }[topic]
+  topic === undefined ? commands : { run, check, config, checkpoint, state, wal }[topic]
