@@ -75,7 +75,7 @@ export class Fenced extends Schema.TaggedError<Fenced>()("Fenced", {
       current,
       message:
         `output "${output}" belongs to a driver of epoch ${current}, and this one is of epoch ${epoch}: another driver has ` +
-        "taken over, and this one is to end. If there is none, and the checkpoints were removed on purpose, give the output another name"
+        "taken over, and this one is to end. If there is none, and the checkpoints were removed on purpose, let the output write to another place"
     })
 }
 
