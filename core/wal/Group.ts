@@ -62,9 +62,17 @@ export interface EncodedGroup {
   readonly places: ReadonlyArray<RecordPlace>
 }
 
-/** The records of a group, with room before them for its header: see `stampHeader`. Each body is copied once. */
-export const encodeRecords = (records: ReadonlyArray<Uint8Array>, checksum: Checksum): EncodedGroup => {
-  const bytes = new Uint8Array(headerBytes + framedBytes(records))
+/**
+ * The records of a group, with room before them for its header: see `stampHeader`. Each body is copied once, to the beginning of
+ * `room` where that is given and large enough.
+ */
+export const encodeRecords = (
+  records: ReadonlyArray<Uint8Array>,
+  checksum: Checksum,
+  room?: Uint8Array
+): EncodedGroup => {
+  const length = headerBytes + framedBytes(records)
+  const bytes = room !== undefined && length <= room.length ? room.subarray(0, length) : new Uint8Array(length)
   const view = viewOf(bytes)
   const places: Array<RecordPlace> = []
   let at = headerBytes

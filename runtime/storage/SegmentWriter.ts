@@ -18,6 +18,7 @@ import {
   decodeHeader,
   type EncodedGroup,
   encodeRecords,
+  framedBytes,
   headerBytes,
   isHeader,
   stampHeader
@@ -78,12 +79,17 @@ export const make = (options: SegmentWriterOptions): Effect.Effect<SegmentWriter
     }
   })
 
+/** Larger groups are put into bytes of their own. */
+const roomBytesMax = 2 ** 23
+
 class Writer {
   end: LogPlace = { segment: 1, offset: 0 }
   private readonly options: SegmentWriterOptions
   private readonly checksum: ChecksumOf
   private readonly log: string
   private open: OpenSegment | undefined
+  /** For one group after the other: each in bytes of its own would cost more than the copy into them. */
+  private room = new Uint8Array(0)
   private next = 1
   /** The segment that may be there although it could not be opened or created. */
   private doubtful = 0
@@ -106,7 +112,7 @@ class Writer {
     const { attemptsMax, pauseMillis } = this.options
     return Effect.gen({ self: this }, function* () {
       if (this.refused !== undefined && (yield* nowMillis) < this.refused.until) return yield* this.refused.error
-      const attempt: Attempt = { group: ++this.group, encoded: encodeRecords(records, this.checksum) }
+      const attempt: Attempt = { group: ++this.group, encoded: this.encode(records) }
       for (let tries = 1;; tries++) {
         const result = yield* Effect.result(this.attempt(attempt))
         if (result._tag === "Success") {
@@ -121,6 +127,17 @@ class Writer {
         yield* Effect.sleep(pauseMillis * 2 ** (tries - 1))
       }
     })
+  }
+
+  /** What is appended is done with when the append ends; what is created may still be on its way after an attempt that failed. */
+  private encode(records: ReadonlyArray<Uint8Array>): EncodedGroup {
+    const { checksum, options, room } = this
+    if (options.closeAfterWrite) return encodeRecords(records, checksum)
+    const length = headerBytes + framedBytes(records)
+    if (length > room.length && length <= roomBytesMax) {
+      this.room = new Uint8Array(Math.min(roomBytesMax, Math.max(length, 2 * room.length)))
+    }
+    return encodeRecords(records, checksum, this.room)
   }
 
   /** Syncs what is not, and closes the segment. */

@@ -41,7 +41,7 @@ export interface ByteRange {
   readonly length: number
 }
 
-/** A file that only its maker appends to, one call after the other. */
+/** A file that only its maker appends to, one call after the other. The bytes are the caller's again when a call has ended. */
 export interface AppendFile {
   readonly append: (
     bytes: Uint8Array,
