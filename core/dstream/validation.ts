@@ -7,7 +7,6 @@
 import { Layer, Predicate, Schema } from "effect"
 import { describeValue } from "../protocol/describeValue.ts"
 import { numPartitionsMax } from "../rdd/Partitioner.ts"
-import { receiverMistakes } from "../receiving/receiverMistakes.ts"
 import { isStorageLevel, storageLevels } from "../receiving/StorageLevel.ts"
 import { durationExamples, isMultipleOf, type Millis } from "../time/Time.ts"
 import { isDStream } from "./DStream.ts"
@@ -16,7 +15,7 @@ import { isOutput } from "./Output.ts"
 import { settingNames } from "../settings/definitions.ts"
 import { nearest } from "../settings/invalidSettings.ts"
 import { contradictions, invalidSettings, merge, type SettingsInput } from "../settings/Settings.ts"
-import { recoveryMistakes } from "./recoveryMistakes.ts"
+import { inputMistakes } from "../checkpoint/recoveryMistakes.ts"
 import * as SideValue from "./SideValue.ts"
 import { schemaMistakes } from "../state/snapshots/StateSchema.ts"
 import type { AnyStreamingApp } from "./StreamingApp.ts"
@@ -51,14 +50,9 @@ export const mistakesOf = (
   ...graph.nodes.flatMap((node) => windowMistakes(graph, node)),
   ...graph.nodes.flatMap(stateMistakes),
   ...partitionMistakes(graph),
-  ...[receiverMistakes, recoveryMistakes].flatMap((of) =>
-    of(graph.inputs, hasCheckpointPlace([runSettings, app.settings]))
-  ),
+  ...inputMistakes(graph.inputs, merge([runSettings, app.settings]).checkpointDirectory !== undefined),
   ...settingMistakes([runSettings, app.settings])
 ]
-
-const hasCheckpointPlace = (inputs: ReadonlyArray<SettingsInput>): boolean =>
-  merge(inputs).checkpointDirectory !== undefined
 
 /** First the strongest. */
 const settingMistakes = (inputs: ReadonlyArray<SettingsInput>): ReadonlyArray<Mistake> => {

@@ -7,7 +7,6 @@
  */
 import { Cause, Clock, type Context, Effect, Result, Schema, type Scope } from "effect"
 import type { JobFailed } from "../../core/dstream/Batch.ts"
-import { planOf } from "../../core/dstream/BatchPlan.ts"
 import type { DStreamGraph } from "../../core/dstream/DStreamGraph.ts"
 import type { InputDefinition } from "../../core/dstream/InputDStream.ts"
 import * as GeneratedRDDs from "../../core/dstream/GeneratedRDDs.ts"
@@ -19,41 +18,36 @@ import * as ExecutorAllocation from "../../core/allocation/ExecutorAllocation.ts
 import { Border } from "../../core/protocol/RecordCodec.ts"
 import { leastLoaded } from "../../core/receiving/ReceiverSchedulingPolicy.ts"
 import { fromSettings } from "../../core/receiving/ReceivingSettings.ts"
-import * as Job from "../../core/scheduling/Job.ts"
-import { openBatchesMaxDefault } from "../../core/scheduling/JobGenerator.ts"
 import * as RateController from "../../core/rates/RateController.ts"
 import { zeroTime as zeroTimeOf } from "../../core/scheduling/RecurringTimer.ts"
 import { SnapshotTracker } from "../../core/state/SnapshotTracker.ts"
 import type { Time } from "../../core/time/Time.ts"
 import { awaitEnd } from "../placement/ExecutorSlots.ts"
-import { Placement, type PlacementError } from "../placement/Placement.ts"
-import type { EventLogError } from "../storage/EventLog.ts"
+import { type Executors, Placement, type PlacementError } from "../placement/Placement.ts"
 import * as Durability from "./checkpoint/Durability.ts"
 import type * as CheckpointWriter from "./checkpoint/CheckpointWriter.ts"
 import * as recording from "./checkpoint/recording.ts"
+import * as BatchGeneration from "./BatchGeneration.ts"
 import * as BatchPlanner from "./BatchPlanner.ts"
 import * as BatchSlice from "./BatchSlice.ts"
 import { BlockLocations } from "./BlockLocations.ts"
 import * as ExecutorAllocationManager from "./executors/ExecutorAllocationManager.ts"
 import * as ExecutorEvents from "./executors/ExecutorEvents.ts"
-import * as JobGenerator from "./JobGenerator.ts"
+import type * as JobGenerator from "./JobGenerator.ts"
 import * as JobScheduler from "./JobScheduler.ts"
 import * as ListenerBus from "./ListenerBus.ts"
-import * as OutputRunner from "./OutputRunner.ts"
+import * as OutputRunner from "./outputs/OutputRunner.ts"
 import * as ReceiverTracker from "./ReceiverTracker.ts"
 import type { RunOptions } from "./StreamingContext.ts"
 import type { Fail } from "../Supervisor.ts"
 import * as TaskScheduler from "./TaskScheduler.ts"
-
-/** What a batch can fail with while it is generated. */
-type GenerationError = BatchPlanner.PlanningFailed | GeneratedRDDs.LineageError | EventLogError
 
 /** What ends an engine. */
 export type EngineError =
   | StreamingApp.InvalidApp
   | PlacementError
   | ExecutorEvents.ExecutorRefused
-  | GenerationError
+  | BatchGeneration.GenerationError
   | RateController.RateEstimatorFailed
   | StateNotEncodable
   | Durability.DurabilityError
@@ -143,7 +137,7 @@ export const make = Effect.fnUntraced(function* (
   const runJob = OutputRunner.make({ ...parts, epoch, log: recording.outputLog(durability) })
   const scheduler = yield* JobScheduler.make({ ...parts, runJob, post: bus.post })
   const limit = options.batches ?? Infinity
-  const generator = yield* makeGenerator({ ...parts, planner, rateOf, scheduler, limit, checkpoints })
+  const generator = yield* BatchGeneration.make({ ...parts, planner, rateOf, scheduler, limit, checkpoints })
   let completed = 0
   bus.addEngineListener((event) => {
     if (event.kind === "BatchCompleted" && ++completed === limit) hooks.completed()
@@ -187,30 +181,7 @@ const startExecutors = Effect.fnUntraced(function* (
   for (const snapshot of [...durability?.log.state.snapshots.values() ?? []].flat()) snapshots.recovered(snapshot)
   const executors = ExecutorEvents.make()
   const { send } = executors
-  const tasks = TaskScheduler.make({
-    send,
-    planLog: memo,
-    digest: (rdd) => memo.digest(rdd),
-    blockLocations: locations,
-    rdd: (id) => memo.rdd(id),
-    reuseMillis: (operator) => graph.node(operator)?.reuseMillis ?? 0,
-    mayIgnore: (stream) => mayIgnore(graph.node(stream)?.stream.input),
-    snapshotDue: ({ identity: { operator, time } }) => memo.isCheckpointDue(operator, time),
-    settings,
-    onBlockIgnored: (block, batch, why) => post(ExecutorEvents.blockLost(block, batch, why)),
-    onTaskRetried: post,
-    snapshotOf: (operator, time) => snapshots.filesOf(operator, time),
-    onSnapshotComplete: (complete) => {
-      const snapshot = { ...complete, previous: memo.previousTime(complete.operator, complete.time) }
-      snapshots.completed(snapshot)
-      recording.snapshotCompleted(durability, snapshot)
-      post({ kind: "SnapshotCompleted", ...snapshot })
-    },
-    onSnapshotFailed: ({ partition, permanent, reason, state }) => {
-      post({ kind: "SnapshotFailed", state, partition, reason })
-      if (permanent) fail(Cause.fail(StateNotEncodable.of(state, partition, reason)))
-    }
-  })
+  const tasks = makeTasks({ graph, settings, memo, locations, snapshots, durability, send, post, fail })
   const receivers = yield* ReceiverTracker.make({
     epoch,
     receivers: receiversOf(graph),
@@ -251,6 +222,41 @@ const startExecutors = Effect.fnUntraced(function* (
   }
 })
 
+interface Scheduling
+  extends Pick<Parts, "graph" | "settings" | "memo" | "locations" | "snapshots" | "durability" | "fail"> {
+  readonly send: Executors["send"]
+  readonly post: ListenerBus.ListenerBus["post"]
+}
+
+/** Runs jobs on the executors; what it is told of snapshots is recorded. */
+const makeTasks = (parts: Scheduling): TaskScheduler.TaskScheduler => {
+  const { graph, settings, memo, locations, snapshots, durability, send, post, fail } = parts
+  return TaskScheduler.make({
+    send,
+    planLog: memo,
+    digest: (rdd) => memo.digest(rdd),
+    blockLocations: locations,
+    rdd: (id) => memo.rdd(id),
+    reuseMillis: (operator) => graph.node(operator)?.reuseMillis ?? 0,
+    mayIgnore: (stream) => mayIgnore(graph.node(stream)?.stream.input),
+    snapshotDue: ({ identity: { operator, time } }) => memo.isCheckpointDue(operator, time),
+    settings,
+    onBlockIgnored: (block, batch, why) => post(ExecutorEvents.blockLost(block, batch, why)),
+    onTaskRetried: post,
+    snapshotOf: (operator, time) => snapshots.filesOf(operator, time),
+    onSnapshotComplete: (complete) => {
+      const snapshot = { ...complete, previous: memo.previousTime(complete.operator, complete.time) }
+      snapshots.completed(snapshot)
+      recording.snapshotCompleted(durability, snapshot)
+      post({ kind: "SnapshotCompleted", ...snapshot })
+    },
+    onSnapshotFailed: ({ partition, permanent, reason, state }) => {
+      post({ kind: "SnapshotFailed", state, partition, reason })
+      if (permanent) fail(Cause.fail(StateNotEncodable.of(state, partition, reason)))
+    }
+  })
+}
+
 /** undefined: the app has no checkpoint place. */
 const openDurability = (
   graph: DStreamGraph,
@@ -265,68 +271,6 @@ const openDurability = (
 
 /** Without a place for checkpoints every run is the first. */
 const firstEpoch = 1
-
-interface Generating extends Parts {
-  readonly planner: BatchPlanner.BatchPlanner
-  readonly rateOf: (stream: StreamId) => number | undefined
-  readonly scheduler: JobScheduler.JobScheduler
-  /** So many batches that have something to do. */
-  readonly limit: number
-  readonly checkpoints: CheckpointWriter.CheckpointWriter | undefined
-}
-
-/** Makes batches of ticks. */
-const makeGenerator = (parts: Generating) => {
-  const { graph, settings, context, durability, memo, bus, receivers, fail } = parts
-  const { checkpoints, limit, planner, rateOf, scheduler } = parts
-  const recorded = recording.recordedPlans(durability)
-  const planBatch = Effect.fnUntraced(function* (time: Time) {
-    const known = recorded.get(time)
-    if (known !== undefined) return known
-    const sideValues = yield* Effect.provideContext(planner.sideValues(time), context)
-    const { asked, failures } = yield* Effect.provideContext(planner.ask(time, sideValues), context)
-    const plan = planOf(time, yield* receivers.allocateBlocksToBatch(time, asked), asked)
-    memo.addPlan(plan)
-    if (failures.length > 0) return yield* Effect.fail(failures[0]!)
-    return plan
-  })
-  let generated = 0
-  return JobGenerator.make<GenerationError>({
-    settings: {
-      ...settings,
-      ...graph,
-      openBatchesMax: openBatchesMaxDefault(settings.missedTicks, settings.concurrentJobs),
-      hasDirectInputs: graph.inputs.some(({ stream }) => stream.input?.kind === "direct")
-    },
-    scheduler,
-    allocate: Effect.fnUntraced(function* (time) {
-      if (generated >= limit) return []
-      const plan = yield* planBatch(time)
-      return plan.inputs.map(({ description, stream, records }) => ({
-        stream,
-        records,
-        description,
-        rate: rateOf(stream)
-      }))
-    }),
-    generateJobs: (time) =>
-      Effect.suspend(() => generated < limit ? jobsOf(graph, memo, time) : Effect.succeed([])).pipe(
-        Effect.tap((jobs) => Effect.sync(() => void (generated += jobs.length > 0 ? 1 : 0)))
-      ),
-    clearMetadata: (time) =>
-      Effect.catch(clearMetadata(parts, time), (error) => Effect.sync(() => fail(Cause.fail(error)))),
-    receivers: {
-      stopGracefully: receivers.stop({ graceful: true }),
-      hasUnallocated: receivers.hasUnallocatedBlocks
-    },
-    checkpointing: checkpoints && {
-      checkpoint: checkpoints.checkpoint,
-      clearCheckpointData: () => checkpoints.clear
-    },
-    post: bus.post,
-    fail
-  })
-}
 
 /** After each batch inputs are told how much they may bring. */
 const controlRates = ({ bus, receivers, fail }: Parts, rates: RateController.RateController) =>
@@ -359,30 +303,6 @@ const receiversOf = (graph: DStreamGraph) =>
       ? [{ stream: id, name: stream.input.receiver.name, preferredHost: stream.input.receiver.preferredHost }]
       : []
   )
-
-/** One job per output that has a data set at this time. */
-const jobsOf = (graph: DStreamGraph, memo: GeneratedRDDs.GeneratedRDDs, time: Time) =>
-  Effect.map(
-    Effect.forEach(graph.outputs, ({ id, stream }) =>
-      Effect.map(GeneratedRDDs.getOrCompute(stream, time), (rdd) =>
-        rdd === undefined ? [] : [Job.make(time, id)])),
-    (jobs) =>
-      jobs.flat()
-  ).pipe(Effect.provideService(GeneratedRDDs.Memo, memo))
-
-/** Every batch at or before `time` is done: everybody forgets what lies the longest remember duration behind it. */
-const clearMetadata = Effect.fnUntraced(
-  function* ({ durability, graph, memo, receivers, snapshots, tasks, now }: Parts, time: Time) {
-    const { from, removable } = snapshots.needed(time)
-    recording.batchesDone(durability, { graph, time, from, removable })
-    memo.clearMetadata(time, from)
-    const before = Math.min(time - graph.rememberMillis + 1, from)
-    // A batch that is generated ahead of a clock that was set back.
-    if (before >= now()) return
-    if (before > -Infinity) yield* receivers.cleanup(before)
-    tasks.forget({ before, blocks: [], done: time, snapshots: removable })
-  }
-)
 
 interface Stoppable extends Parts {
   readonly generator: JobGenerator.JobGenerator

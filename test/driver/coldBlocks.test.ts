@@ -10,7 +10,7 @@ import type { StreamingEvent } from "../../core/scheduling/StreamingListener.ts"
 import { DStream, StreamingApp } from "../../core/mod.ts"
 import { crc32 } from "../../core/wal/crc32.ts"
 import { memoryStorage } from "../../runtime/storage/memoryStorage.ts"
-import { StableSpace } from "../../runtime/storage/StableSpace.ts"
+import { StableSpace } from "../../runtime/executor/blocks/StableSpace.ts"
 import { it } from "../kit.ts"
 import * as Local from "./local.ts"
 

@@ -7,7 +7,7 @@ import * as Memory from "../../adapters/memory/mod.ts"
 import { DStream, JobFailed, type Output, Sink } from "../../core/mod.ts"
 import { Border } from "../../core/protocol/RecordCodec.ts"
 import * as Job from "../../core/scheduling/Job.ts"
-import * as OutputRunner from "../../runtime/driver/OutputRunner.ts"
+import * as OutputRunner from "../../runtime/driver/outputs/OutputRunner.ts"
 import * as SinkRunner from "../../runtime/driver/outputs/SinkRunner.ts"
 import { it } from "../kit.ts"
 

@@ -10,7 +10,7 @@ import type { DStreamGraph } from "../../../core/dstream/DStreamGraph.ts"
 import type { StreamId } from "../../../core/protocol/Ids.ts"
 import type { Millis, Time } from "../../../core/time/Time.ts"
 import * as EventLog from "../../storage/EventLog.ts"
-import * as OutputRunner from "../OutputRunner.ts"
+import * as OutputRunner from "../outputs/OutputRunner.ts"
 import type { Durability } from "./Durability.ts"
 
 /** For the ReceiverTracker: where it logs, and what it goes on from. */

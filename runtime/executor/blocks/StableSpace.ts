@@ -3,7 +3,7 @@
  * undefined: the app has no checkpoint place.
  */
 import { Context } from "effect"
-import type { StableStorage } from "./StableStorage.ts"
+import type { StableStorage } from "../../storage/StableStorage.ts"
 
 export interface StableSpace {
   readonly storage: StableStorage
