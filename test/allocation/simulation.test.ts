@@ -24,10 +24,10 @@ for (const program of programs) {
       let joined = 0
       /** For the invariants who was removed holds nothing from then on, though it lives until it has ended. */
       const mutate = (observed: Observed): ReadonlyArray<Observed> => {
-        const { at, observation } = observed
+        const { observation } = observed
         if (observation.kind === "ExecutorJoined") joined++
         if (observation.kind !== "ExecutorLost") return [observed]
-        return [{ at, observation: { kind: "ExecutorDied", executor: observation.executor } }, observed]
+        return [{ ...observed, observation: { kind: "ExecutorDied", executor: observation.executor } }, observed]
       }
       const { failures } = await simulate({ program, seed, settings, mutate })
       assert.deepEqual(failures, [], `seed ${seed}`)

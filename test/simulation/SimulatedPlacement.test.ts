@@ -8,7 +8,8 @@ import type { Handshake } from "../../core/protocol/ExecutorProtocol.ts"
 import type { Incoming } from "../../runtime/executor/ExecutorLink.ts"
 import type { RunExecutor } from "../../runtime/placement/LocalPlacement.ts"
 import type { PlacementEvent } from "../../runtime/placement/Placement.ts"
-import { Faults, noFaults } from "./Faults.ts"
+import { noFaults } from "./faults/FaultPlan.ts"
+import { Faults } from "./faults/Faults.ts"
 import { jsonCodec } from "./kernel/interleavings.ts"
 import { Network } from "./kernel/Network.ts"
 import { World } from "./kernel/World.ts"
@@ -51,12 +52,19 @@ const run = (seed: number, crashAt: number | undefined) => {
     network: new Network(world, jsonCodec, faults.network),
     driver,
     executors: 2,
+    nodeName: (executor) => executor,
     runExecutor: () => echo,
     startMillis: () => 5,
     noticeMillis: () => 40
   })
   const events: Array<PlacementEvent> = []
-  if (crashAt !== undefined) world.after(crashAt, undefined, () => placement.crash("executor-1", "test"))
+  if (crashAt !== undefined) {
+    world.after(crashAt, undefined, () =>
+      placement.crash(
+        world.nodes.find(({ name }) => name === "executor-1")!,
+        "test"
+      ))
+  }
   const root = driver.run(
     "driver",
     Effect.gen(function* () {

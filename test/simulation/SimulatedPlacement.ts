@@ -22,9 +22,11 @@ export interface SimulatedPlacementOptions {
   readonly network: Network
   readonly driver: Node
   readonly executors: number
+  /** The name of an executor's node. */
+  readonly nodeName: (executor: ExecutorId) => string
   /** Runs one executor on its node; given for each node anew, as a process that loads the program would. */
   readonly runExecutor: (node: Node) => RunExecutor
-  readonly nodeOptions?: (executor: ExecutorId) => NodeOptions
+  readonly nodeOptions?: () => NodeOptions
   /** How long it takes until an executor begins to run. */
   readonly startMillis: () => number
   /** How long it takes until the driver notices that an executor is gone. */
@@ -50,6 +52,7 @@ interface Member extends SimulatedExecutor {
   readonly toPeers: Map<ExecutorId, Link<ToPeer>>
   /** The driver has noticed its end: why. */
   readonly noticed: Deferred.Deferred<string>
+  cut: boolean
 }
 
 /** What comes in is handed over to the one handler; what came before it was set, first. */
@@ -94,21 +97,54 @@ export class SimulatedPlacement {
     })
   }
 
+  /** Those whose nodes live and that were not given up. */
   get alive(): ReadonlyArray<SimulatedExecutor> {
+    return this.known.filter(({ cut }) => !cut)
+  }
+
+  /** The same, and those that were given up and live on. */
+  get nodes(): ReadonlyArray<Node> {
+    return this.known.map(({ node }) => node)
+  }
+
+  private get known(): ReadonlyArray<Member> {
     return [...this.members.values()].filter(({ node }) => node.state !== "Dead")
   }
 
-  /** Those that were ready at a time, and live. */
-  aliveSince(time: number): ReadonlyArray<ExecutorId> {
-    return this.alive.flatMap(({ executor }) => (this.readyAt.get(executor) ?? Infinity) <= time ? [executor] : [])
+  /** Names of the nodes of those that were ready at a time, and live. */
+  aliveSince(time: number): ReadonlyArray<string> {
+    return this.alive.flatMap(({ executor, node }) =>
+      (this.readyAt.get(executor) ?? Infinity) <= time ? [node.name] : []
+    )
   }
 
   /** Kills an executor; false if it is not alive. */
-  crash(executor: ExecutorId, reason: string): boolean {
-    const member = this.members.get(executor)
-    if (member === undefined || member.node.state === "Dead") return false
+  crash(node: Node, reason: string): boolean {
+    const member = this.memberAt(node)
+    if (member === undefined || node.state === "Dead") return false
     this.end(member, reason)
     return true
+  }
+
+  /** The driver hears no more of an executor that lives on; false if there is none. */
+  giveUp(node: Node, reason: string): boolean {
+    const member = this.memberAt(node)
+    if (member === undefined || node.state === "Dead" || member.cut) return false
+    this.cut(member, reason)
+    return true
+  }
+
+  /** Holds up all that is sent between an executor and the driver, in one direction. */
+  readonly hold = (node: Node, direction: "to" | "from", millis: number): boolean => {
+    const member = this.memberAt(node)
+    if (member === undefined) return false
+    if (direction === "to") member.fromDriver.hold(millis)
+    else member.toDriver.hold(millis)
+    return true
+  }
+
+  private memberAt(node: Node): Member | undefined {
+    return [...this.members.values()].find((member) => member.node === node)
   }
 
   private readonly launch = (
@@ -139,8 +175,8 @@ export class SimulatedPlacement {
     })
 
   private makeMember({ executor }: ExecutorInfo, hear: (message: ToDriver) => void): Member {
-    const { world, driver, network, nodeOptions } = this.options
-    const node = world.node(executor, nodeOptions?.(executor))
+    const { world, driver, network, nodeName, nodeOptions } = this.options
+    const node = world.node(nodeName(executor), nodeOptions?.())
     const inbox = new Inbox()
     const member: Member = {
       executor,
@@ -149,7 +185,8 @@ export class SimulatedPlacement {
       fromDriver: network.link<Incoming>(driver, node, inbox.deliver),
       toDriver: network.link<ToDriver>(node, driver, hear),
       toPeers: new Map(),
-      noticed: Deferred.makeUnsafe<string>()
+      noticed: Deferred.makeUnsafe<string>(),
+      cut: false
     }
     this.members.set(executor, member)
     return member
@@ -159,15 +196,15 @@ export class SimulatedPlacement {
   private stop(member: Member): Effect.Effect<void> {
     member.fromDriver.send({ kind: "FromDriver", message: { kind: "StopExecutor" } })
     return Effect.map(ExecutorSlots.awaitEnd(Deferred.await(member.noticed), stopMillisMax), (ended) => {
-      if (!ended) this.crash(member.executor, "it did not stop in time")
+      if (!ended) this.end(member, "it did not stop in time")
     })
   }
 
   /** Asks an executor something in the name of a peer that is none; the answer comes on the executor's node. */
-  probe(executor: ExecutorId, message: ToPeer, answer: (message: ToPeer) => void): void {
-    const member = this.members.get(executor)
+  probe(node: Node, message: ToPeer, answer: (message: ToPeer) => void): void {
+    const member = this.memberAt(node)
     if (member === undefined) return
-    this.probed.set(executor, answer)
+    this.probed.set(member.executor, answer)
     member.node.after(0, () => member.inbox.deliver({ kind: "FromPeer", peer: probeName, message }))
   }
 
@@ -201,7 +238,14 @@ export class SimulatedPlacement {
 
   private end(member: Member, reason: string): void {
     member.node.kill(reason)
+    this.cut(member, reason)
+  }
+
+  private cut(member: Member, reason: string): void {
+    if (member.cut) return
+    member.cut = true
     for (const link of member.toPeers.values()) link.cut()
+    member.fromDriver.cut()
     const notice = () => Deferred.doneUnsafe(member.noticed, Exit.succeed(reason))
     member.toDriver.cut(notice, this.options.noticeMillis())
   }

@@ -8,7 +8,8 @@ import { makeChecker, type RunFacts } from "./invariants/Invariant.ts"
 import { invariants } from "./invariants/mod.ts"
 import type { Observation, Of } from "./invariants/Observation.ts"
 
-type History = ReadonlyArray<Observation>
+/** From a `Life` on it is another driver that does all. */
+type History = ReadonlyArray<Observation | { readonly kind: "Life"; readonly life: number }>
 
 const facts: RunFacts = {
   batchMillis: 1000,
@@ -30,7 +31,7 @@ const stepped = (store: number, executor: string, from: number | undefined, to: 
   to
 })
 
-const read = (store: number, executor: string): Observation => ({
+const read = (store: number, executor: string): Of<"StateRead"> => ({
   kind: "StateRead",
   ...ofState,
   store,
@@ -46,34 +47,57 @@ const answered = (block: string, attempt: number, executor: string, accepted = t
   stream: "lines",
   attempt,
   executor,
-  accepted
+  accepted,
+  repeated: false
 })
 
-const reported = (block: string, holders: ReadonlyArray<string>, others: ReadonlyArray<string>): Observation => ({
+const reported = (
+  block: string,
+  holders: ReadonlyArray<string>,
+  others: ReadonlyArray<string>
+): Of<"BlockReported"> => ({
   kind: "BlockReported",
   block,
   executor: "e1",
   holders,
-  others
+  others,
+  logged: block.startsWith("b")
+})
+
+const allocated = (time: number, blocks: ReadonlyArray<string>): Of<"BatchAllocated"> => ({
+  kind: "BatchAllocated",
+  time,
+  blocks,
+  contents: blocks.join()
+})
+
+const committed = (time: number, before?: string): Of<"Committed"> => ({
+  kind: "Committed",
+  output: "out",
+  time,
+  partition: undefined,
+  contents: `of ${time}`,
+  before
 })
 
 const batch = (time: number, blocks: ReadonlyArray<string>, executor: string): History => {
   const stage = `counts@${time}:0`
   const plans = [time]
   return [
-    { kind: "BatchAllocated", time, blocks },
+    allocated(time, blocks),
     { kind: "PlansSent", executor, times: plans },
     { kind: "BatchSubmitted", time, outputs: ["out"] },
     { kind: "JobStarted", time, output: "out" },
     { kind: "TaskSent", executor, stage, partition: 0, task: time, attempt: 0, batch: time, plans },
     { kind: "TaskSent", executor, stage, partition: 0, task: time, attempt: 1, batch: time, plans },
+    committed(time),
     { kind: "JobEnded", time, output: "out", failed: false },
     { kind: "BatchCompleted", time }
   ]
 }
 
-/** Two executors, one of which is lost; a receiver of two attempts; three batches. */
-const lawful: History = [
+/** Of the first driver: two executors, one of which is lost; a receiver of two attempts; three batches. */
+const first: History = [
   { kind: "ExecutorJoined", executor: "e1" },
   { kind: "ExecutorJoined", executor: "e2" },
   { kind: "ReceiverOrdered", stream: "lines", attempt: 1, executor: "e1" },
@@ -95,6 +119,7 @@ const lawful: History = [
   { kind: "ReceiverOrdered", stream: "lines", attempt: 2, executor: "e2" },
   { kind: "ReceiverAnswered", stream: "lines", attempt: 2, executor: "e2", accepted: true },
   answered("a3", 1, "e1", false),
+  { ...reported("b1", ["e2"], []), executor: "e2" },
   answered("b1", 2, "e2"),
   ...batch(2000, ["b1"], "e2"),
   { kind: "StateRestored", ...ofState, store: 2, executor: "e2", version: 1000 },
@@ -105,26 +130,41 @@ const lawful: History = [
   { kind: "SnapshotRemoved", ...ofState, time: 500, file: "state/counts/0/500" },
   { kind: "ForgetSent", before: 1000, blocks: [] },
   { kind: "ExecutorProbed", executor: "e2", forgotten: "a1", held: false },
+  { ...reported("b2", ["e2"], []), executor: "e2" },
   answered("b2", 2, "e2"),
   ...batch(3000, ["b2"], "e2"),
   stepped(2, "e2", 2000, 3000),
   { kind: "StateReleased", ...ofState, executor: "e2" },
   { kind: "StateRestored", ...ofState, store: 3, executor: "e3", version: 2000 },
-  stepped(3, "e3", 2000, 3000),
+  stepped(3, "e3", 2000, 3000)
+]
+
+/** Another driver goes on. */
+const lawful: History = [
+  ...first,
+  { kind: "Life", life: 2 },
+  { kind: "ExecutorJoined", executor: "e4" },
+  allocated(3000, ["b2"]),
+  committed(3000, "of 3000"),
+  ...batch(4000, [], "e4"),
+  { kind: "StateRestored", ...ofState, store: 4, executor: "e4", version: 2000 },
+  { ...read(4, "e4"), version: 2500 },
+  stepped(4, "e4", 2000, 3000),
   { kind: "Drained" }
 ]
 
 const is =
   <K extends Observation["kind"]>(kind: K, which: (it: Of<K>) => boolean = () => true) =>
-  (it: Observation): it is Of<K> => it.kind === kind && which(it as Of<K>)
+  (it: History[number]): it is Of<K> => it.kind === kind && which(it as Of<K>)
 
 /** Puts other observations in the place of the first that matches. */
 const replace = <K extends Observation["kind"]>(
   kind: K,
   which: (it: Of<K>) => boolean,
-  by: (it: Of<K>) => ReadonlyArray<Observation>
+  by: (it: Of<K>) => ReadonlyArray<Observation>,
+  last = false
 ): History => {
-  const index = lawful.findIndex(is(kind, which))
+  const index = last ? lawful.findLastIndex(is(kind, which)) : lawful.findIndex(is(kind, which))
   assert.ok(index >= 0, `the history has no such ${kind}`)
   return [...lawful.slice(0, index), ...by(lawful[index] as Of<K>), ...lawful.slice(index + 1)]
 }
@@ -135,7 +175,17 @@ const at = (time: number) => (it: { readonly time: number }) => it.time === time
 const planted: Record<string, History> = {
   "batch times grow by one interval, or by several where ticks may be passed over": [
     ...lawful.slice(0, -1),
-    ...batch(5000, [], "e2"),
+    ...batch(6000, [], "e4"),
+    { kind: "Drained" }
+  ],
+  "a batch is made of the same after a recovery": replace("BatchAllocated", at(3000), (it) => [
+    { ...it, contents: "other files" }
+  ], true),
+  "a driver that goes on where another stopped leaves out no batch in between": [
+    ...first,
+    { kind: "Life", life: 2 },
+    { kind: "ExecutorJoined", executor: "e4" },
+    ...batch(5000, [], "e4"),
     { kind: "Drained" }
   ],
   "each version of a state is made of the last version before it, however often it is made": replace(
@@ -180,7 +230,7 @@ const planted: Record<string, History> = {
     const left = { ...it, store: 1, before: 3000, held: [1000] }
     return [left, left, left]
   }),
-  "a batch is submitted once": replace("BatchSubmitted", at(2000), (it) => [it, it]),
+  "a batch is submitted once by a driver": replace("BatchSubmitted", at(2000), (it) => [it, it]),
   "no more jobs run at once than concurrentJobs allows": replace("JobStarted", at(2000), (it) => [
     it,
     { ...it, output: "other" },
@@ -195,7 +245,7 @@ const planted: Record<string, History> = {
   "a batch is completed when all its jobs have ended, and not before": replace("BatchSubmitted", at(2000), (it) => [
     { ...it, outputs: ["out", "never started"] }
   ]),
-  "after a graceful stop every submitted batch is completed, once": replace("BatchCompleted", at(2000), () => []),
+  "after a graceful stop every submitted batch is completed, once": replace("BatchCompleted", at(4000), () => []),
   "every stored block is in exactly one batch, or unallocated": replace("BatchAllocated", at(3000), (it) => [
     { ...it, blocks: ["b2", "b1"] }
   ]),
@@ -206,8 +256,23 @@ const planted: Record<string, History> = {
       { ...it, blocks: ["b2", "a3"] }
     ]
   ),
-  "after a graceful stop no stored block is unallocated": replace("BatchAllocated", at(3000), (it) => [
-    { ...it, blocks: [] }
+  "after a graceful stop no stored block is unallocated": replace("BlockAnswered", (it) => it.block === "b2", (it) => [
+    { ...reported("b3", ["e2"], []), executor: "e2" },
+    it,
+    { ...it, block: "b3" }
+  ]),
+  "a block that is in a log is never read as empty": replace("BlockIgnored", () => true, (it) => [
+    { ...reported("b0", ["e1"], []) },
+    { ...it, block: "b0" }
+  ]),
+  "the batches of an output are committed in order": replace(
+    "Committed",
+    at(2000),
+    (it) => [it, { ...it, time: 1500 }]
+  ),
+  "a batch that is committed again is what it was": replace("Committed", at(2000), (it) => [
+    it,
+    { ...it, before: "something else" }
   ]),
   "a block whose level asks for two holders has two, where another executor has been there for long": replace(
     "BlockReported",
@@ -269,7 +334,11 @@ const planted: Record<string, History> = {
 
 const broken = (history: History): ReadonlyArray<string> => {
   const checker = makeChecker(invariants, facts)
-  history.forEach((observation, index) => checker.observe({ at: index, observation }))
+  let life = 1
+  history.forEach((entry, index) => {
+    if (entry.kind === "Life") life = entry.life
+    else checker.observe({ at: index, life, observation: entry })
+  })
   return checker.violations.map(({ invariant }) => invariant)
 }
 

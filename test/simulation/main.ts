@@ -1,91 +1,66 @@
 /**
- * `npm run simulate -- --seeds 200 --from 0 [--program NAME] [--seed S [--trace]] [--batches N]`
+ * `npm run simulate`: see `command/arguments.ts` for its options.
  *
- * Runs every seed of every reference program, prints each that fails with the one command that repeats it, and ends with the
- * table of faults by programs, the rate, and the line `N passed, N failed` (see `summary`). Exit code 0: all passed.
+ * Runs every seed of every reference program, on all processors. A run that fails is made small, and printed with the one command
+ * that repeats it. Ends with the table of faults by programs, the rate, and the line `N passed, N failed` (see `summary`). Exit
+ * code 0: all passed.
  */
-import { parseArgs } from "node:util"
+import { type Arguments, readArguments } from "./command/arguments.ts"
+import { crashBatchesDefault, crashJobs } from "./command/crashEverywhere.ts"
+import { commandOf, type Job, run } from "./command/Job.ts"
+import { shrink } from "./command/shrink.ts"
+import { summarize } from "./command/summary.ts"
+import { runAll } from "./command/workers.ts"
 import { eventLine } from "./kernel/EventLog.ts"
-import { programs } from "./programs/mod.ts"
-import type { ReferenceProgram } from "./programs/ReferenceProgram.ts"
-import { simulate, type SimulationResult } from "./run/Simulation.ts"
-import { summarize } from "./run/summary.ts"
+import { batchesDefault, type SimulationResult } from "./run/Simulation.ts"
 
-interface Arguments {
-  readonly seeds: ReadonlyArray<number>
-  readonly programs: ReadonlyArray<ReferenceProgram>
-  readonly trace: boolean
-  readonly hashes: boolean
-  readonly batches: number | undefined
-}
+/** Failing runs that are made small. */
+const shrunkMax = 5
 
-function readArguments(args: ReadonlyArray<string>): Arguments {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      seeds: { type: "string", default: "200" },
-      from: { type: "string", default: "0" },
-      seed: { type: "string" },
-      program: { type: "string" },
-      batches: { type: "string" },
-      trace: { type: "boolean", default: false },
-      hashes: { type: "boolean", default: false }
-    }
-  })
-  const chosen = programs.filter(({ name }) => values.program === undefined || name === values.program)
-  if (chosen.length === 0) {
-    throw new Error(
-      `There is no program "${values.program}"; the programs are ${programs.map(({ name }) => name).join(", ")}`
-    )
+const jobsOf = async (args: Arguments): Promise<ReadonlyArray<Job>> => {
+  const { batches, crashAt, crashEverywhere, only, programs, seeds } = args
+  if (!crashEverywhere) {
+    return programs.flatMap(({ name }) => seeds.map((seed) => ({ program: name, seed, batches, only, crashAt })))
   }
-  const first = wholeNumber("from", values.from)
-  const count = wholeNumber("seeds", values.seeds)
-  return {
-    seeds: values.seed === undefined
-      ? Array.from({ length: count }, (_, i) => first + i)
-      : [wholeNumber("seed", values.seed)],
-    programs: chosen,
-    trace: values.trace,
-    hashes: values.hashes,
-    batches: values.batches === undefined ? undefined : wholeNumber("batches", values.batches)
-  }
+  const recovering = programs.filter(({ recovers }) => recovers === true)
+  const jobs: Array<Job> = []
+  for (const program of recovering) jobs.push(...await crashJobs(program, seeds[0]!, batches ?? crashBatchesDefault))
+  return jobs
 }
 
-function wholeNumber(option: string, text: string): number {
-  const value = Number(text)
-  if (Number.isInteger(value) && value >= 0) return value
-  throw new Error(`--${option} has to be a whole number, and is "${text}"`)
-}
-
-async function runAll({ seeds, programs, trace, hashes, batches }: Arguments): Promise<number> {
-  const results: Array<SimulationResult> = []
+async function main(args: Arguments): Promise<number> {
+  const jobs = await jobsOf(args)
   const began = performance.now()
-  for (const program of programs) {
-    for (const seed of seeds) {
-      const result = await simulate({
-        program,
-        seed,
-        ...(batches === undefined ? {} : { batches }),
-        ...(trace ? { trace: (event) => console.log(eventLine(event)) } : {})
-      })
-      results.push(result)
-      if (hashes) console.log(`${program.name} ${seed} ${result.hash}`)
-      if (result.failures.length > 0) report(result, batches)
-    }
+  if (args.trace) {
+    for (const job of jobs) report(job, await run(job, (event) => console.log(eventLine(event))))
+    return 0
   }
-  const { lines, passed } = summarize(results, programs, {
-    seeds: seeds.length,
-    seconds: (performance.now() - began) / 1000
+  const failed: Array<{ readonly job: Job; readonly result: SimulationResult }> = []
+  const results = await runAll(jobs, args.workers, (job, result) => {
+    if (args.hashes) console.log(`${job.program} ${job.seed} ${result.hash}`)
+    if (result.failures.length === 0) return
+    failed.push({ job, result })
+    report(job, result)
   })
+  const seconds = (performance.now() - began) / 1000
+  for (const { job, result } of failed.slice(0, args.crashEverywhere || args.only !== undefined ? 0 : shrunkMax)) {
+    const small = await shrink(job, result, batchesDefault)
+    console.log(`\nMADE SMALL ${job.program} seed ${job.seed}: ${commandOf(small.job)}`)
+    print(small.result)
+  }
+  const checksTable = !args.crashEverywhere && args.only === undefined
+  const { lines, passed } = summarize(results, args.programs, { seeds: checksTable ? args.seeds.length : 1, seconds })
   for (const line of lines) console.log(line)
   return passed ? 0 : 1
 }
 
-function report({ failures, program, seed }: SimulationResult, batches: number | undefined): void {
-  const more = batches === undefined ? "" : ` --batches ${batches}`
-  console.log(
-    `\nFAILED ${program} seed ${seed}: npm run simulate -- --program ${program} --seed ${seed}${more} --trace`
-  )
+function report(job: Job, result: SimulationResult): void {
+  if (result.failures.length === 0) return
+  console.log(`\nFAILED ${job.program} seed ${job.seed}: ${commandOf(job)} --trace`)
+  print(result)
+}
+
+const print = ({ failures }: SimulationResult): void => {
   for (const failure of failures.slice(0, 3)) console.log(`  ${shortened(failure).replaceAll("\n", "\n  ")}`)
 }
 
@@ -94,4 +69,4 @@ const shownCharactersMax = 2000
 const shortened = (text: string): string =>
   text.length <= shownCharactersMax ? text : `${text.slice(0, shownCharactersMax)} ...`
 
-process.exitCode = await runAll(readArguments(process.argv.slice(2)))
+process.exitCode = await main(readArguments(process.argv.slice(2)))

@@ -4,12 +4,12 @@
 import * as assert from "node:assert/strict"
 import { test } from "node:test"
 import * as DStream from "../../core/dstream/DStream.ts"
-import { faultKinds, noFaults } from "./Faults.ts"
+import { faultKinds, noFaults } from "./faults/FaultPlan.ts"
 import type { Observed } from "./invariants/Observation.ts"
 import { programs } from "./programs/mod.ts"
 import type { ReferenceProgram } from "./programs/ReferenceProgram.ts"
 import { faultsLeast, simulate, type SimulationResult } from "./run/Simulation.ts"
-import { faultTableSeedsMin, summarize } from "./run/summary.ts"
+import { faultTableSeedsMin, summarize } from "./command/summary.ts"
 
 for (const program of programs) {
   test(`${program.name} passes under the faults of four seeds`, async () => {
@@ -60,6 +60,10 @@ test("a run of many seeds in which a fault never struck fails, and says which", 
       failures,
       faults,
       batches: 30,
+      lives: 1,
+      detected: false,
+      drawnFaults: [],
+      portCalls: 0,
       lostLines: 0,
       partialBatches: 0,
       steps: 1,
@@ -67,7 +71,7 @@ test("a run of many seeds in which a fault never struck fails, and says which", 
     }
   })
   const end = (results: ReadonlyArray<SimulationResult>, seeds: number) =>
-    summarize(results, [{ name: "p" }], { seeds, seconds: 1 })
+    summarize(results, [{ name: "p", sourcesMax: 1, outputs: () => [] }], { seeds, seconds: 1 })
   const gap = result({ ...counts(2), executorCrash: 0 })
   assert.equal(end([gap], faultTableSeedsMin - 1).passed, true)
   assert.equal(end([gap], faultTableSeedsMin).passed, false)

@@ -36,10 +36,12 @@ export type Observation =
     readonly executor: ExecutorId
     readonly holders: ReadonlyArray<ExecutorId>
     readonly others: ReadonlyArray<ExecutorId>
+    /** It is in its receiver's log besides. */
+    readonly logged: boolean
   }
   /** The driver is told of another holder. */
   | { readonly kind: "BlockHeld"; readonly block: BlockId; readonly executor: ExecutorId }
-  /** The driver has a task read a block as empty. */
+  /** The driver has a task read a block as empty, or begins with a plan in which it is. */
   | { readonly kind: "BlockIgnored"; readonly block: BlockId; readonly batch: Time }
   /** An executor dies; nobody knows of it yet. */
   | { readonly kind: "ExecutorDied"; readonly executor: ExecutorId }
@@ -51,9 +53,16 @@ export type Observation =
     readonly attempt: number
     readonly executor: ExecutorId
     readonly accepted: boolean
+    /** Its records are stored already: it will be in no batch. */
+    readonly repeated: boolean
   }
-  /** The driver logs which blocks a batch is made of. */
-  | { readonly kind: "BatchAllocated"; readonly time: Time; readonly blocks: ReadonlyArray<BlockId> }
+  /** A driver tells for the first time what a batch is made of: of which blocks, and a text of all of it. */
+  | {
+    readonly kind: "BatchAllocated"
+    readonly time: Time
+    readonly blocks: ReadonlyArray<BlockId>
+    readonly contents: string
+  }
   | { readonly kind: "BatchSubmitted"; readonly time: Time; readonly outputs: ReadonlyArray<string> }
   | { readonly kind: "BatchCompleted"; readonly time: Time }
   | { readonly kind: "JobStarted"; readonly time: Time; readonly output: string }
@@ -109,6 +118,15 @@ export type Observation =
     /** By partition. */
     readonly files: ReadonlyArray<SnapshotFiles>
   }
+  /** A sink's target has taken a batch, or a partition of one; `before`: what it has of it already. */
+  | {
+    readonly kind: "Committed"
+    readonly output: string
+    readonly time: Time
+    readonly partition: number | undefined
+    readonly contents: string
+    readonly before: string | undefined
+  }
   /** The run has ended gracefully: nothing more will come. */
   | { readonly kind: "Drained" }
 
@@ -131,6 +149,10 @@ interface OfSnapshot<K extends string> {
 
 export interface Observed {
   readonly at: number
+  /** Of which driver, from 1. */
+  readonly life: number
+  /** Another driver has taken its place. */
+  readonly replaced?: boolean
   readonly observation: Observation
 }
 

@@ -3,7 +3,7 @@
  */
 import type { Time } from "../../../core/time/Time.ts"
 import { CompleteSnapshots } from "./CompleteSnapshots.ts"
-import type { Invariant } from "./Invariant.ts"
+import { always, type Invariant } from "./Invariant.ts"
 
 export const timesGrow: Invariant = {
   name: "batch times grow by one interval, or by several where ticks may be passed over",
@@ -22,8 +22,41 @@ export const timesGrow: Invariant = {
   }
 }
 
+export const sameContent: Invariant = {
+  name: "a batch is made of the same after a recovery",
+  across: ({ changes }) => changes !== true,
+  start: () => {
+    const contents = new Map<Time, string>()
+    return (event) => {
+      if (event.kind !== "BatchAllocated") return undefined
+      const before = contents.get(event.time) ?? event.contents
+      contents.set(event.time, event.contents)
+      return before === event.contents ? undefined : `batch ${event.time} was ${before}, and is now ${event.contents}`
+    }
+  }
+}
+
+export const noTickLost: Invariant = {
+  name: "a driver that goes on where another stopped leaves out no batch in between",
+  across: always,
+  start: ({ batchMillis, missedTicks }) => {
+    let last = -Infinity
+    let lifeOfLast: number | undefined
+    return (event, life) => {
+      if (event.kind !== "BatchAllocated" || missedTicks !== "replay") return undefined
+      const before = last
+      const isFirst = lifeOfLast !== undefined && life !== lifeOfLast
+      last = Math.max(last, event.time)
+      lifeOfLast = life
+      return isFirst && event.time > before + batchMillis
+        ? `driver ${life} began with batch ${event.time}, and the last one before was ${before}`
+        : undefined
+    }
+  }
+}
+
 export const submittedOnce: Invariant = {
-  name: "a batch is submitted once",
+  name: "a batch is submitted once by a driver",
   start: () => {
     const submitted = new Set<Time>()
     return (event) => {
@@ -112,6 +145,7 @@ export const submittedEnds: Invariant = {
 
 export const doneIsForgotten: Invariant = {
   name: "after a graceful stop executors were told to forget all batches but those that are still remembered",
+  across: always,
   start: ({ rememberMillis, snapshotsMax, states }) => {
     let last: Time | undefined
     let forgotten = -Infinity

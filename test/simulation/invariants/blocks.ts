@@ -4,10 +4,11 @@
 import type { BlockId } from "../../../core/blocks/ReceivedBlock.ts"
 import type { ExecutorId } from "../../../core/protocol/Ids.ts"
 import type { Time } from "../../../core/time/Time.ts"
-import type { Invariant } from "./Invariant.ts"
+import { always, type Invariant } from "./Invariant.ts"
 
 export const blockInOneBatch: Invariant = {
   name: "every stored block is in exactly one batch, or unallocated",
+  across: always,
   start: () => {
     const batchOf = new Map<BlockId, Time | undefined>()
     return (event) => {
@@ -29,6 +30,7 @@ export const blockInOneBatch: Invariant = {
 
 export const onlyStoredBlocks: Invariant = {
   name: "a batch has only blocks that were answered with Accepted, now or in the end",
+  across: always,
   start: () => {
     // A block counts from its log record on; the answer goes out a little later.
     const refused = new Set<BlockId>()
@@ -50,14 +52,21 @@ export const onlyStoredBlocks: Invariant = {
 
 export const nothingLeftBehind: Invariant = {
   name: "after a graceful stop no stored block is unallocated",
+  across: always,
   start: () => {
     const waiting = new Set<BlockId>()
     const answered = new Set<BlockId>()
     const allocated = new Set<BlockId>()
-    return (event) => {
+    const logged = new Set<BlockId>()
+    let lifeOfLast = 0
+    return (event, life) => {
+      // What was only in the memory of executors is gone with their driver.
+      if (life !== lifeOfLast) { for (const block of waiting) if (!logged.has(block)) waiting.delete(block) }
+      lifeOfLast = life
+      if (event.kind === "BlockReported" && event.logged) logged.add(event.block)
       if (event.kind === "BlockAnswered" && !answered.has(event.block)) {
         answered.add(event.block)
-        if (event.accepted && !allocated.has(event.block)) waiting.add(event.block)
+        if (event.accepted && !event.repeated && !allocated.has(event.block)) waiting.add(event.block)
       }
       if (event.kind === "BatchAllocated") {
         for (const block of event.blocks) {
@@ -67,6 +76,20 @@ export const nothingLeftBehind: Invariant = {
       }
       return event.kind === "Drained" && waiting.size > 0
         ? `${waiting.size} stored blocks are in no batch: ${[...waiting].slice(0, 5).join(", ")}`
+        : undefined
+    }
+  }
+}
+
+export const loggedIsRead: Invariant = {
+  name: "a block that is in a log is never read as empty",
+  across: ({ damaged }) => damaged !== true,
+  start: () => {
+    const logged = new Set<BlockId>()
+    return (event) => {
+      if (event.kind === "BlockReported" && event.logged) logged.add(event.block)
+      return event.kind === "BlockIgnored" && logged.has(event.block)
+        ? `block ${event.block} of batch ${event.batch} is in a log, and is read as empty`
         : undefined
     }
   }
@@ -82,6 +105,7 @@ export const heldTwice: Invariant = {
 
 export const ignoredIsLost: Invariant = {
   name: "a block is read as empty only when all who held it are dead",
+  across: always,
   start: () => {
     const dead = new Set<ExecutorId>()
     const holders = new Map<BlockId, Set<ExecutorId>>()

@@ -5,13 +5,14 @@ import type { BlockId } from "../../../core/blocks/ReceivedBlock.ts"
 import type { ExecutorId, StreamId } from "../../../core/protocol/Ids.ts"
 import type { Time } from "../../../core/time/Time.ts"
 import { CompleteSnapshots } from "./CompleteSnapshots.ts"
-import type { Invariant } from "./Invariant.ts"
+import { always, type Invariant } from "./Invariant.ts"
 
 const partitionOf = (event: { readonly operator: StreamId; readonly partition: number }) =>
   `partition ${event.partition} of ${event.operator}`
 
 export const stepsInOrder: Invariant = {
   name: "each version of a state is made of the last version before it, however often it is made",
+  across: always,
   start: () => {
     const madeOf = new Map<string, Map<Time, Time | undefined>>()
     return (event) => {
@@ -69,6 +70,7 @@ export const madeOnce: Invariant = {
 
 export const versionsStay: Invariant = {
   name: "what a version shows is the same whoever reads it, also when it was made again",
+  across: ({ changes }) => changes !== true,
   start: () => {
     const shown = new Map<string, string>()
     let lostFrom = Infinity
@@ -86,6 +88,7 @@ export const versionsStay: Invariant = {
 
 export const snapshotsStay: Invariant = {
   name: "a snapshot is removed only when two complete ones are newer than it, or as new",
+  across: always,
   start: ({ states }) => {
     const snapshots = new CompleteSnapshots(states)
     return (event) => {
@@ -116,6 +119,7 @@ export const chainsStay: Invariant = {
 
 export const neededStays: Invariant = {
   name: "no plan and no block is forgotten of which a state may have to be made again",
+  across: always,
   start: ({ states }) => {
     const snapshots = new CompleteSnapshots(states)
     const batchOf = new Map<BlockId, Time>()

@@ -6,7 +6,9 @@
  * and decoded anew at each arrival, by the codec of a real wire, so that nothing mutable is shared and nothing that cannot
  * travel gets through.
  *
- * Faults: extra delay, duplicates, and at a cut the loss of everything sent after a moment that chance names.
+ * Beneath a link datagrams are delayed, doubled, lost and overtaken; the link sends again what was lost and puts in order what came
+ * out of it, so that of all this a duplicate and a delay are seen, the latter by all that was sent after. Faults besides: a link
+ * that carries nothing for a while, in one direction, and at a cut the loss of everything sent after a moment that chance names.
  */
 import type { RecordCodec } from "../../../core/protocol/RecordCodec.ts"
 import type { Chance } from "./Chance.ts"
@@ -22,6 +24,8 @@ export interface NetworkFaults {
 export interface Link<M> {
   /** Nothing is sent by a dead node or over a link that was cut; what is sent to a dead node is lost. */
   readonly send: (message: M) => void
+  /** What is sent from now on does not arrive before so many milliseconds have passed. */
+  readonly hold: (millis: number) => void
   /**
    * Nothing more is sent. Of what is on its way a beginning still arrives; `last` runs on the receiver's node after it, and
    * not before `noticeMillis`. A second cut is no change.
@@ -78,6 +82,11 @@ export class Network {
         this.world.record(from.name, "Sent", { to: to.name, message: parcel.message, body: message }, message)
         ship(parcel)
         if (this.faults.duplicate()) ship(parcel)
+      },
+      hold: (millis) => {
+        if (isCut) return
+        this.world.record(from.name, "LinkHeld", { to: to.name, millis })
+        arrival = Math.max(arrival, this.world.now + millis)
       },
       cut: (last, noticeMillis) => {
         if (isCut) return

@@ -30,8 +30,10 @@ import type { Chance } from "./Chance.ts"
 import type { World } from "./World.ts"
 
 export interface NodeOptions {
-  /** How far its wall clock is off. */
+  /** How far its wall clock is off at first. */
   readonly clockOffsetMillis?: number
+  /** How much too fast its clocks run: milliseconds in a million. Sleeps stay as long as they are. */
+  readonly clockDriftPpm?: number
   /** Changes the length of a sleep: timers of the real world may fire early. */
   readonly bendSleep?: (millis: number) => number
 }
@@ -52,6 +54,8 @@ export class Node {
   readonly name: string
   readonly parked: Array<() => void> = []
   readonly clock: Clock.Clock
+  /** How far its wall clock is off, besides its drift. */
+  clockOffsetMillis: number
   state: "Running" | "Paused" | "Dead" = "Running"
   private readonly world: World
   private readonly services: Context.Context<never>
@@ -63,6 +67,7 @@ export class Node {
   constructor(world: World, name: string, options: NodeOptions) {
     this.world = world
     this.name = name
+    this.clockOffsetMillis = options.clockOffsetMillis ?? 0
     this.preempt = world.chance.split(`preempt ${name}`)
     this.clock = makeClock(world, this, options)
     this.services = Context.empty().pipe(
@@ -111,6 +116,12 @@ export class Node {
     this.parked.length = 0
     this.fibers.clear()
     this.world.record(this.name, "NodeKilled", { reason })
+  }
+
+  /** Sets its wall clock forward or back. */
+  stepClock(millis: number): void {
+    this.clockOffsetMillis += millis
+    this.world.record(this.name, "ClockStepped", { millis })
   }
 
   /** Stops everything on the node for a while; pauses that overlap add up to the longest. */
@@ -187,11 +198,12 @@ function fiberName(fiber: Fiber.Fiber<unknown, unknown>): string {
 }
 
 function makeClock(world: World, node: Node, options: NodeOptions): Clock.Clock {
-  const offset = options.clockOffsetMillis ?? 0
+  const drift = 1 + (options.clockDriftPpm ?? 0) / 1e6
   const bend = options.bendSleep ?? ((millis: number) => millis)
-  const millis = () => Math.floor(world.now) + offset
-  const nanos = () => BigInt(Math.round((world.now + offset) * 1e6))
-  const monotonic = () => BigInt(Math.round(world.now * 1e6))
+  const shown = () => world.startMillis + (world.now - world.startMillis) * drift
+  const millis = () => Math.floor(shown()) + node.clockOffsetMillis
+  const nanos = () => BigInt(Math.round((shown() + node.clockOffsetMillis) * 1e6))
+  const monotonic = () => BigInt(Math.round(shown() * 1e6))
   return {
     currentTimeMillisUnsafe: millis,
     currentTimeMillis: Effect.sync(millis),

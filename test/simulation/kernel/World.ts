@@ -90,6 +90,12 @@ export class World {
     return node
   }
 
+  nodeNamed(name: string): Node {
+    const node = this.nodes.find((node) => node.name === name)
+    if (node === undefined) throw new Error(`The world has no node "${name}"`)
+    return node
+  }
+
   record(node: string, kind: string, data: Readonly<Record<string, unknown>>, attached?: unknown): void {
     this.log.record({ at: this.now, node, kind, data, attached })
   }

@@ -7,6 +7,7 @@
 import type { Effect } from "effect"
 import type { DStream } from "../../../core/dstream/DStream.ts"
 import type { AnyOutput, Output } from "../../../core/dstream/Output.ts"
+import type { Part } from "../faults/FaultPlan.ts"
 
 /** Where a program is built: the driver's node, or an executor's. */
 export interface Site {
@@ -21,6 +22,12 @@ export interface Site {
   readonly collect: (name: string) => <A, E, R>(stream: DStream<A, E, R>) => Output<E, R>
   /** An output on the executors; each delivery is compared with the model. */
   readonly deliver: (name: string) => <A, E, R>(stream: DStream<A, E, R>) => Output<E, R>
+  /** An output into a sink that has each batch exactly once. */
+  readonly commit: (name: string) => <A, E, R>(stream: DStream<A, E, R>) => Output<E, R>
+  /** Lines of the files that come into a directory. */
+  readonly files: () => DStream<string, unknown>
+  /** How often the program was changed since it was first started. */
+  readonly version: number
 }
 
 /** Numbers that a program may depend on. */
@@ -40,5 +47,25 @@ export interface ReferenceProgram {
   readonly sourcesMax: number
   /** Faults of states and their snapshots strike it. */
   readonly keepsState?: boolean
+  /** It has a place for checkpoints, and is started again when its driver dies. */
+  readonly recovers?: boolean
+  /** It has sinks. */
+  readonly commits?: boolean
+  readonly readsFiles?: boolean
+  /** It is another program when it is started again. */
+  readonly changes?: boolean
   readonly outputs: (site: Site) => ReadonlyArray<AnyOutput>
+}
+
+/** What of a program faults can strike. */
+export const partsOf = (program: ReferenceProgram): ReadonlySet<Part> => {
+  const has: Record<Part, boolean | undefined> = {
+    receiver: program.sourcesMax > 0,
+    state: program.keepsState,
+    recovery: program.recovers,
+    files: program.readsFiles,
+    sink: program.commits,
+    change: program.changes
+  }
+  return new Set((Object.keys(has) as ReadonlyArray<Part>).filter((part) => has[part] === true))
 }

@@ -2,11 +2,14 @@
  * Draw: what a seed decides besides the interleaving: settings, executors and receivers, the program's dice, the faults.
  */
 import type { SettingsInput } from "../../../core/settings/Settings.ts"
+import type { Survives } from "../../../core/receiving/Receiver.ts"
 import { isReplicated, placeOf, type StorageLevel } from "../../../core/receiving/StorageLevel.ts"
-import { drawFaults, type FaultPlan } from "../Faults.ts"
+import { drawFaults } from "../faults/drawFaults.ts"
+import type { FaultPlan } from "../faults/FaultPlan.ts"
 import type { Chance } from "../kernel/Chance.ts"
-import type { Dice, ReferenceProgram } from "../programs/ReferenceProgram.ts"
-import { storageLevels, type StoreForm, storeForms } from "./Source.ts"
+import { type Dice, partsOf, type ReferenceProgram } from "../programs/ReferenceProgram.ts"
+import { storageLevels, type StoreForm, storeForms } from "../outside/SimulatedReceiver.ts"
+import { type SinkForm, sinkForms } from "../outside/Target.ts"
 
 /** The batch duration of every program. */
 export const batchMillis = 1000
@@ -14,7 +17,15 @@ export const batchMillis = 1000
 export interface Draw {
   readonly executors: number
   readonly sources: ReadonlyArray<
-    { readonly form: StoreForm; readonly level: StorageLevel; readonly burst: number; readonly gapMillis: number }
+    {
+      readonly form: StoreForm
+      readonly level: StorageLevel
+      readonly burst: number
+      readonly gapMillis: number
+      readonly acknowledges: boolean
+      readonly ranges: boolean
+      readonly survives: Survives | undefined
+    }
   >
   readonly dice: Dice
   readonly settings: SettingsInput & {
@@ -22,22 +33,42 @@ export interface Draw {
     readonly defaultParallelism: number
     readonly missedTicks: NonNullable<SettingsInput["missedTicks"]>
   }
+  readonly sink: SinkForm
   readonly preemption: number
   /** How long an output's own Effect may take. */
   readonly outputMillisMax: number
   readonly faults: FaultPlan
 }
 
+/** Those that are in no log are lost with the driver. */
+const recoveringWays: ReadonlyArray<Survives | undefined> = [
+  undefined,
+  undefined,
+  "cold",
+  "cold",
+  "cold",
+  "cold",
+  "hot",
+  "ignore"
+]
+
 /** Most states are worth comparing only while nothing is lost. */
 const replicatedLevels = storageLevels.filter(isReplicated)
 
 export function draw(chance: Chance, program: ReferenceProgram): Draw {
-  const sources = Array.from({ length: chance.between(1, program.sourcesMax) }, () => ({
-    form: chance.pick(storeForms),
-    level: chance.pick(program.keepsState === true && chance.coin(0.8) ? replicatedLevels : storageLevels),
-    burst: chance.between(1, 6),
-    gapMillis: chance.between(50, 500)
-  }))
+  const sources = Array.from({ length: program.sourcesMax === 0 ? 0 : chance.between(1, program.sourcesMax) }, () => {
+    const form = chance.pick(storeForms)
+    const acknowledges = form !== "single" && chance.coin(0.7)
+    return {
+      form,
+      level: chance.pick(program.keepsState === true && chance.coin(0.8) ? replicatedLevels : storageLevels),
+      burst: chance.between(1, 6),
+      gapMillis: chance.between(50, 500),
+      acknowledges,
+      ranges: acknowledges && chance.coin(0.5),
+      survives: program.recovers === true ? chance.pick(recoveringWays) : undefined
+    }
+  })
   const spills = !sources.some(({ level }) => placeOf(level) === "MEMORY_ONLY") && chance.coin(0.5)
   return {
     executors: chance.between(program.keepsState === true && chance.coin(0.7) ? 2 : 1, 3),
@@ -60,10 +91,20 @@ export function draw(chance: Chance, program: ReferenceProgram): Draw {
       blockMemoryBytes: spills ? 3000 : undefined,
       onBlockLost: "ignore",
       missedTicks: chance.pick(["replay", "replay", "coalesce", "skip"]),
-      gracefulStopTimeout: 120_000
+      gracefulStopTimeout: 120_000,
+      ...(program.recovers === true ? drawRecovery(chance) : {})
     },
+    sink: chance.pick(sinkForms),
     preemption: chance.pick([0, 0.02, 0.1, 0.25]),
     outputMillisMax: chance.pick([0, 0, 100, 400]),
-    faults: drawFaults(chance, program.keepsState === true)
+    faults: drawFaults(chance, partsOf(program))
   }
 }
+
+const drawRecovery = (chance: Chance) => ({
+  checkpointDirectory: "simulated disk",
+  checkpointInterval: chance.pick([0, 0, 2500]),
+  checkpointsKept: chance.between(2, 3),
+  driverLogRollInterval: chance.pick([1500, 5000, 60_000]),
+  receiverLogRollInterval: chance.pick([1500, 5000, 60_000])
+})

@@ -8,7 +8,7 @@ import type { BlockId, ReceivedBlockInfo } from "../../../core/blocks/ReceivedBl
 import type { BatchPlan } from "../../../core/dstream/BatchPlan.ts"
 import type { ExecutorId, StreamId } from "../../../core/protocol/Ids.ts"
 import type { Time } from "../../../core/time/Time.ts"
-import type { Taken } from "./Source.ts"
+import type { Taken } from "../outside/Source.ts"
 
 /** A batch, or a partition of one, that an output was given. */
 export interface Delivery {
@@ -17,6 +17,9 @@ export interface Delivery {
   /** Undefined: the whole batch, on the driver. */
   readonly partition: number | undefined
   readonly partitions: ReadonlyArray<ReadonlyArray<unknown>>
+  /** Of which driver, from 1; `replaced`: another one had taken its place. */
+  readonly life: number
+  readonly replaced: boolean
 }
 
 export interface ReportedBlock {
@@ -27,7 +30,9 @@ export interface ReportedBlock {
 
 export class Ledger {
   readonly blocks = new Map<BlockId, ReportedBlock>()
+  /** What each batch is made of, by the last driver that says so; what one says that lost its place counts until then. */
   readonly plans = new Map<Time, BatchPlan>()
+  private readonly firm = new Set<Time>()
   /** Blocks that a task read as empty, by batch. */
   readonly ignored = new Map<Time, Set<BlockId>>()
   readonly deliveries: Array<Delivery> = []
@@ -36,6 +41,17 @@ export class Ledger {
   readonly crashed = new Set<ExecutorId>()
   /** Streams of which the driver reported lost blocks. */
   readonly lossesReported = new Set<StreamId>()
+
+  planned(plan: BatchPlan, replaced: boolean): void {
+    if (this.firm.has(plan.time) || (replaced && this.plans.has(plan.time))) return
+    if (!replaced) this.firm.add(plan.time)
+    this.plans.set(plan.time, plan)
+  }
+
+  /** Batches that only a driver made that had lost its place: they never were. */
+  dropTentative(): void {
+    for (const time of this.plans.keys()) if (!this.firm.has(time)) this.plans.delete(time)
+  }
 
   attemptSent(output: string, time: Time, partition: number): void {
     const key = `${output} ${time} ${partition}`

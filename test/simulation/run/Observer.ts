@@ -1,8 +1,10 @@
 /**
- * Observer: makes observations and the ledger's facts of what happens in the world: messages as they are sent and received, and
- * what listeners are told. It reads, and never acts, save that it asks executors now and then what they still hold.
+ * Observer: makes observations and the ledger's facts of what happens in one life, of a driver and its executors: messages as they
+ * are sent and received, and what listeners are told. It reads, and never acts, save that it asks executors now and then what they
+ * still hold. Executors are known by the names of their nodes, which no two lives share.
  */
 import type { BlockId } from "../../../core/blocks/ReceivedBlock.ts"
+import type { BatchPlan } from "../../../core/dstream/BatchPlan.ts"
 import type {
   ReceiverMessage,
   RunTasks,
@@ -16,11 +18,15 @@ import type { StreamingEvent } from "../../../core/scheduling/StreamingListener.
 import type { Time } from "../../../core/time/Time.ts"
 import type { Incoming } from "../../../runtime/executor/ExecutorLink.ts"
 import type { Observation } from "../invariants/Observation.ts"
-import type { SimulationEvent } from "../kernel/EventLog.ts"
+import { canonical, type SimulationEvent } from "../kernel/EventLog.ts"
 import type { Ledger } from "./Ledger.ts"
 
 export interface ObserverOptions {
   readonly driver: string
+  /** The node of an executor as messages name it. */
+  readonly nodeName: (executor: ExecutorId) => string
+  /** Whether the driver has lost its place to another. */
+  readonly isReplaced: () => boolean
   readonly ledger: Ledger
   readonly observe: (observation: Observation) => void
   /** A task has reached an executor. */
@@ -52,6 +58,7 @@ export class Observer {
   private readonly questions = new Map<string, ReceiverMessage>()
   private readonly attempts = new Map<string, number>()
   private readonly plansAt = new Map<ExecutorId, Set<Time>>()
+  private readonly plans = new Set<Time>()
   private readonly tasks = new Map<
     string,
     { readonly stage: RddId; readonly work: RunTasks["work"]["kind"]; readonly partition: number }
@@ -110,27 +117,30 @@ export class Observer {
     this.plansAt.set(executor, known)
     for (const plan of plans) {
       known.add(plan.time)
-      if (ledger.plans.has(plan.time)) continue
-      ledger.plans.set(plan.time, plan)
-      const blocks = plan.inputs.flatMap(({ partitions }) =>
-        partitions.flatMap((part) => part.kind === "block" ? [part.block] : [])
-      )
-      for (const block of blocks) this.planned.add(block)
-      observe({ kind: "BatchAllocated", time: plan.time, blocks })
+      if (this.plans.has(plan.time)) continue
+      this.plans.add(plan.time)
+      ledger.planned(plan, this.options.isReplaced())
+      const parts = plan.inputs.flatMap(({ partitions }) => partitions).filter((part) => part.kind === "block")
+      for (const { block } of parts) this.planned.add(block)
+      const blocks = parts.map(({ block }) => block)
+      observe({ kind: "BatchAllocated", time: plan.time, blocks, contents: contentsText(plan) })
+      for (const { block } of parts.filter(({ lost }) => lost === true)) this.ignored(block, plan.time)
     }
     if (plans.length > 0) observe({ kind: "PlansSent", executor, times: plans.map(({ time }) => time) })
     const all = [...known]
     const batch = timeOf(stage)
-    for (const block of places.ignored) {
-      ledger.blockIgnored(batch, block)
-      observe({ kind: "BlockIgnored", block, batch })
-    }
+    for (const block of places.ignored) this.ignored(block, batch)
     const action = work.kind === "result" ? work.action : undefined
     for (const { attempt, partition, task } of tasks) {
       if (action?.kind === "foreachPartition") ledger.attemptSent(action.output, batch, partition)
       this.tasks.set(`${task}/${attempt}`, { stage, work: work.kind, partition })
       observe({ kind: "TaskSent", executor, stage, partition, task, attempt, batch, plans: all })
     }
+  }
+
+  private ignored(block: BlockId, batch: Time): void {
+    this.options.ledger.blockIgnored(batch, block)
+    this.options.observe({ kind: "BlockIgnored", block, batch })
   }
 
   private answered(executor: ExecutorId, { request, answer }: Extract<ToExecutor, { kind: "ReceiverAnswer" }>): void {
@@ -140,7 +150,8 @@ export class Observer {
     if (question?.kind === "AddBlock") {
       const { attempt, block, stream } = question.info
       ledger.blockAnswered(block, accepted)
-      observe({ kind: "BlockAnswered", block, stream, attempt, executor, accepted })
+      const repeated = answer.kind === "Accepted" && answer.repeated === true
+      observe({ kind: "BlockAnswered", block, stream, attempt, executor, accepted, repeated })
     } else if (question?.kind === "RegisterReceiver") {
       observe({ kind: "ReceiverAnswered", stream: question.stream, attempt: question.attempt, executor, accepted })
     }
@@ -156,10 +167,11 @@ export class Observer {
     if (message.message.kind !== "AddBlock") return
     const { info } = message.message
     const { isReplicated, ledger, observe, steady } = this.options
-    const { block, locations } = info
-    ledger.blockReported(info, executor)
+    const { block } = info
+    const holders = info.locations.map(this.options.nodeName)
+    ledger.blockReported({ ...info, locations: holders }, executor)
     const others = isReplicated(info.stream) ? steady().filter((other) => other !== executor) : []
-    observe({ kind: "BlockReported", block, executor, holders: locations, others })
+    observe({ kind: "BlockReported", block, executor, holders, others, logged: info.log !== undefined })
   }
 
   private peerReceives(executor: ExecutorId, from: ExecutorId, message: ToPeer): void {
@@ -188,7 +200,7 @@ export class Observer {
   private driverReceives(executor: ExecutorId, message: ToDriver): void {
     if (message.kind === "BlocksHeld") {
       for (const block of message.blocks) {
-        this.options.observe({ kind: "BlockHeld", block, executor: message.executor })
+        this.options.observe({ kind: "BlockHeld", block, executor })
       }
     }
     if (message.kind !== "TaskEnded" || message.result.kind !== "Done") return
@@ -238,12 +250,15 @@ export class Observer {
         return observe({ kind: "JobEnded", time, output, failed: failureReason !== undefined })
       }
       case "ExecutorAdded":
-        return observe({ kind: "ExecutorJoined", executor: event.executor })
+        return observe({ kind: "ExecutorJoined", executor: this.options.nodeName(event.executor) })
       case "ExecutorRemoved":
-        return observe({ kind: "ExecutorLost", executor: event.executor })
+        return observe({ kind: "ExecutorLost", executor: this.options.nodeName(event.executor) })
       case "SnapshotCompleted":
         this.options.snapshotCompleted(event.operator, event.time)
         return observe({ kind: event.kind, operator: event.operator, time: event.time, files: event.files })
+      case "Recovered":
+        for (const { stream } of event.report.lost) ledger.lossesReported.add(stream)
+        return
       case "BlocksLost":
         return void ledger.lossesReported.add(event.stream)
     }
@@ -260,3 +275,14 @@ export const probeOf = ({ blocks, outputs }: Forgotten, request: number): ToPeer
   const block = blocks.at(-1)
   return block === undefined ? undefined : { kind: "FetchBlock", request, block }
 }
+
+/** What a batch is made of; not what became unreadable since. */
+const contentsText = ({ inputs, sideValues, zeroTime }: BatchPlan): string =>
+  canonical([
+    zeroTime,
+    sideValues,
+    inputs.map(({ partitions, stream }) => [
+      stream,
+      partitions.map((part) => part.kind === "block" ? part.block : part.kind === "source" ? part.value : part.data)
+    ])
+  ])

@@ -3,7 +3,8 @@
  *
  * The model is given what the driver planned: the blocks of each batch, filled with what their receivers stored. Each output of
  * each batch has to be just what the model says, partition by partition, in the same order, once; of windows and states in any
- * order.
+ * order. Where a driver died a batch may be given to an output once more by the next one; what a driver delivers that has lost its
+ * place counts where it is right, and for nothing otherwise.
  *
  * Where executors died with blocks that are read as empty (by setting), a partition may be as if those blocks were empty, and the
  * loss has to have been reported. Behind a shuffle such a batch is not compared, only counted as partial: map outputs that were
@@ -18,11 +19,24 @@ import type { Time } from "../../../core/time/Time.ts"
 import { batchOf, type ModelWorld } from "../../model/model.ts"
 import type { Partitions } from "../../model/Partitions.ts"
 import { type Contents, contentsOf, type Delivery, type Ledger } from "./Ledger.ts"
-import type { Taken } from "./Source.ts"
+import type { Taken } from "../outside/Source.ts"
+
+/** Lines that have to be in a batch; `once`: in one only. */
+export interface Promise {
+  readonly lines: Iterable<string>
+  readonly once: boolean
+}
 
 export interface RunFacts {
   readonly ledger: Ledger
-  readonly graph: DStreamGraph
+  /** Of each program that ran: one, or several where it was changed. */
+  readonly graphs: ReadonlyArray<DStreamGraph>
+  /** What sinks have, by output and batch. */
+  readonly committed: ReadonlyMap<string, ReadonlyMap<Time, ReadonlyMap<number, ReadonlyArray<unknown>>>>
+  /** A batch may be given to its outputs again by another driver. */
+  readonly recovers: boolean
+  /** What was acknowledged to sources, of streams that promise to lose none of it. */
+  readonly promised: ReadonlyArray<Promise>
   readonly batchMillis: number
   readonly defaultParallelism: number
   readonly taken: ReadonlyArray<Taken>
@@ -47,7 +61,7 @@ const shownMistakesMax = 10
 
 export function compare(facts: RunFacts): Comparison {
   const contents = contentsOf(facts.ledger, facts.taken)
-  const mistakes = [...contents.mistakes, ...accountForLines(facts, contents)]
+  const mistakes = [...contents.mistakes, ...accountForLines(facts, contents), ...keepPromises(facts, contents)]
   const deliveries = new Map<string, Array<Delivery>>()
   for (const delivery of facts.ledger.deliveries) {
     const key = `${delivery.output} ${delivery.time}`
@@ -55,19 +69,26 @@ export function compare(facts: RunFacts): Comparison {
     if (known === undefined) deliveries.set(key, [delivery])
     else known.push(delivery)
   }
-  for (const { id, output, stream } of facts.graph.outputs) {
-    const node = facts.graph.node(stream)!.stream
-    const whole = modelWorld(facts, contents, nothing)
+  for (const id of new Set(facts.graphs.flatMap(({ outputs }) => outputs.map(({ id }) => id)))) {
+    const having = facts.graphs.filter(({ outputs }) => outputs.some((output) => output.id === id))
+    const graph = having[0]!
+    const { output, stream } = graph.outputs.find((output) => output.id === id)!
+    const { stream: node } = graph.node(stream)!
+    const birth = birthOf(facts, graph, node)
+    const whole = modelWorld(facts, graph, contents, nothing, birth)
     for (const time of facts.ledger.plans.keys()) {
       if (mistakes.length >= shownMistakesMax) break
-      const delivered = deliveries.get(`${id} ${time}`) ?? []
       const wanted = (without: ReadonlySet<string>) =>
-        batchOf(node, time, without === nothing ? whole : modelWorld(facts, contents, without))
-      mistakes.push(
-        ...(output.action.kind === "foreachBatch"
-          ? compareBatch(facts, id, node, time, delivered, wanted)
-          : comparePartitions(facts, id, node, time, delivered, wanted))
-      )
+        batchOf(node, time, without === nothing ? whole : modelWorld(facts, graph, contents, without, birth))
+      const delivered = deliveries.get(`${id} ${time}`) ?? []
+      const committed = facts.committed.get(id)?.get(time)
+      if (time <= birth) continue
+      // An output that not every program has need not be there.
+      if (having.length < facts.graphs.length && delivered.length === 0 && committed === undefined) continue
+      const of = { facts, output: id, stream: node, time, wanted }
+      if (output.action.kind === "sink") mistakes.push(...compareCommitted(of, committed))
+      else if (output.action.kind === "foreachBatch") mistakes.push(...compareBatch(of, delivered))
+      else mistakes.push(...comparePartitions(of, delivered))
     }
   }
   const ignored = [...facts.ledger.ignored.values()].flatMap((blocks) => [...blocks])
@@ -76,14 +97,30 @@ export function compare(facts: RunFacts): Comparison {
   return { mistakes, partialBatches: facts.ledger.ignored.size, lostLines }
 }
 
+/** States that came with a change of the program have no batches at or before this time. */
+function birthOf({ ledger }: RunFacts, graph: DStreamGraph, stream: AnyDStream): Time {
+  const born = new Map([...ledger.plans.values()].flatMap(({ history }) => history?.births ?? []))
+  const above = (one: AnyDStream): ReadonlyArray<Time> => [
+    born.get(graph.nodes.find((node) => node.stream === one)!.id) ?? -Infinity,
+    ...one.parents.flatMap(above)
+  ]
+  return Math.max(...above(stream))
+}
+
 /** The world of the model: inputs as the driver planned them; blocks in `without` are empty. */
-function modelWorld(facts: RunFacts, contents: Contents, without: ReadonlySet<string>): ModelWorld {
-  const idOf = (stream: AnyDStream) => facts.graph.nodes.find((node) => node.stream === stream)!.id
+function modelWorld(
+  facts: RunFacts,
+  graph: DStreamGraph,
+  contents: Contents,
+  without: ReadonlySet<string>,
+  birth: Time
+): ModelWorld {
+  const idOf = (stream: AnyDStream) => graph.nodes.find((node) => node.stream === stream)!.id
   const times = [...facts.ledger.plans.keys()].sort((a, b) => a - b)
   const zeroTime = facts.ledger.plans.get(times[0]!)!.zeroTime
   return {
     defaultParallelism: facts.defaultParallelism,
-    batches: { batchMillis: facts.batchMillis, zeroTime, times },
+    batches: { batchMillis: facts.batchMillis, zeroTime, times: times.filter((time) => time > birth) },
     sideValue: (stream, key, time) => {
       const id = sideValueId(idOf(stream), key)
       return facts.ledger.plans.get(time)?.sideValues.find(([name]) => name === id)?.[1]
@@ -100,23 +137,54 @@ function modelWorld(facts: RunFacts, contents: Contents, without: ReadonlySet<st
   }
 }
 
-type Wanted = (without: ReadonlySet<string>) => Partitions | undefined
+/** One output of one batch, and what the model says of it. */
+interface Of {
+  readonly facts: RunFacts
+  readonly output: string
+  readonly stream: AnyDStream
+  readonly time: Time
+  readonly wanted: (without: ReadonlySet<string>) => Partitions | undefined
+}
 
 const nothing: ReadonlySet<string> = new Set()
 
-function compareBatch(
-  facts: RunFacts,
-  output: string,
-  stream: AnyDStream,
-  time: Time,
-  delivered: ReadonlyArray<Delivery>,
-  wanted: Wanted
-): ReadonlyArray<string> {
+function compareBatch(of: Of, delivered: ReadonlyArray<Delivery>): ReadonlyArray<string> {
+  const { facts, output, time, wanted } = of
   const expected = wanted(nothing)
   const where = `output "${output}" of batch ${time}`
-  if (delivered.length !== (expected === undefined ? 0 : 1)) return [`${where} was delivered ${delivered.length} times`]
-  const actual = delivered[0]?.partitions
-  if (actual === undefined || isSame(stream, actual, expected!)) return []
+  const counted = delivered.filter(({ replaced }) => !replaced)
+  if (expected === undefined) return counted.length === 0 ? [] : [`${where} was delivered, and the model has none`]
+  if (delivered.length === 0 || (!facts.recovers && delivered.length > 1)) {
+    return [`${where} was delivered ${delivered.length} times`]
+  }
+  const lives = new Set(counted.map(({ life }) => life))
+  if (lives.size < counted.length) return [`${where} was delivered more than once by one driver`]
+  const mistakes = (counted.length === 0 ? delivered : counted).map(({ partitions }) =>
+    compareWhole(of, where, partitions)
+  )
+  return counted.length > 0 || mistakes.every(({ length }) => length > 0) ? mistakes.flat() : []
+}
+
+/** A sink has each batch once, whoever committed it. */
+function compareCommitted(
+  of: Of,
+  committed: ReadonlyMap<number, ReadonlyArray<unknown>> | undefined
+): ReadonlyArray<string> {
+  const expected = of.wanted(nothing)
+  const where = `output "${of.output}" of batch ${of.time}`
+  if (expected === undefined) return committed === undefined ? [] : [`${where} is in the sink, and the model has none`]
+  // Where each partition is committed by itself, nothing is said of a batch that has none.
+  if (committed === undefined) return expected.length === 0 ? [] : [`${where} is not in the sink`]
+  const actual = expected.map((_, partition) => committed.get(partition) ?? [])
+  if (committed.size !== expected.length) {
+    return [`${where} has ${committed.size} partitions in the sink, not ${expected.length}`]
+  }
+  return compareWhole(of, `${where} in the sink`, actual)
+}
+
+function compareWhole({ facts, stream, time, wanted }: Of, where: string, actual: Partitions): ReadonlyArray<string> {
+  const expected = wanted(nothing)!
+  if (isSame(stream, actual, expected)) return []
   if (hasHistory(stream)) {
     const ignored = readsReceiver(stream) ? ignoredUpTo(facts, time) : nothing
     return ignored.size === 0 ? [differs(where, actual, expected)] : notReported(facts, where, ignored)
@@ -126,7 +194,7 @@ function compareBatch(
   const lacking = wanted(ignored)!
   const explained = isShuffled(stream) ||
     (actual.length === lacking.length &&
-      actual.every((records, p) => isDeepStrictEqual(records, expected![p]) || isDeepStrictEqual(records, lacking[p])))
+      actual.every((records, p) => isDeepStrictEqual(records, expected[p]) || isDeepStrictEqual(records, lacking[p])))
   return explained ? notReported(facts, where, ignored) : [differs(where, actual, expected)]
 }
 
@@ -164,12 +232,8 @@ const ignoredUpTo = ({ ledger }: RunFacts, time: Time): ReadonlySet<string> =>
 
 /** A partition may be delivered more than once, for a task may run again; each time it is the same. */
 function comparePartitions(
-  facts: RunFacts,
-  output: string,
-  stream: AnyDStream,
-  time: Time,
-  delivered: ReadonlyArray<Delivery>,
-  wanted: Wanted
+  { facts, output, stream, time, wanted }: Of,
+  delivered: ReadonlyArray<Delivery>
 ): ReadonlyArray<string> {
   const expected = wanted(nothing) ?? []
   const ignored = facts.ledger.ignored.get(time) ?? nothing
@@ -181,13 +245,14 @@ function comparePartitions(
     if (deliveries.length === 0 || deliveries.length > attempts) {
       mistakes.push(`${where} was delivered ${deliveries.length} times in ${attempts} attempts`)
     }
-    for (const { partitions } of deliveries) {
+    for (const { partitions, replaced } of deliveries) {
+      if (replaced && deliveries.length > 1) continue
       if (isSame(stream, partitions, [records])) continue
       if (ignored.size > 0 && partitions[0]!.length === 0) mistakes.push(...notReported(facts, where, ignored))
       else mistakes.push(differs(where, partitions[0], records))
     }
   })
-  if (delivered.some(({ partition }) => partition! >= expected.length)) {
+  if (delivered.some(({ partition, replaced }) => !replaced && partition! >= expected.length)) {
     mistakes.push(`output "${output}" of batch ${time} was delivered in more than its ${expected.length} partitions`)
   }
   return mistakes
@@ -225,6 +290,26 @@ function accountForLines({ ledger }: RunFacts, { left }: Contents): ReadonlyArra
     }
   }
   return mistakes
+}
+
+/** What was acknowledged is in a batch, and where lines are numbered in one only. */
+function keepPromises({ ledger, promised }: RunFacts, { lines }: Contents): ReadonlyArray<string> {
+  const times = new Map<string, number>()
+  for (
+    const part of [...ledger.plans.values()].flatMap(({ inputs }) => inputs.flatMap(({ partitions }) => partitions))
+  ) {
+    if (part.kind !== "block") continue
+    for (const line of lines.get(part.block) ?? []) times.set(line, 1 + (times.get(line) ?? 0))
+  }
+  const shown = (some: ReadonlyArray<string>) => some.slice(0, 3).map((line) => line.slice(0, 60)).join(", ")
+  return promised.flatMap(({ lines, once }) => {
+    const lost = [...lines].filter((line) => !times.has(line))
+    const twice = once ? [...lines].filter((line) => times.get(line)! > 1) : []
+    return [
+      ...(lost.length === 0 ? [] : [`${lost.length} lines that were acknowledged are in no batch: ${shown(lost)}`]),
+      ...(twice.length === 0 ? [] : [`${twice.length} numbered lines are in more than one block: ${shown(twice)}`])
+    ]
+  })
 }
 
 const differs = (where: string, actual: unknown, expected: unknown): string =>

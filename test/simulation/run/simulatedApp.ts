@@ -3,23 +3,31 @@
  * what they are given, and on executors with faults in its functions and observers around its states.
  */
 import { Effect, Layer } from "effect"
+import * as File from "../../../adapters/file/mod.ts"
 import * as DStream from "../../../core/dstream/DStream.ts"
 import * as StreamingApp from "../../../core/dstream/StreamingApp.ts"
-import type { Faults } from "../Faults.ts"
+import type { Faults } from "../faults/Faults.ts"
 import type { Chance } from "../kernel/Chance.ts"
 import type { Node } from "../kernel/Node.ts"
 import type { ReferenceProgram, Site } from "../programs/ReferenceProgram.ts"
 import { batchMillis, type Draw } from "./Draw.ts"
 import type { Delivery } from "./Ledger.ts"
 import { observeStates, type StateObserver } from "./ObservedStates.ts"
-import { decodeLines, receiverOf, type Source } from "./Source.ts"
+import { decodeLines, receiverOf } from "../outside/SimulatedReceiver.ts"
+import { filesDirectory, type FileServer } from "../outside/FileServer.ts"
+import type { Source } from "../outside/Source.ts"
+import type { Target } from "../outside/Target.ts"
 
 export interface SimulatedAppOptions {
   readonly program: ReferenceProgram
   readonly drawn: Draw
   readonly sources: ReadonlyArray<Source>
+  readonly files: FileServer
+  readonly target: Target
   readonly faults: Faults
-  readonly deliver: (delivery: Delivery) => void
+  /** How often the program was changed. */
+  readonly version: number
+  readonly deliver: (delivery: Omit<Delivery, "life" | "replaced">) => void
   /** How long outputs take. */
   readonly outputs: Chance
 }
@@ -28,11 +36,11 @@ export type SimulatedApp = StreamingApp.StreamingApp<any, never>
 
 /** `states`: the node is an executor's. */
 export function simulatedApp(options: SimulatedAppOptions, node: Node, states?: StateObserver): SimulatedApp {
-  const { drawn: { dice, settings, sources: forms }, faults, program, sources } = options
+  const { drawn: { dice, settings, sources: forms }, faults, files, program, sources, version } = options
   const streams = sources.map((source, i) =>
     DStream.named(source.name)(DStream.fromInput<string, unknown, never>("simulated", {
       kind: "receiver",
-      receiver: receiverOf(source, node, { form: forms[i]!.form, storageLevel: forms[i]!.level }),
+      receiver: receiverOf(source, node, forms[i]!),
       decode: decodeLines
     }))
   )
@@ -43,15 +51,25 @@ export function simulatedApp(options: SimulatedAppOptions, node: Node, states?: 
   const app = StreamingApp.make({
     name: program.name,
     batchDuration: batchMillis,
-    outputs: program.outputs({ streams, dice, ...stumbling, ...outputsOf(options) }),
-    layer: Layer.empty,
+    outputs: program.outputs({
+      streams,
+      dice,
+      version,
+      files: () => DStream.named("files")(File.textStream({ directory: filesDirectory })),
+      ...stumbling,
+      ...outputsOf(options, node)
+    }),
+    layer: Layer.succeed(File.FileWorld, files.operations),
     settings
   }) as SimulatedApp
   if (states !== undefined) observeStates(app, states)
   return app
 }
 
-function outputsOf({ deliver, drawn, outputs }: SimulatedAppOptions): Pick<Site, "collect" | "deliver"> {
+function outputsOf(
+  { deliver, drawn, outputs, target }: SimulatedAppOptions,
+  node: Node
+): Pick<Site, "collect" | "commit" | "deliver"> {
   return {
     collect: (name) =>
       DStream.foreachBatch((batch) =>
@@ -60,6 +78,7 @@ function outputsOf({ deliver, drawn, outputs }: SimulatedAppOptions): Pick<Site,
           deliver({ output: name, time: batch.time, partition: undefined, partitions })
           if (outputs.coin(0.3)) yield* Effect.sleep(outputs.between(0, drawn.outputMillisMax))
         }), { name }),
+    commit: (name) => DStream.toSink(target.sink("target", drawn.sink, node), { name }),
     deliver: (name) =>
       DStream.foreachPartition(
         (records, { time, partition }) =>

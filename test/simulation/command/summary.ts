@@ -4,8 +4,9 @@
  * In a run of `faultTableSeedsMin` seeds or more, a fault that never struck a program fails the run: what was not exercised
  * was not tested.
  */
-import { type FaultKind, faultKinds, stateFaultKinds } from "../Faults.ts"
-import type { SimulationResult } from "./Simulation.ts"
+import { type FaultKind, faultKinds, partOf } from "../faults/FaultPlan.ts"
+import { partsOf, type ReferenceProgram } from "../programs/ReferenceProgram.ts"
+import type { SimulationResult } from "../run/Simulation.ts"
 
 export const faultTableSeedsMin = 50
 
@@ -16,7 +17,7 @@ export interface Summary {
 
 export function summarize(
   results: ReadonlyArray<SimulationResult>,
-  programs: ReadonlyArray<{ readonly name: string; readonly keepsState?: boolean }>,
+  programs: ReadonlyArray<ReferenceProgram>,
   run: { readonly seeds: number; readonly seconds: number }
 ): Summary {
   const sum = (of: (result: SimulationResult) => number, program?: string) =>
@@ -24,10 +25,11 @@ export function summarize(
   const row = (name: string, of: (program: string) => number | string) =>
     name.padEnd(20) + programs.map((program) => String(of(program.name)).padStart(14)).join("")
   const count = (name: string, of: (result: SimulationResult) => number) => row(name, (program) => sum(of, program))
-  /** "-": the program keeps no state, so that the fault cannot strike it. */
+  /** "-": the program has nothing that the fault could strike. */
   const struck = (kind: FaultKind, program: string): number | "-" => {
-    const { keepsState } = programs.find(({ name }) => name === program)!
-    return keepsState !== true && stateFaultKinds.includes(kind) ? "-" : sum(({ faults }) => faults[kind], program)
+    const part = partOf(kind)
+    const cannot = part !== undefined && !partsOf(programs.find(({ name }) => name === program)!).has(part)
+    return cannot ? "-" : sum(({ faults }) => faults[kind], program)
   }
   const missed = faultKinds.flatMap((kind) =>
     programs.flatMap(({ name }) => struck(kind, name) === 0 ? [`${kind} never struck ${name}`] : [])
@@ -41,6 +43,8 @@ export function summarize(
     ...faultKinds.map((kind) => row(kind, (program) => struck(kind, program))),
     count("lines lost", ({ lostLines }) => lostLines),
     count("partial batches", ({ partialBatches }) => partialBatches),
+    count("damage told", ({ detected }) => Number(detected)),
+    count("drivers", ({ lives }) => lives),
     count("batches", (result) => result.batches),
     "",
     `${batches} batches in ${run.seconds.toFixed(1)} s: ${(batches / run.seconds).toFixed(0)} batches/s, ` +

@@ -1,32 +1,19 @@
 /**
- * Source: a server outside the system that has lines to give, and the receiver that reads from it.
+ * Source: a server outside the system that has lines to give.
  *
  * A source makes lines as time passes, keeps those that nobody has taken, and gives them to its newest connection. It knows what
  * became of each line: given on a connection, then taken by a `store` (which is what the engine answers for), or lost on the
  * way because the connection or its node was gone. Lines are unique: a name, a number, and a few words.
  *
- * The receiver is written as a user's would be, over Effects of its own node only. Its form of `store` is one of the four.
+ * One that `acknowledges` keeps what was not acknowledged, and gives it again to the next connection; an acknowledgement counts
+ * whoever it comes from, also from a receiver that was given up.
  */
 import { Deferred, Effect, type Scope } from "effect"
 import type { StreamId } from "../../../core/protocol/Ids.ts"
-import { type Receiver, type StorageLevel, type Store, StoreError } from "../../../core/receiving/Receiver.ts"
+import type { Faults } from "../faults/Faults.ts"
 import type { Chance } from "../kernel/Chance.ts"
 import type { Node } from "../kernel/Node.ts"
 import type { World } from "../kernel/World.ts"
-
-export type StoreForm = "single" | "array" | "iterator" | "bytes"
-
-export const storeForms: ReadonlyArray<StoreForm> = ["single", "array", "iterator", "bytes"]
-
-/** Those without `_2` lose blocks with their executor, those with `_2` only with both. */
-export const storageLevels: ReadonlyArray<StorageLevel> = [
-  "MEMORY_ONLY",
-  "MEMORY_AND_DISK",
-  "DISK_ONLY",
-  "MEMORY_ONLY_2",
-  "MEMORY_AND_DISK_2",
-  "DISK_ONLY_2"
-]
 
 export interface SourceOptions {
   readonly world: World
@@ -35,6 +22,8 @@ export interface SourceOptions {
   readonly burst: number
   /** Milliseconds between bursts, at most. */
   readonly gapMillis: number
+  readonly acknowledges: boolean
+  readonly faults: Faults
   /** Which attempt of the stream's receiver a node runs now. */
   readonly attemptAt: (node: Node) => number
 }
@@ -62,9 +51,22 @@ export interface Connection {
   /** Fails when the connection breaks, whatever is being done. */
   readonly broken: Effect.Effect<never, SourceFailure>
   readonly taken: Taken
+  /** These need not be given again. */
+  readonly acknowledge: (lines: ReadonlyArray<string>) => void
 }
 
 export class SourceFailure extends Error {}
+
+/** Legal, but not what one thinks of. */
+const malformed = [
+  "__proto__ constructor",
+  "toString hasOwnProperty",
+  "\u0000 \ufeff",
+  "\u{1f4a5}\u0301 \u202e",
+  "NaN -0 1e999"
+]
+
+const oversizeCharacters = 9000
 
 const words = ["ant", "bee", "cat", "dog", "eel", "fox", "gnu", "hen"]
 
@@ -73,34 +75,48 @@ type Arrival = ReadonlyArray<string> | undefined
 
 interface Open {
   readonly node: Node
+  /** Given, and not acknowledged. */
+  unacknowledged: ReadonlyArray<string>
   readonly push: (arrival: Arrival) => void
   readonly break: () => void
 }
 
 export class Source {
   readonly name: StreamId
+  readonly acknowledges: boolean
   readonly taken: Array<Taken> = []
+  readonly acknowledged = new Set<string>()
   made = 0
   private readonly options: SourceOptions
   private readonly chance: Chance
   private readonly open: Array<Open> = []
   private backlog: Array<string> = []
+  private closedUntil = 0
   private breakWithLines: "receiverFailure" | "sourceClosed" | undefined
 
   constructor(options: SourceOptions) {
     this.options = options
     this.name = options.name
+    this.acknowledges = options.acknowledges
     this.chance = options.world.chance.split(`source ${options.name}`)
     this.makeLines()
   }
 
   private makeLines(): void {
+    const { faults } = this.options
     for (let i = this.chance.below(this.options.burst + 1); i > 0; i--) {
-      const text = Array.from({ length: this.chance.below(4) }, () => this.chance.pick(words)).join(" ")
-      this.backlog.push(`${this.name}#${this.made++} ${text}`.trim())
+      if (faults.strikes("sourceGap")) this.made += faults.chanceOf("sourceGap").between(1, 5)
+      this.backlog.push(`${this.name}#${this.made++} ${this.text()}`.trim())
     }
     this.give()
     this.options.world.after(this.chance.between(1, this.options.gapMillis), undefined, () => this.makeLines())
+  }
+
+  private text(): string {
+    const { faults } = this.options
+    const text = Array.from({ length: this.chance.below(4) }, () => this.chance.pick(words)).join(" ")
+    if (faults.strikes("malformedRecord")) return faults.chanceOf("malformedRecord").pick(malformed)
+    return faults.strikes("oversizeRecord") ? `${"long".repeat(oversizeCharacters / 4)} ${text}` : text
   }
 
   private give(): void {
@@ -108,6 +124,7 @@ export class Source {
     if (newest === undefined || this.backlog.length === 0) return
     const lines = this.backlog
     this.backlog = []
+    if (this.options.acknowledges) newest.unacknowledged = [...newest.unacknowledged, ...lines]
     const millis = this.chance.below(8) / 4
     newest.node.after(millis, () => newest.push(lines))
     if (this.breakWithLines === undefined) return
@@ -124,22 +141,51 @@ export class Source {
     return true
   }
 
+  /** Takes no connections for a while, and breaks those that there are; false if there are none. */
+  close(millis: number): boolean {
+    const newest = this.open.at(-1)
+    if (newest === undefined || newest.node.state === "Dead") return false
+    this.closedUntil = this.options.world.now + millis
+    for (const open of this.open) this.breakNow(open, "receiverFailure", 0)
+    return true
+  }
+
   private breakNow(open: Open, how: "receiverFailure" | "sourceClosed", millis: number): void {
     open.node.after(millis, () => how === "sourceClosed" ? open.push(undefined) : open.break())
   }
 
   /** A connection from a node, for as long as the scope. */
-  connect(node: Node): Effect.Effect<Connection, never, Scope.Scope> {
+  connect(node: Node): Effect.Effect<Connection, SourceFailure, Scope.Scope> {
+    const accepted = Effect.suspend(() =>
+      this.options.world.now < this.closedUntil
+        ? Effect.fail(new SourceFailure(`source "${this.name}" takes no connections just now`))
+        : Effect.succeed(this.accept(node))
+    )
     return Effect.map(
-      Effect.acquireRelease(Effect.sync(() => this.accept(node)), ({ open }) => Effect.sync(() => this.close(open))),
+      Effect.acquireRelease(accepted, ({ open }) => Effect.sync(() => this.closed(open))),
       ({ connection }) => connection
     )
   }
 
-  private close(open: Open): void {
+  private closed(open: Open): void {
     const index = this.open.indexOf(open)
     if (index >= 0) this.open.splice(index, 1)
+    this.takeBack(open)
     this.give()
+  }
+
+  /** What was not acknowledged is given again, in order. */
+  private takeBack(open: Open): void {
+    const back = open.unacknowledged
+    open.unacknowledged = []
+    if (back.length > 0) this.backlog = [...back, ...this.backlog].sort((a, b) => numberOf(a) - numberOf(b))
+  }
+
+  private acknowledge(lines: ReadonlyArray<string>): void {
+    for (const line of lines) this.acknowledged.add(line)
+    const waits = (line: string) => !this.acknowledged.has(line)
+    this.backlog = this.backlog.filter(waits)
+    for (const open of this.open) open.unacknowledged = open.unacknowledged.filter(waits)
   }
 
   private accept(node: Node): { readonly open: Open; readonly connection: Connection } {
@@ -149,6 +195,7 @@ export class Source {
     const failure = new SourceFailure(`source "${this.name}" broke the connection`)
     const open: Open = {
       node,
+      unacknowledged: [],
       push: (arrival) => {
         arrived.push(arrival)
         wake?.()
@@ -156,7 +203,8 @@ export class Source {
       break: () => Deferred.doneUnsafe(broken, Effect.fail(failure))
     }
     // A node that died closed nothing: its connections are found dead when the next one comes.
-    for (const other of this.open.filter((it) => it.node.state === "Dead")) this.close(other)
+    for (const other of this.open.filter((it) => it.node.state === "Dead")) this.closed(other)
+    for (const other of this.open) this.takeBack(other)
     this.open.push(open)
     this.give()
     const take = Effect.callback<Arrival>((resume) => {
@@ -167,7 +215,8 @@ export class Source {
       }
       wake()
     })
-    return { open, connection: { take, broken: Deferred.await(broken), taken: this.takenBy(node) } }
+    const acknowledge = (lines: ReadonlyArray<string>) => this.acknowledge(lines)
+    return { open, connection: { take, broken: Deferred.await(broken), taken: this.takenBy(node), acknowledge } }
   }
 
   private takenBy(node: Node): Taken {
@@ -180,83 +229,5 @@ export class Source {
   }
 }
 
-export interface SimulatedReceiverOptions {
-  readonly form: StoreForm
-  readonly storageLevel: StorageLevel
-}
-
-/** A receiver of a source's lines, as it runs on a node. */
-export const receiverOf = (
-  source: Source,
-  node: Node,
-  options: SimulatedReceiverOptions
-): Receiver<string, SourceFailure, never> => ({
-  name: `receiver of ${source.name}`,
-  storageLevel: options.storageLevel,
-  preferredHost: undefined,
-  onStop: Effect.void,
-  onStart: (store) =>
-    Effect.gen(function* () {
-      const connection = yield* source.connect(node)
-      yield* Effect.raceFirst(receive(source, connection, store, options.form), connection.broken)
-    })
-})
-
-const receive = Effect.fnUntraced(
-  function* (source: Source, { take, taken }: Connection, store: Store<string>, form: StoreForm) {
-    while (true) {
-      const lines = yield* take
-      if (lines === undefined) return store.restart(`source "${source.name}" closed the connection`, undefined, 50)
-      yield* form === "single" ? storeSingly(store, taken, lines) : storeTogether(store, taken, lines, form)
-    }
-  }
-)
-
-const storeSingly = (store: Store<string>, taken: Taken, lines: ReadonlyArray<string>): Effect.Effect<void> =>
-  Effect.gen(function* () {
-    for (const line of lines) {
-      const goOn = store.single(line)
-      taken.lines.push(line)
-      if (!goOn) yield* store.ready
-    }
-  })
-
-/** One block per call; what the engine refuses is gone, as the contract says. */
-const storeTogether = (
-  store: Store<string>,
-  taken: Taken,
-  lines: ReadonlyArray<string>,
-  form: Exclude<StoreForm, "single">
-): Effect.Effect<void> =>
-  Effect.suspend(() => {
-    let call: Call | undefined
-    const becomes = (state: Call["state"]) =>
-      Effect.sync(() => {
-        if (call !== undefined) call.state = state
-      })
-    // The call is noted within what an interruption is noticed by.
-    const stored = Effect.suspend(() => {
-      taken.calls.push(call = { lines, state: "open" })
-      return storeAs(form, store, lines)
-    })
-    return stored.pipe(
-      Effect.andThen(becomes("stored")),
-      Effect.catch((error: StoreError) => Effect.andThen(becomes("failed"), Effect.logWarning(error.message))),
-      Effect.onInterrupt(() => becomes("interrupted"))
-    )
-  })
-
-const storeAs = (form: Exclude<StoreForm, "single">, store: Store<string>, lines: ReadonlyArray<string>) => {
-  switch (form) {
-    case "array":
-      return store.array(lines)
-    case "iterator":
-      return store.iterator(lines[Symbol.iterator]())
-    case "bytes":
-      return store.bytes(encodeLines(lines), lines.length)
-  }
-}
-
-const encodeLines = (lines: ReadonlyArray<string>): Uint8Array => new TextEncoder().encode(lines.join("\n"))
-
-export const decodeLines = (bytes: Uint8Array): ReadonlyArray<string> => new TextDecoder().decode(bytes).split("\n")
+/** Lines of a source are numbered in order; numbers may be left out. */
+export const numberOf = (line: string): number => Number(line.slice(line.indexOf("#") + 1).split(" ", 1)[0])

@@ -1,0 +1,89 @@
+/**
+ * The command line of `npm run simulate`.
+ *
+ * | option | meaning | without it |
+ * | --- | --- | --- |
+ * | --seeds N, --from N | so many seeds of each program, from this one on | 200, 0 |
+ * | --seed N | this seed alone | - |
+ * | --program NAME | this program alone | all |
+ * | --batches N | batches of a run | 30, or 5 with --crash-everywhere |
+ * | --only a,b | only these faults of those that the seed draws; `none`: no fault | all |
+ * | --crash-everywhere | instead of faults a death at each call of storage and sinks, one run for each | - |
+ * | --crash-at N:before | the one run of these in which call N is struck: before, torn or after | - |
+ * | --trace | every event | - |
+ * | --hashes | the hash of each run | - |
+ * | --workers N | so many threads | as many as there are processors |
+ */
+import { availableParallelism } from "node:os"
+import { parseArgs } from "node:util"
+import type { CallMoment } from "../faults/Faults.ts"
+import { programs, recovering } from "../programs/mod.ts"
+import type { ReferenceProgram } from "../programs/ReferenceProgram.ts"
+
+const all = [...programs, ...recovering]
+
+export interface Arguments {
+  readonly seeds: ReadonlyArray<number>
+  readonly programs: ReadonlyArray<ReferenceProgram>
+  readonly batches: number | undefined
+  readonly only: ReadonlyArray<string> | undefined
+  readonly crashEverywhere: boolean
+  readonly crashAt: { readonly call: number; readonly moment: CallMoment } | undefined
+  readonly trace: boolean
+  readonly hashes: boolean
+  readonly workers: number
+}
+
+export function readArguments(args: ReadonlyArray<string>): Arguments {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      seeds: { type: "string", default: "200" },
+      from: { type: "string", default: "0" },
+      seed: { type: "string" },
+      program: { type: "string" },
+      batches: { type: "string" },
+      only: { type: "string" },
+      "crash-everywhere": { type: "boolean", default: false },
+      "crash-at": { type: "string" },
+      trace: { type: "boolean", default: false },
+      hashes: { type: "boolean", default: false },
+      workers: { type: "string", default: String(availableParallelism()) }
+    }
+  })
+  const chosen = values.program === undefined ? programs : all.filter(({ name }) => name === values.program)
+  if (chosen.length === 0) {
+    throw new Error(
+      `There is no program "${values.program}"; the programs are ${all.map(({ name }) => name).join(", ")}`
+    )
+  }
+  const first = wholeNumber("from", values.from)
+  const count = wholeNumber("seeds", values.seeds)
+  return {
+    seeds: values.seed === undefined
+      ? Array.from({ length: count }, (_, i) => first + i)
+      : [wholeNumber("seed", values.seed)],
+    programs: chosen,
+    batches: values.batches === undefined ? undefined : wholeNumber("batches", values.batches),
+    only: values.only === undefined ? undefined : values.only.split(",").filter((name) => name !== "none"),
+    crashEverywhere: values["crash-everywhere"],
+    crashAt: values["crash-at"] === undefined ? undefined : callOf(values["crash-at"]),
+    trace: values.trace,
+    hashes: values.hashes,
+    workers: wholeNumber("workers", values.workers)
+  }
+}
+
+function callOf(text: string): NonNullable<Arguments["crashAt"]> {
+  const [call = "", moment = ""] = text.split(":")
+  if (moment !== "before" && moment !== "torn" && moment !== "after") {
+    throw new Error(`--crash-at has to be like 12:before, 12:torn or 12:after, and is "${text}"`)
+  }
+  return { call: wholeNumber("crash-at", call), moment }
+}
+
+function wholeNumber(option: string, text: string): number {
+  const value = Number(text)
+  if (text !== "" && Number.isInteger(value) && value >= 0) return value
+  throw new Error(`--${option} has to be a whole number, and is "${text}"`)
+}

@@ -1,0 +1,164 @@
+/**
+ * Target: a server outside the system where sinks put records: it keeps what was committed, by output and batch.
+ *
+ * Partitions are prepared under names of their own, which nobody sees; a commit puts them in place in one step, under its commit id,
+ * and compares the epoch where the sink is transactional. A call takes time on the caller's node and has its effect in the middle of
+ * it, so that a death finds it before or after. Faults: it fails before its effect, or after, or never answers.
+ */
+import { Effect } from "effect"
+import * as Sink from "../../../core/output/Sink.ts"
+import type { Time } from "../../../core/time/Time.ts"
+import type { CallMoment, Faults } from "../faults/Faults.ts"
+import type { Chance } from "../kernel/Chance.ts"
+import type { Node } from "../kernel/Node.ts"
+
+export type Partitions = ReadonlyArray<ReadonlyArray<unknown>>
+
+export const sinkForms = ["transactional", "idempotent", "per partition"] as const
+export type SinkForm = (typeof sinkForms)[number]
+
+export interface TargetOptions {
+  readonly chance: Chance
+  readonly faults: Faults
+  /** Asked at each call: how far it gets before the node that makes it dies, which `dies` does. */
+  readonly called: () => CallMoment | undefined
+  readonly dies: (node: Node) => void
+  /** Whoever waits for an answer that does not come is ended after a while. */
+  readonly hangs: (node: Node) => void
+  /** A batch, or a partition of it, is there; `before`: it was there already, and how that looked. */
+  readonly committed: (commit: Commit, before: string | undefined, node: Node) => void
+}
+
+export interface Commit {
+  readonly output: string
+  readonly time: Time
+  /** Undefined: the whole batch. */
+  readonly partition: number | undefined
+  readonly contents: string
+}
+
+interface Kept {
+  readonly partitions: Map<number, ReadonlyArray<unknown>>
+  readonly contents: string
+}
+
+export class SinkFailure extends Error {}
+
+const asText = (records: unknown): string => JSON.stringify(records)
+
+export class Target {
+  /** What was committed, by output and time. */
+  readonly outputs = new Map<string, Map<Time, Map<number, ReadonlyArray<unknown>>>>()
+  private readonly options: TargetOptions
+  private readonly staged = new Map<string, ReadonlyArray<unknown>>()
+  private readonly ids = new Map<string, Kept>()
+  private readonly epochs = new Map<string, number>()
+  private stages = 0
+
+  constructor(options: TargetOptions) {
+    this.options = options
+  }
+
+  /** A sink of this target, as a node's program has it. */
+  sink(
+    name: string,
+    form: SinkForm,
+    node: Node
+  ): Sink.Sink<any, any, any, never> | Sink.PartitionSink<any, any, never> {
+    const prepare = (records: ReadonlyArray<unknown>) =>
+      this.call(node, () => {
+        const stage = `stage ${++this.stages}`
+        this.staged.set(stage, structuredClone(records))
+        return stage
+      })
+    const commit = (batch: Sink.CommitContext, stages: ReadonlyArray<string>) =>
+      this.call(node, () => this.commit(batch, undefined, stages.map((stage) => this.staged.get(stage)!), node))
+    const fence = (output: Sink.OutputContext) => this.call(node, () => this.fence(output))
+    switch (form) {
+      case "transactional":
+        return Sink.transactional({
+          name,
+          prepare,
+          fence: (output) => Effect.flatMap(fence(output), (it) => it === undefined ? Effect.void : Effect.fail(it)),
+          commit: (batch, stages: ReadonlyArray<string>) =>
+            Effect.flatMap(
+              this.call(node, () => {
+                const fenced = this.isFenced(batch)
+                if (fenced === undefined) {
+                  this.commit(
+                    batch,
+                    undefined,
+                    stages.map((stage) => this.staged.get(stage)!),
+                    node
+                  )
+                }
+                return fenced
+              }),
+              (fenced) => fenced === undefined ? Effect.void : Effect.fail(fenced)
+            )
+        })
+      case "idempotent":
+        return Sink.idempotent({ name, prepare, commit })
+      case "per partition":
+        return Sink.perPartition({
+          name,
+          guarantee: "idempotent",
+          write: (records: ReadonlyArray<unknown>, context: Sink.PartitionContext) =>
+            this.call(node, () => this.commit(context, context.partition, [structuredClone(records)], node))
+        })
+    }
+  }
+
+  private fence(output: Sink.OutputContext): Sink.Fenced | undefined {
+    const fenced = this.isFenced(output)
+    if (fenced === undefined) this.epochs.set(output.output, output.epoch)
+    return fenced
+  }
+
+  private isFenced(output: Sink.OutputContext): Sink.Fenced | undefined {
+    const current = this.epochs.get(output.output) ?? 0
+    return output.epoch < current ? Sink.Fenced.of(output, current) : undefined
+  }
+
+  private commit(
+    { commitId, output, time }: Sink.CommitContext,
+    partition: number | undefined,
+    partitions: Partitions,
+    node: Node
+  ): void {
+    const contents = asText(partitions)
+    const before = this.ids.get(commitId)
+    this.options.committed({ output, time, partition, contents }, before?.contents, node)
+    if (before !== undefined) return
+    const kept = new Map(partitions.map((records, i) => [partition ?? i, records]))
+    this.ids.set(commitId, { partitions: kept, contents })
+    const batches = this.outputs.get(output) ?? new Map<Time, Map<number, ReadonlyArray<unknown>>>()
+    this.outputs.set(output, batches)
+    batches.set(time, new Map([...batches.get(time) ?? [], ...kept]))
+  }
+
+  private call<A>(node: Node, effect: () => A): Effect.Effect<A, SinkFailure> {
+    const { called, chance, dies, faults, hangs } = this.options
+    const pause = Effect.suspend(() => Effect.sleep(chance.below(12) / 4))
+    const failure = () => Effect.fail(new SinkFailure("the target failed (a simulated fault)"))
+    return Effect.gen(function* () {
+      const moment = called()
+      if (moment !== undefined) {
+        if (moment === "after") effect()
+        dies(node)
+        return yield* Effect.never
+      }
+      yield* pause
+      if (faults.strikes("sinkFailsBefore")) return yield* failure()
+      if (faults.strikes("sinkHangs")) {
+        if (chance.coin(0.5)) effect()
+        hangs(node)
+        return yield* Effect.never
+      }
+      const done = effect()
+      yield* pause
+      if (faults.strikes("sinkFailsAfter")) return yield* failure()
+      return done
+    })
+  }
+}

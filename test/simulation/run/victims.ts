@@ -1,0 +1,75 @@
+/**
+ * victims: what faults can strike in a run, and how each is struck.
+ */
+import type { Victims } from "../faults/Faults.ts"
+import type { Chance } from "../kernel/Chance.ts"
+import type { Node } from "../kernel/Node.ts"
+import type { World } from "../kernel/World.ts"
+import type { SimulatedPlacement } from "../SimulatedPlacement.ts"
+import type { Life } from "./Life.ts"
+import type { Source } from "../outside/Source.ts"
+
+/** A run, as faults see it. */
+export interface Struck {
+  readonly world: World
+  readonly sources: ReadonlyArray<Source>
+  /** The newest driver. */
+  readonly current: Life
+  /** Starts another one. */
+  readonly startLife: () => void
+  /** Kills the newest one, and starts another one a while later; false: there is none. */
+  readonly crashDriver: (chance: Chance) => boolean
+  /** What an executor held counts as gone. */
+  readonly died: (node: Node) => void
+  readonly placementOf: (node: Node) => SimulatedPlacement
+  /** How often the program was changed. */
+  changes: number
+}
+
+/** A driver that was replaced lives on for so long at most. */
+const replacedMillisMax = 8000
+
+export const victimsOf = (run: Struck): Victims => {
+  const later = (millis: number, act: () => void) => void run.world.after(millis, undefined, act)
+  const someSource = (chance: Chance, act: (source: Source) => boolean) => {
+    const { sources } = run
+    const first = chance.below(sources.length)
+    return sources.some((_, i) => act(sources[(first + i) % sources.length]!))
+  }
+  return {
+    driver: () => run.current.driver,
+    executors: () => run.current.placement.alive.map(({ node }) => node),
+    crash: (node) => {
+      run.died(node)
+      return run.placementOf(node).crash(node, "a fault")
+    },
+    giveUp: (node, pauseMillis, zombieMillis) => {
+      const placement = run.placementOf(node)
+      run.died(node)
+      node.pause(pauseMillis)
+      later(pauseMillis + zombieMillis, () => void placement.crash(node, "it was given up"))
+      return placement.giveUp(node, "it was silent for too long")
+    },
+    partition: (chance, millis) => {
+      const { alive, hold } = run.current.placement
+      return alive.length > 0 && hold(chance.pick(alive).node, chance.coin(0.5) ? "to" : "from", millis)
+    },
+    crashDriver: (chance) => run.crashDriver(chance),
+    upgrade: (chance) => {
+      const crashed = run.crashDriver(chance)
+      if (crashed) run.changes++
+      return crashed
+    },
+    doubleDriver: (chance) => {
+      const life = run.current
+      if (life.state !== "current" || !life.running) return false
+      if (chance.coin(0.5)) life.driver.pause(chance.between(1, 4000))
+      later(chance.between(1, replacedMillisMax), () => life.crash("it was replaced", 0.5))
+      for (const { node } of life.placement.alive) run.died(node)
+      run.startLife()
+      return true
+    },
+    breakReceiver: (how, chance) => someSource(chance, (source) => source.break(how)),
+    closeSource: (chance, millis) => someSource(chance, (source) => source.close(millis))
+  }
+}
