@@ -235,7 +235,7 @@ class World {
       yield* this.close(running.scope)
     })
 
-  /** Until it has fenced, from when on the old one does what it does not know of, and then so many steps. */
+  /** Until it has fenced, from when on it knows nothing of what the old one does, and then so many steps. */
   readonly takeOver = (
     next: Running,
     old: Running,
@@ -243,9 +243,9 @@ class World {
   ): Effect.Effect<"paused" | "ended" | "waiting", any, any> =>
     Effect.gen({ self: this }, function* () {
       this.tell(`asleep ${old.life.where} until another driver had taken over`)
+      old.life.successor = next.life
       let until: "paused" | "ended" | "waiting" = "paused"
       while (!next.life.fenced && until === "paused") until = yield* this.runTo(next, next.fiber.steps() + 1)
-      old.life.replaced = true
       return until === "paused" ? yield* this.runTo(next, next.fiber.steps() + steps) : until
     })
 

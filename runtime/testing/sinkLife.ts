@@ -34,12 +34,17 @@ export class SinkLife {
   where = "before it did anything"
   /** No driver before it can commit any more, as far as the sink promises that. */
   fenced = false
-  /** Another driver has taken over, and this one does not know it. */
-  replaced = false
+  /** The driver that comes after this one, while this one does not know it. */
+  successor: SinkLife | undefined
   private readonly options: LifeOptions
 
   constructor(options: LifeOptions) {
     this.options = options
+  }
+
+  /** What it does now is in no log that is read. */
+  private get replaced(): boolean {
+    return this.successor?.fenced === true
   }
 
   readonly run: Effect.Effect<void, unknown, any> = Effect.gen({ self: this }, function* () {

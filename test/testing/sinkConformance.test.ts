@@ -2,7 +2,7 @@
  * The conformance kit: good sinks pass, and each of the mistakes that sinks make is told by a sentence that leads to it.
  */
 import * as assert from "node:assert/strict"
-import { Effect } from "effect"
+import { Effect, Semaphore } from "effect"
 import { Sink } from "../../core/mod.ts"
 import { sinkConformance } from "../../runtime/testing/mod.ts"
 import { it } from "../kit.ts"
@@ -218,4 +218,29 @@ it("other mistakes are found too: seen before it is committed, kept in memory, l
       })
     )
     assert.match(last.failures.join("\n"), /^with all batches again.* are there 2 times/)
+  }))
+
+it.live("a sink that holds a lock while it commits is let wait for a driver that sleeps, and dies with its finalizers", () =>
+  Effect.gen(function* () {
+    const locks = new Map<string, Semaphore.Semaphore>()
+    const { of, read } = tables()
+    const locked = (target: string) => {
+      const lock = locks.get(target) ?? Semaphore.makeUnsafe(1)
+      locks.set(target, lock)
+      const sink = transactional(of(target))
+      return Sink.transactional({
+        ...sink,
+        fence: (output) => lock.withPermits(1)(Effect.andThen(Effect.yieldNow, sink.fence!(output))),
+        commit: (batch, prepared) => lock.withPermits(1)(Effect.andThen(Effect.yieldNow, sink.commit(batch, prepared)))
+      })
+    }
+    const report = yield* sinkConformance({
+      make: (target) => Effect.sync(() => locked(target)),
+      read,
+      record: (id) => id,
+      death: "interrupt",
+      patienceMillis: 10
+    })
+    assert.deepEqual(report.failures, [])
+    assert.ok(report.deaths > 40, JSON.stringify(report))
   }))
