@@ -100,7 +100,7 @@ export const killTest = (options: KillTestOptions): Effect.Effect<KillTestResult
     clearInterval(feeding)
     run = start(options, port)
     const last = sender.lines.length - 1
-    yield* Effect.timeoutOption(sender.until(() => sender.acknowledged === last), 30_000)
+    yield* Effect.timeoutOption(sender.until(() => sender.acknowledged === last), 120_000)
     run.child.kill("SIGTERM")
     const code = yield* Effect.promise(() => run!.ended)
     const mistakes = code === 0 ? [] : [`the last run ended with ${code}:\n${run.said()}`]

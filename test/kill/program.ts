@@ -22,7 +22,8 @@ export default Effect.gen(function* () {
   )
   return StreamingApp.make({
     name: "killed",
-    batchDuration: "200 millis",
+    batchDuration: "500 millis",
+    settings: { gracefulStopTimeout: "2 minutes" },
     outputs: [
       lines.pipe(File.saveAsTextFiles(`${out}/lines`)),
       counts.pipe(DStream.filter(([, count]) => count !== 1), File.saveAsTextFiles(`${out}/repeated`)),

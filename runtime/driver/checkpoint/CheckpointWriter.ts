@@ -11,7 +11,7 @@
  * whenever it is removed. Source: Spark Streaming's `CheckpointWriter`.
  */
 import { Cause, Clock, Deferred, Effect, Exit, Latch, Queue, type Scope, Semaphore } from "effect"
-import { loggedFiles } from "../../../core/blocks/neededLogs.ts"
+import { loggedFiles, unneededFiles } from "../../../core/blocks/neededLogs.ts"
 import * as Checkpoints from "../../../core/checkpoint/Checkpoint.ts"
 import * as CheckpointFile from "../../../core/checkpoint/CheckpointFile.ts"
 import type { DriverState } from "../../../core/checkpoint/DriverState.ts"
@@ -19,7 +19,7 @@ import * as names from "../../../core/checkpoint/names.ts"
 import { describeError } from "../../../core/protocol/describeError.ts"
 import type { StreamingEvent } from "../../../core/scheduling/StreamingListener.ts"
 import type { Millis, Time } from "../../../core/time/Time.ts"
-import type { NameTaken, StorageError } from "../../storage/StableStorage.ts"
+import { nameOf, type NameTaken, type StorageError } from "../../storage/StableStorage.ts"
 import * as Supervisor from "../../Supervisor.ts"
 import type { DriverLog, LogEnd } from "./DriverLog.ts"
 import * as Epoch from "./Epoch.ts"
@@ -72,7 +72,7 @@ export const make = Effect.fnUntraced(function* (
   const hurried = yield* Latch.make(false)
   const cleaning = yield* Semaphore.make(1)
   const signals = yield* Queue.unbounded<void>()
-  const cleaner = makeCleaner(options)
+  const cleaner = makeCleaner(options, () => clock.currentTimeMillisUnsafe())
   let sequence = 0
   let waiting: Asked | undefined
 
@@ -143,11 +143,18 @@ const filesOf = ({ snapshots, tracker }: DriverState): ReadonlySet<string> =>
     ...loggedFiles(tracker)
   ])
 
+/** How often it is looked which logs of receivers there are. */
+const lookMillis = 60_000
+
 /** Knows the checkpoints that are kept, and which files are there that may go one day. */
-const makeCleaner = ({ earlier, kept: keptMax, log, recovered, run, storage }: CheckpointWriterOptions) => {
+const makeCleaner = (
+  { earlier, kept: keptMax, log, recovered, run, storage }: CheckpointWriterOptions,
+  now: () => Time
+) => {
   const files = new Set(earlier)
   let kept: ReadonlyArray<Kept> = []
   let dropped: ReadonlyArray<Kept> = []
+  let looked = now()
   if (recovered !== undefined) {
     const { checkpoint, name: { epoch, name } } = recovered
     kept = [{ name, epoch, log: checkpoint.log, files: filesOf(Checkpoints.stateOf(checkpoint, [])) }]
@@ -174,8 +181,17 @@ const makeCleaner = ({ earlier, kept: keptMax, log, recovered, run, storage }: C
     return epoch < oldest || isReferredTo(file)
   }
 
+  /** Logs of receivers may come and go between two checkpoints: now and then it is looked which there are. */
+  const blockLogs = Effect.gen(function* () {
+    if (now() - looked < lookMillis) return []
+    looked = now()
+    const all = yield* storage.list(`${names.epochFolder(run.epoch)}blocks/`)
+    const needed = new Set(kept.flatMap((each) => [...each.files]))
+    return unneededFiles(log.state.tracker, all, run.epoch, nameOf).filter((file) => !needed.has(file))
+  })
+
   const clear = Effect.gen(function* () {
-    const gone = [...dropped.map(({ name }) => name), ...removable()]
+    const gone = [...dropped.map(({ name }) => name), ...removable(), ...yield* blockLogs]
     for (const file of gone) {
       yield* storage.remove(file)
       files.delete(file)
