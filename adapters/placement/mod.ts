@@ -10,11 +10,13 @@ import { runExecutor } from "../../runtime/executor/bootstrap.ts"
 import * as LocalPlacement from "../../runtime/placement/LocalPlacement.ts"
 import { Placement } from "../../runtime/placement/Placement.ts"
 import * as BlockStorage from "../../runtime/storage/BlockStorage.ts"
+import { Checksum } from "../../runtime/storage/Checksum.ts"
 import { SnapshotSpace } from "../../runtime/storage/SnapshotSpace.ts"
 import { ofBlocks } from "../../runtime/storage/snapshotStorage.ts"
 import { SpillSpace } from "../../runtime/storage/SpillSpace.ts"
 import { messagePack } from "../codec/MessagePack.ts"
 import { stablePlaces } from "../storage/stablePlaces.ts"
+import { nativeChecksum } from "../storage/nativeChecksum.ts"
 import { scratchFolder, spillSpaceIn } from "../storage/spillSpace.ts"
 import * as ThreadPlacement from "../threads/ThreadPlacement.ts"
 
@@ -33,6 +35,7 @@ export const local = (app: AnyStreamingApp, options: LocalOptions = {}): Layer.L
       yield* runExecutor({ app, ...started }).pipe(
         Effect.provideService(SpillSpace, spill),
         Effect.provideService(SnapshotSpace, snapshots),
+        Effect.provideService(Checksum, nativeChecksum),
         Effect.provideService(Border, Border.local)
       )
     })

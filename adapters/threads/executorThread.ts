@@ -13,10 +13,12 @@ import { type AnyStreamingApp, withBatchDuration } from "../../core/dstream/Stre
 import type { Handshake } from "../../core/protocol/ExecutorProtocol.ts"
 import { Border } from "../../core/protocol/RecordCodec.ts"
 import type { ExecutorLink } from "../../runtime/executor/ExecutorLink.ts"
+import { Checksum } from "../../runtime/storage/Checksum.ts"
 import { SnapshotSpace } from "../../runtime/storage/SnapshotSpace.ts"
 import { SpillSpace } from "../../runtime/storage/SpillSpace.ts"
 import { messagePack } from "../codec/MessagePack.ts"
 import { stablePlaces } from "../storage/stablePlaces.ts"
+import { nativeChecksum } from "../storage/nativeChecksum.ts"
 import { snapshotSpaceIn, spillSpaceIn } from "../storage/spillSpace.ts"
 import { configProvider, load } from "./ProgramModule.ts"
 import * as ThreadLink from "./ThreadLink.ts"
@@ -60,7 +62,8 @@ const executor = Effect.fnUntraced(function* (start: ThreadLink.Start, link: Exe
     const snapshots = yield* snapshotSpaceIn(start.scratch)
     yield* runExecutor({ app, handshake, link }).pipe(
       Effect.provideService(SpillSpace, spill),
-      Effect.provideService(SnapshotSpace, snapshots)
+      Effect.provideService(SnapshotSpace, snapshots),
+      Effect.provideService(Checksum, nativeChecksum)
     )
   }).pipe(
     Effect.scoped,

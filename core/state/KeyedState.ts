@@ -17,7 +17,7 @@
  * versions before a new table the old table's columns stay until they are forgotten.
  *
  * Between two captures the slots that steps change are listed, step by step, so that the next capture can be of those alone. Where
- * they come to more than there were slots, and with a new table, the lists are dropped: then all of it is captured.
+ * they come to more than half of the slots that there were, and with a new table, the lists are dropped: then all of it is captured.
  */
 import { KeyedMap } from "../rdd/KeyedMap.ts"
 import type { Time } from "../time/Time.ts"
@@ -249,10 +249,14 @@ export class KeyedState {
     this.startTracking()
     const first = tracking.slots
     const changed = listOf(tracking)
+    const changedValues: Array<unknown> = []
     const changedTimes = new Float64Array(changed.length)
-    for (let i = 0; i < changed.length; i++) changedTimes[i] = times[changed[i]!]!
+    for (let i = 0; i < changed.length; i++) {
+      changedValues.push(values[changed[i]!])
+      changedTimes[i] = times[changed[i]!]!
+    }
     return {
-      changed: { slots: changed, values: Array.from(changed, (slot) => values[slot]), times: changedTimes },
+      changed: { slots: changed, values: changedValues, times: changedTimes },
       added: { keys, first, values: values.slice(first), times: times.slice(first, slots) }
     }
   }
@@ -266,7 +270,7 @@ export class KeyedState {
     if (tracking === undefined) return
     tracking.steps.push(slots)
     tracking.count += slots.length
-    if (tracking.count > tracking.slots) this.tracking = undefined
+    if (tracking.count * 2 > tracking.slots) this.tracking = undefined
   }
 
   /** Of a new state: it becomes the one captured, as the version of `time`. */

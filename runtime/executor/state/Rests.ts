@@ -1,6 +1,6 @@
 /**
- * Rests: how work that nobody waits for keeps out of the way of batches: after `workMillis` of it, it rests for three times as long as
- * it has worked, so that it takes at most a quarter of the time of a busy executor. Where it is late - the next of its kind waits
+ * Rests: how work that nobody waits for keeps out of the way of batches: after `workMillis` of it, it rests for four times as long as
+ * it has worked, so that it takes at most a fifth of the time of a busy executor. Where it is late - the next of its kind waits
  * already - it only gives way.
  */
 import { Clock, Effect } from "effect"
@@ -9,7 +9,7 @@ import { Clock, Effect } from "effect"
 const workMillis = 2
 
 /** How much longer it rests than it has worked. */
-const restShare = 3
+const restShare = 4
 
 export interface Rests {
   readonly isDue: () => boolean
