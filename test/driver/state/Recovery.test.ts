@@ -29,11 +29,14 @@ type Delivered = ReadonlyMap<string, Partitions>
 const settings = { defaultParallelism: 3 }
 const batches = 17
 
-/** Batch b: some keys, always others, a few that come once. */
+/** The first batch brings many keys; then come some, always others. */
 const pairs = Memory.stream<Pair>({
   numPartitions: 2,
   read: ({ batch, partition }) =>
-    Array.from({ length: 12 }, (_, i): Pair => [`k${(batch * 5 + i * i) % 37}`, batch + i])
+    Array.from(
+      { length: batch === 0 ? 300 : 12 },
+      (_, i): Pair => [`k${batch === 0 ? i : (batch * 5 + i * i) % 37}`, batch + i]
+    )
       .filter((_, i) => i % 2 === partition)
 })
 
