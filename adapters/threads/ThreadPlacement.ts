@@ -17,6 +17,7 @@ import * as ExecutorSlots from "../../runtime/placement/ExecutorSlots.ts"
 import { Placement, PlacementError } from "../../runtime/placement/Placement.ts"
 import { messagePack } from "../codec/MessagePack.ts"
 import { scratchFolder } from "../storage/spillSpace.ts"
+import { compileCacheFolder } from "./compileCache.ts"
 import { codeFingerprintOf } from "./ProgramModule.ts"
 import * as ThreadLink from "./ThreadLink.ts"
 
@@ -30,6 +31,11 @@ export interface ThreadOptions {
   readonly worker?: URL | undefined
   /** For the slots: deaths at start, back-off. */
   readonly slots?: Omit<ExecutorSlots.SlotOptions, "size"> | undefined
+}
+
+/** What a thread is told before it loads anything. */
+export interface ThreadData {
+  readonly compileCache: string | undefined
 }
 
 const workerUrl = () => new URL("./worker.ts", import.meta.url)
@@ -89,7 +95,8 @@ const launchThread = Effect.fnUntraced(function* (
   workers: Map<ExecutorId, Worker>
 ): Effect.fn.Return<ExecutorSlots.Launched, never, Scope.Scope> {
   const { executor } = start
-  const worker = new Worker(module, { name: executor, resourceLimits: { maxYoungGenerationSizeMb } })
+  const workerData: ThreadData = { compileCache: compileCacheFolder() }
+  const worker = new Worker(module, { name: executor, workerData, resourceLimits: { maxYoungGenerationSizeMb } })
   const exited = Deferred.makeUnsafe<string>()
   let reason: string | undefined
   workers.set(executor, worker)

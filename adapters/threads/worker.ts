@@ -1,7 +1,17 @@
 /**
  * The module that a worker thread runs: an executor of `local[n]`. Nothing imports it; `ThreadPlacement` names its URL.
+ *
+ * What was compiled before is looked for before anything of the engine is imported.
  */
-import { runExecutor } from "../../runtime/executor/bootstrap.ts"
-import { runThread } from "./executorThread.ts"
+import { workerData } from "node:worker_threads"
+import { useCompileCache } from "./compileCache.ts"
+import type { ThreadData } from "./ThreadPlacement.ts"
 
+const { compileCache } = workerData as ThreadData
+if (compileCache !== undefined) useCompileCache(compileCache)
+
+const [{ runExecutor }, { runThread }] = await Promise.all([
+  import("../../runtime/executor/bootstrap.ts"),
+  import("./executorThread.ts")
+])
 runThread(runExecutor)
