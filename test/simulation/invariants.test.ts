@@ -71,6 +71,15 @@ const allocated = (time: number, blocks: ReadonlyArray<string>): Of<"BatchAlloca
   contents: blocks.join()
 })
 
+const checkpoint = (epoch: number, sequence: number): Of<"CheckpointWritten"> => ({
+  kind: "CheckpointWritten",
+  epoch,
+  sequence,
+  file: `epochs/${epoch}/checkpoints/${sequence}`,
+  files: [`epochs/${epoch}/blocks/${sequence}`],
+  log: `epochs/${epoch}/log/${sequence}`
+})
+
 const committed = (time: number, before?: string): Of<"Committed"> => ({
   kind: "Committed",
   output: "out",
@@ -128,6 +137,11 @@ const first: History = [
   { kind: "SnapshotCompleted", operator: "counts", time: 2000, files: [["state/counts/0/400", "state/counts/0/2000"]] },
   { kind: "StateForgot", ...ofState, store: 2, executor: "e2", before: 2000, held: [2000] },
   { kind: "SnapshotRemoved", ...ofState, time: 500, file: "state/counts/0/500" },
+  checkpoint(1, 1),
+  checkpoint(1, 2),
+  checkpoint(1, 3),
+  { kind: "FileRemoved", file: "epochs/1/blocks/1" },
+  { kind: "FileRemoved", file: "epochs/1/log/1" },
   { kind: "ForgetSent", before: 1000, blocks: [] },
   { kind: "ExecutorProbed", executor: "e2", forgotten: "a1", held: false },
   { ...reported("b2", ["e2"], []), executor: "e2" },
@@ -144,6 +158,8 @@ const lawful: History = [
   ...first,
   { kind: "Life", life: 2 },
   { kind: "ExecutorJoined", executor: "e4" },
+  { kind: "RecoveredFrom", file: "epochs/1/checkpoints/3" },
+  checkpoint(2, 1),
   allocated(3000, ["b2"]),
   committed(3000, "of 3000"),
   ...batch(4000, [], "e4"),
@@ -265,12 +281,25 @@ const planted: Record<string, History> = {
     { ...reported("b0", ["e1"], []) },
     { ...it, block: "b0" }
   ]),
+  "nothing that one of the last two checkpoints refers to is removed": replace("FileRemoved", () => true, (it) => [
+    { ...it, file: "epochs/1/blocks/2" }
+  ]),
+  "a driver goes on from the furthest checkpoint that was there when it started": replace(
+    "RecoveredFrom",
+    () => true,
+    (it) => [{ ...it, file: "epochs/1/checkpoints/2" }]
+  ),
+  "no two checkpoints of a driver have one number, and each is further than the one before": replace(
+    "CheckpointWritten",
+    (it) => it.sequence === 3,
+    (it) => [it, { ...it, sequence: 1 }]
+  ),
   "the batches of an output are committed in order": replace(
     "Committed",
     at(2000),
     (it) => [it, { ...it, time: 1500 }]
   ),
-  "a batch that is committed again is what it was": replace("Committed", at(2000), (it) => [
+  "a batch that is committed again is what it was": replace("Committed", at(1000), (it) => [
     it,
     { ...it, before: "something else" }
   ]),

@@ -20,6 +20,8 @@ export interface RunFacts {
   readonly snapshotsMax: number
   /** How long the driver has to remember a batch. */
   readonly rememberMillis: number
+  /** There is a checkpoint place, from which the driver alone removes. */
+  readonly recovers?: boolean
   /** Lives run different programs: what an operator's state shows may change. */
   readonly changes?: boolean
   /** Storage may lose or change what was durable. */

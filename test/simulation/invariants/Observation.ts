@@ -118,6 +118,19 @@ export type Observation =
     /** By partition. */
     readonly files: ReadonlyArray<SnapshotFiles>
   }
+  /** A checkpoint is durable: the files that it refers to, and the first segment of its driver's log. */
+  | {
+    readonly kind: "CheckpointWritten"
+    readonly epoch: number
+    readonly sequence: number
+    readonly file: string
+    readonly files: ReadonlyArray<string>
+    readonly log: string
+  }
+  /** Somebody removes a file from the checkpoint place. */
+  | { readonly kind: "FileRemoved"; readonly file: string }
+  /** A driver says which checkpoint it goes on from. */
+  | { readonly kind: "RecoveredFrom"; readonly file: string }
   /** A sink's target has taken a batch, or a partition of one; `before`: what it has of it already. */
   | {
     readonly kind: "Committed"

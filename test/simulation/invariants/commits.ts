@@ -22,8 +22,15 @@ export const commitsInOrder: Invariant = {
 export const commitsAreTheSame: Invariant = {
   name: "a batch that is committed again is what it was",
   across: always,
-  start: () => (event) =>
-    event.kind === "Committed" && event.before !== undefined && event.before !== event.contents
-      ? `batch ${event.time} of ${event.output} was ${event.before}, and is committed again as ${event.contents}`
-      : undefined
+  start: () => {
+    let lostFrom = Infinity
+    return (event) => {
+      // Blocks that were in no log are gone with their executors.
+      if (event.kind === "BlockIgnored") lostFrom = Math.min(lostFrom, event.batch)
+      if (event.kind !== "Committed" || event.before === undefined || event.time >= lostFrom) return undefined
+      return event.before === event.contents
+        ? undefined
+        : `batch ${event.time} of ${event.output} was ${event.before}, and is committed again as ${event.contents}`
+    }
+  }
 }

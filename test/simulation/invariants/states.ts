@@ -89,11 +89,12 @@ export const versionsStay: Invariant = {
 export const snapshotsStay: Invariant = {
   name: "a snapshot is removed only when two complete ones are newer than it, or as new",
   across: always,
-  start: ({ states }) => {
+  start: ({ recovers, states }) => {
     const snapshots = new CompleteSnapshots(states)
     return (event) => {
       snapshots.see(event)
-      return event.kind === "SnapshotRemoved" && event.time >= snapshots.lastButOne(event.operator)
+      // With checkpoints they say what has to stay (see `places`).
+      return recovers !== true && event.kind === "SnapshotRemoved" && event.time >= snapshots.lastButOne(event.operator)
         ? `snapshot ${event.time} of ${partitionOf(event)} was removed`
         : undefined
     }
@@ -102,14 +103,14 @@ export const snapshotsStay: Invariant = {
 
 export const chainsStay: Invariant = {
   name: "a file is removed only when neither of the last two complete snapshots builds on it",
-  start: () => {
+  start: ({ recovers }) => {
     const complete = new Map<StreamId, Map<Time, ReadonlyArray<string>>>()
     return (event) => {
       if (event.kind === "SnapshotCompleted") {
         const times = complete.get(event.operator) ?? new Map<Time, ReadonlyArray<string>>()
         complete.set(event.operator, times.set(event.time, event.files.flat()))
       }
-      if (event.kind !== "SnapshotRemoved") return undefined
+      if (event.kind !== "SnapshotRemoved" || recovers === true) return undefined
       const last = [...complete.get(event.operator) ?? []].sort(([a], [b]) => b - a).slice(0, 2)
       const user = last.find(([, files]) => files.includes(event.file))
       return user && `${event.file} was removed, and snapshot ${user[0]} of ${event.operator} builds on it`

@@ -18,6 +18,7 @@ import { type StorageFaultKind, storageFaultKinds } from "../storage/StorageFaul
 import { slowDisk, SnapshotFaults } from "./disks.ts"
 import type { Draw } from "../run/Draw.ts"
 import { FileServer } from "./FileServer.ts"
+import { observedPlace } from "./observedPlace.ts"
 import { Source } from "./Source.ts"
 import { Target } from "./Target.ts"
 
@@ -81,7 +82,8 @@ export class Scene {
   /** What a node's program is given. */
   provide<A, E, R>(node: Node, program: Effect.Effect<A, E, R>): Effect.Effect<A, E, Exclude<R, SnapshotSpace>> {
     const disk = this.snapshots.around(node, this.disk)
-    const stable = this.snapshots.around(node, this.storage.client(node.name))
+    const observe = (observation: Observation) => this.options.observe(node, observation)
+    const stable = this.snapshots.around(node, observedPlace(this.storage.client(node.name), observe))
     return program.pipe(
       Effect.provideService(SnapshotSpace, { storage: disk, codec: messagePack }),
       Effect.provideService(StoragePlaces, { open: () => Effect.succeed(stable), codec: messagePack })

@@ -258,7 +258,7 @@ export class Observer {
         return observe({ kind: event.kind, operator: event.operator, time: event.time, files: event.files })
       case "Recovered":
         for (const { stream } of event.report.lost) ledger.lossesReported.add(stream)
-        return
+        return observe({ kind: "RecoveredFrom", file: event.report.from.checkpoint })
       case "BlocksLost":
         return void ledger.lossesReported.add(event.stream)
     }

@@ -107,6 +107,8 @@ export class Run {
       states,
       snapshotsMax,
       rememberMillis,
+      recovers: this.recovers,
+      damaged: this.faults.plan.storage.rates.flippedBit > 0,
       changes: options.program.changes === true
     })
   }

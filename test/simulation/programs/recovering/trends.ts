@@ -36,7 +36,10 @@ export const trends: ReferenceProgram = {
       ever.pipe(commit("ever")),
       lately.pipe(commit("lately")),
       ever.pipe(DStream.filter(([, count]) => count % 2 === 1), collect("odd")),
-      lately.pipe(DStream.join(ever, { numPartitions: partitions }), collect("both"))
+      lately.pipe(
+        DStream.join(ever.pipe(DStream.window(slide, slide)), { numPartitions: partitions }),
+        collect("both")
+      )
     ]
   }
 }

@@ -1,0 +1,41 @@
+/**
+ * observedPlace: the checkpoint place as one node sees it, with an eye on what is written and removed there: which checkpoints there
+ * are, what each refers to, which files go.
+ */
+import { Effect } from "effect"
+import { messagePack } from "../../../adapters/codec/MessagePack.ts"
+import type { ReceivedBlockInfo } from "../../../core/blocks/ReceivedBlock.ts"
+import type { Checkpoint } from "../../../core/checkpoint/Checkpoint.ts"
+import * as names from "../../../core/checkpoint/names.ts"
+import type { StableStorage } from "../../../runtime/storage/StableStorage.ts"
+import type { Observation } from "../invariants/Observation.ts"
+
+export const observedPlace = (storage: StableStorage, observe: (observation: Observation) => void): StableStorage => ({
+  ...storage,
+  create: (name, bytes) => {
+    const checkpoint = names.checkpointOf(name)
+    if (checkpoint === undefined) return storage.create(name, bytes)
+    const { epoch, sequence } = checkpoint
+    const written = () => observe({ kind: "CheckpointWritten", epoch, sequence, file: name, ...contentsOf(bytes) })
+    return Effect.tap(storage.create(name, bytes), () => Effect.sync(written))
+  },
+  remove: (name) =>
+    Effect.suspend(() => {
+      observe({ kind: "FileRemoved", file: name })
+      return storage.remove(name)
+    })
+})
+
+/** What a checkpoint refers to: files, and from which segment on its epoch's log. */
+const contentsOf = (bytes: Uint8Array) => {
+  const body = bytes.slice(bytes.indexOf(10) + 1).buffer
+  const { log, run, snapshots, tracker } = messagePack.decode(body) as Checkpoint
+  const infos = [...tracker.waiting, ...tracker.batches.flatMap(([, blocks]) => blocks)].flatMap(([, blocks]) => blocks)
+  return {
+    files: [...snapshots.flatMap(({ files }) => files.flat()), ...infos.flatMap(logFileOf)],
+    log: `${names.logPrefix(run.epoch)}/${String(log.segment).padStart(8, "0")}`
+  }
+}
+
+const logFileOf = ({ log, lost }: ReceivedBlockInfo): ReadonlyArray<string> =>
+  log === undefined || lost === true ? [] : [log.file]
