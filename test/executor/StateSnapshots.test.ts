@@ -14,6 +14,7 @@ import type { StateStore } from "../../core/state/StateStore.ts"
 import { chainMax, make, type StateSnapshots, type StateVersion } from "../../runtime/executor/state/StateSnapshots.ts"
 import * as BlockStorage from "../../runtime/storage/BlockStorage.ts"
 import type { SnapshotSpace } from "../../runtime/storage/SnapshotSpace.ts"
+import { memoryStorage } from "../../runtime/storage/memoryStorage.ts"
 import { isRemovable, snapshotName, snapshotOf } from "../../runtime/storage/snapshotNames.ts"
 import { ofBlocks } from "../../runtime/storage/snapshotStorage.ts"
 import { StorageError } from "../../runtime/storage/StableStorage.ts"
@@ -238,4 +239,22 @@ it("what states are in a chain can be read without the program", () =>
     assert.deepEqual([kind, version, time], ["mapWithState", 1, 3])
     assert.deepEqual(entries.map(([key, state]) => [key, state]), readAll(store, 3))
     assert.deepEqual(entries.slice(0, 2).map(([, , time]) => time), [1, 3])
+  }))
+
+it("in stable storage an executor of a later epoch goes on from files of an earlier one, and writes beneath its own", () =>
+  Effect.gen(function* () {
+    const storage = memoryStorage()
+    const first = yield* world({ storage, prefix: "epochs/00000001/state", removes: false })
+    const store = definition.make(partition)
+    for (const time of [1, 2]) yield* stepAndWrite(first, store, time)
+    const files = ["epochs/00000001/state/o/0/1", "epochs/00000001/state/o/0/2"]
+    assert.deepEqual(filesTold(first).at(-1), files)
+    const second = yield* world({ storage, prefix: "epochs/00000002/state", removes: false })
+    const copy = definition.make(partition)
+    yield* second.snapshots.restore(versionOf(2), files, copy)
+    yield* stepAndWrite(second, copy, 3)
+    assert.deepEqual(filesTold(second), [[...files, "epochs/00000002/state/o/0/3"]])
+    second.snapshots.removeBefore({ operator: "o", before: 9, but: [] })
+    yield* settled
+    assert.equal((yield* storage.list("epochs/")).length, 3)
   }))
