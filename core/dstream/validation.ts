@@ -312,7 +312,8 @@ const stateMistakes = ({ id, slideMillis, stream }: GraphNode): ReadonlyArray<Mi
       remedy: `write a duration above zero, such as "30 seconds"`
     })
   }
-  for (const mistake of schemaMistakes(stream.params["schema"])) mistakes.push({ where: id, ...mistake })
+  const schema = stream.state === undefined ? undefined : stream.params["schema"]
+  for (const mistake of schemaMistakes(schema)) mistakes.push({ where: id, ...mistake })
   if (stream.params["isMapWithState"] === false) {
     mistakes.push({
       where: id,

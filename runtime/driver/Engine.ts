@@ -36,6 +36,7 @@ import * as ExecutorEvents from "./executors/ExecutorEvents.ts"
 import type * as JobGenerator from "./JobGenerator.ts"
 import * as JobScheduler from "./JobScheduler.ts"
 import * as ListenerBus from "./ListenerBus.ts"
+import { fenceOutputs } from "./outputs/SinkRunner.ts"
 import * as OutputRunner from "./outputs/OutputRunner.ts"
 import * as ReceiverTracker from "./ReceiverTracker.ts"
 import type { RunOptions } from "./StreamingContext.ts"
@@ -166,14 +167,14 @@ const startExecutors = Effect.fnUntraced(function* (
   const clock = yield* Clock.Clock
   const { post } = bus
   const asked = Settings.resolve([app.settings], { ...graph, executors: placement.size })
-  const durability = yield* openDurability(graph, asked, options, { bus, fail })
-  const { defaultParallelism } = durability?.recovery ?? asked
-  const settings = { ...asked, defaultParallelism }
-  const epoch = durability?.epoch ?? firstEpoch
   const context = yield* Effect.tapCause(
     StreamingApp.buildLayer(app),
     () => Effect.logError(`the layer of "${app.name}" could not be built in the driver`)
   )
+  const durability = yield* openDurability({ graph, settings: asked, context }, options, { bus, fail })
+  const { defaultParallelism } = durability?.recovery ?? asked
+  const settings = { ...asked, defaultParallelism }
+  const epoch = durability?.epoch ?? firstEpoch
   const memo = GeneratedRDDs.make(graph, settings)
   const locations = new BlockLocations()
   const snapshots = new SnapshotTracker(graph)
@@ -259,14 +260,14 @@ const makeTasks = (parts: Scheduling): TaskScheduler.TaskScheduler => {
 
 /** undefined: the app has no checkpoint place. */
 const openDurability = (
-  graph: DStreamGraph,
-  settings: Settings.Settings,
+  { context, graph, settings }: Pick<Parts, "graph" | "settings" | "context">,
   { codeFingerprint = "", master = "", program = "" }: RunOptions,
   { bus: { post }, fail }: Pick<Hooks, "bus" | "fail">
-): Effect.Effect<Durability.Durability | undefined, Durability.DurabilityError, Scope.Scope> => {
+): Effect.Effect<Durability.Durability | undefined, Durability.DurabilityError | JobFailed, Scope.Scope> => {
   const { checkpointDirectory: place } = settings
   if (place === undefined) return Effect.undefined
-  return Durability.open({ place, graph, settings, program, codeFingerprint, master, post, fail })
+  const fence = (epoch: number) => fenceOutputs(graph, epoch, context)
+  return Durability.open({ place, graph, settings, program, codeFingerprint, master, fence, post, fail })
 }
 
 /** Without a place for checkpoints every run is the first. */

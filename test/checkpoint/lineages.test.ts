@@ -37,6 +37,7 @@ const driver = (storage: MemoryStorage) =>
       program: "",
       codeFingerprint: "",
       master: "",
+      fence: () => Effect.void,
       post: () => {},
       fail: (cause) => void failures.push(cause)
     }).pipe(

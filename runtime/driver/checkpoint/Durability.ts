@@ -4,7 +4,7 @@
  * | step | what is done |
  * | --- | --- |
  * | open | the place is looked at: an app or a program that cannot go on is refused, and nothing was changed |
- * | | the next epoch is taken, what was left is recovered, the log begins with the seal of those before it |
+ * | | the next epoch is taken, outputs are fenced, what was left is recovered, the log begins with the seal of those before it |
  * | begin | executors are there: a first checkpoint says all that was recovered; only then the driver does anything of its own |
  *
  * Source: Spark Streaming's `StreamingContext.getOrCreate` and `CheckpointReader`.
@@ -18,6 +18,7 @@ import type { DriverLogEvent, Sealed } from "../../../core/checkpoint/DriverLogE
 import * as DriverStates from "../../../core/checkpoint/DriverState.ts"
 import * as names from "../../../core/checkpoint/names.ts"
 import type { RecoveryReport } from "../../../core/checkpoint/RecoveryReport.ts"
+import type { JobFailed } from "../../../core/dstream/Batch.ts"
 import type { BatchPlan, History } from "../../../core/dstream/BatchPlan.ts"
 import type { DStreamGraph } from "../../../core/dstream/DStreamGraph.ts"
 import type { StreamingEvent } from "../../../core/scheduling/StreamingListener.ts"
@@ -87,20 +88,23 @@ export interface DurabilityOptions {
   readonly codeFingerprint: string
   /** Where executors run; empty: not known. */
   readonly master: string
+  /** Keeps the drivers before this epoch from committing anything more to the outputs: what they committed is then in their logs. */
+  readonly fence: (epoch: number) => Effect.Effect<void, JobFailed>
   readonly post: (event: StreamingEvent) => void
   readonly fail: Supervisor.Fail<EventLogError | Epoch.Superseded>
 }
 
 export const open = Effect.fnUntraced(function* (
   options: DurabilityOptions
-): Effect.fn.Return<Durability, DurabilityError, Scope.Scope> {
-  const { fail, graph, place, post, settings } = options
+): Effect.fn.Return<Durability, DurabilityError | JobFailed, Scope.Scope> {
+  const { fail, fence, graph, place, post, settings } = options
   const places = yield* StoragePlaces
   const storage = yield* places.open(place)
   const reading = { storage, codec: places.codec, checksum: yield* Checksum }
   yield* Epoch.check(storage, graph.manifest.app)
   yield* checkProgram(reading, options)
   const { earlier, epoch } = yield* Epoch.claim(storage, graph.manifest.app)
+  yield* fence(epoch)
   const left = yield* recovery.recover(reading, earlier, receiversOf(graph))
   const state = left?.state ?? DriverStates.make(receiversOf(graph))
   const wal = yield* WriteAheadLog.make({
