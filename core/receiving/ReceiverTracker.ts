@@ -27,7 +27,7 @@
  * the first one costs no pause. The state has one owner and is changed in place. Source: Spark Streaming's `ReceiverTracker`.
  */
 import { type BlockId, blockId, type ReceivedBlockInfo } from "../blocks/ReceivedBlock.ts"
-import type { ReceiverAnswer, ReceiverMessage, ToExecutor } from "../protocol/ExecutorProtocol.ts"
+import type { ReceiverAnswer, ReceiverMessage } from "../protocol/ExecutorProtocol.ts"
 import type { ExecutorId, StreamId } from "../protocol/Ids.ts"
 import type { Time } from "../time/Time.ts"
 import type { ReceiverExecutor, ReceiverSchedulingPolicy } from "./ReceiverSchedulingPolicy.ts"

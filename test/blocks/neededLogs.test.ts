@@ -125,6 +125,26 @@ test("no block is ever in a file that was not needed, however late it is reporte
   }))
 })
 
+test("the file that a receiver writes to is kept while nothing that is in it is needed: its next block will be in it", () => {
+  const state = Tracker.make([stream])
+  const attempt = new Attempt(1)
+  for (let time = 1; time < 9; time++) {
+    if (time < 3) attempt.store()
+    attempt.report(0, state, 1)
+    for (
+      const command of [
+        { kind: "AllocateBatch", time },
+        { kind: "CleanupBatches", before: time, now: time + 1 }
+      ] as const
+    ) {
+      const plan = Tracker.plan(state, command)
+      if (plan.kind === "Accepted") { for (const event of plan.events) Tracker.apply(state, event) }
+    }
+  }
+  assert.deepEqual([...loggedFiles(state)], [])
+  assert.deepEqual(unneededFiles(state, attempt.files, 1, nameOf), [])
+})
+
 test("files that are no receiver's log, and of attempts that have not reported, are left alone", () => {
   const state = Tracker.make([stream])
   const others = ["app", "epochs/00000001/owner", "epochs/00000001/log/00000001", "epochs/00000001/blocks/x/00000001"]

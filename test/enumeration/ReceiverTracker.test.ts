@@ -112,17 +112,15 @@ const surrounded = (): Surrounded<Move> => {
       message: messageOf(what, attempt)
     } as Event)
     const answers = commands.filter((command) =>
-      (command.kind === "AddBlock" && command.request === request) ||
+      ((command.kind === "AddBlock" || command.kind === "AnswerRegistered") && command.request === request) ||
       (command.kind === "Send" && command.message.kind === "ReceiverAnswer" && command.message.request === request)
     )
     assert.equal(answers.length, 1, "each question has one answer")
     const [answer] = answers
-    if (what === "RegisterReceiver" && answer?.kind === "Send" && answer.message.kind === "ReceiverAnswer") {
+    if (what === "RegisterReceiver" && answer?.kind === "AnswerRegistered") {
       const isIt = state.phase === "Started" && attempt === Math.max(...orders.keys()) && runs.has(attempt) &&
         orders.get(attempt) === executor
-      if (answer.message.answer.kind === "Accepted") {
-        assert.ok(isIt, "only the newest attempt registers, where it was ordered")
-      }
+      assert.ok(isIt, "only the newest attempt registers, where it was ordered")
     }
     if (what === "ReceiverEnded" && orders.get(attempt) === executor) runs.delete(attempt)
   }
