@@ -175,13 +175,16 @@ const makeCleaner = (
     return Array.from(files).filter((file) => !needed.has(file) && isDone(file, oldest))
   }
 
-  /** Of an epoch that nothing is gone on from: all of it. Otherwise what checkpoints referred to. */
+  /**
+   * Of an epoch that nothing is gone on from: all of it. Otherwise what checkpoints referred to, but for the logs of this driver's
+   * receivers: one of which nothing is needed at the moment may be the one that is being written.
+   */
   const isDone = (file: string, oldest: number) => {
     const epoch = names.epochOf(file) ?? run.epoch
-    return epoch < oldest || isReferredTo(file)
+    return epoch < oldest || isSnapshot(file) || (epoch < run.epoch && isBlockLog(file))
   }
 
-  /** Logs of receivers may come and go between two checkpoints: now and then it is looked which there are. */
+  /** What receivers write no more: their logs may come and go between two checkpoints, so it is looked now and then which there are. */
   const blockLogs = Effect.gen(function* () {
     if (now() - looked < lookMillis) return []
     looked = now()
@@ -204,5 +207,7 @@ const makeCleaner = (
   return { written, clear }
 }
 
-/** Snapshots and logged blocks: a driver's own log and owner file are not dropped this way. */
-const isReferredTo = (file: string): boolean => /^epochs\/\d+\/(state|blocks)\//.test(file)
+/** A driver's own log and owner file are not dropped this way. */
+const isSnapshot = (file: string): boolean => /^epochs\/\d+\/state\//.test(file)
+
+const isBlockLog = (file: string): boolean => /^epochs\/\d+\/blocks\//.test(file)
