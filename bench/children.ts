@@ -31,6 +31,9 @@ export const result = (child: ChildProcess): Promise<any> =>
     })
   })
 
+/** Of a batch: its state's snapshot was taken; one of a batch before it was still being written while it ran; neither. */
+export type SnapshotWork = "taken" | "written" | "none"
+
 /** What one bench program did: `bench/engine.ts`. */
 export interface EngineResult {
   readonly records: ReadonlyArray<number>
@@ -39,8 +42,7 @@ export interface EngineResult {
   readonly millis: ReadonlyArray<number>
   readonly totalMillis: ReadonlyArray<number>
   readonly tickMillis: ReadonlyArray<number>
-  /** While it ran, a snapshot of a state was taken or written. */
-  readonly besideSnapshot: ReadonlyArray<boolean>
+  readonly snapshots: ReadonlyArray<SnapshotWork>
   readonly rssMiB: ReadonlyArray<number>
   readonly peakRssMiB: number
   /** Share of one core, over the measured batches. */

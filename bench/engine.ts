@@ -9,7 +9,7 @@ import * as StreamingContext from "../runtime/driver/StreamingContext.ts"
 import { configProvider, load } from "../adapters/threads/ProgramModule.ts"
 import { placementOf } from "../adapters/cli/placementOf.ts"
 import { masterOf } from "../adapters/cli/arguments.ts"
-import type { EngineResult } from "./children.ts"
+import type { EngineResult, SnapshotWork } from "./children.ts"
 import { peakRssMiB, rssMiB } from "./memory.ts"
 import { checked } from "./programs/kit.ts"
 
@@ -17,6 +17,8 @@ const [, , program, master, warmup, batches, ...pairs] = process.argv
 const config = Object.fromEntries(
   pairs.map((pair) => [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)])
 )
+/** Where the driver keeps what the next one would go on from, if it shall. */
+const { CHECKPOINT_DIRECTORY: checkpointDirectory } = config
 const url = new URL(`./programs/${program}`, import.meta.url).href
 const skip = Number(warmup)
 const wanted = skip + Number(batches)
@@ -59,13 +61,21 @@ const listen = (event: StreamingEvent) => {
   measured.push({ time, records, check, begin, end: now, tickMillis: submissionTime - time, rssMiB: rssMiB() })
 }
 
-/** Some of a snapshot was at work while this batch was. */
-const besideSnapshot = ({ begin, end }: Measured): boolean =>
-  [...snapshots.values()].some((snapshot) => begin < snapshot.end && snapshot.begin < end)
+const snapshotWork = ({ begin, end, time }: Measured): SnapshotWork => {
+  if (snapshots.has(time)) return "taken"
+  return [...snapshots.values()].some((snapshot) => begin < snapshot.end && snapshot.begin < end) ? "written" : "none"
+}
 
 const run = Effect.gen(function* () {
   const { app, codeFingerprint } = yield* load(url, config)
-  const context = StreamingContext.run(app as any, { batches: wanted, codeFingerprint, config, observers: [listen] })
+  const settings = { checkpointDirectory }
+  const context = StreamingContext.run(app as any, {
+    settings,
+    batches: wanted,
+    codeFingerprint,
+    config,
+    observers: [listen]
+  })
   yield* Effect.provide(context, placementOf(masterOf(master!), app, url))
 })
 
@@ -79,7 +89,7 @@ const result: EngineResult = {
   millis: measured.map(({ begin, end }) => end - begin),
   totalMillis: measured.map(({ end, time }) => performance.timeOrigin + end - time),
   tickMillis: measured.map(({ tickMillis }) => tickMillis),
-  besideSnapshot: measured.map(besideSnapshot),
+  snapshots: measured.map(snapshotWork),
   rssMiB: measured.map(({ rssMiB }) => rssMiB),
   peakRssMiB: peakRssMiB(),
   cpu: (used.user + used.system) / 1000 / (performance.now() - since.at),

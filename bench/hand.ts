@@ -116,6 +116,7 @@ const loops: Record<string, () => Loop> = {
   "numeric-chain": numericChain,
   "update-state": updateState,
   "map-state": mapState(keysInAll),
+  "map-state-durable": mapState(keysInAll),
   "map-state-of-few": mapState(keysInAll / 10),
   "window-inverse": window,
   window,

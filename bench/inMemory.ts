@@ -1,7 +1,8 @@
 /**
  * The workloads that have a loop to be beside: rounds of engine and loop, in turns.
  */
-import { engine, type EngineResult, machine, result, start } from "./children.ts"
+import { engine, type EngineResult, machine, result, type SnapshotWork, start } from "./children.ts"
+import { withPlace } from "./place.ts"
 import { median, quietLinesPerSecond, type Round, type Row, summary, timesOf } from "./report.ts"
 
 export interface InMemory {
@@ -9,6 +10,8 @@ export interface InMemory {
   readonly config?: Readonly<Record<string, string>>
   readonly warmup: number
   readonly batches: number
+  /** With a checkpoint place. */
+  readonly durable?: boolean
 }
 
 export const inMemory: Record<string, InMemory> = {
@@ -20,6 +23,8 @@ export const inMemory: Record<string, InMemory> = {
   window: { program: "window.ts", config: { inverse: "no" }, warmup: 35, batches: 35 },
   "update-state": { program: "updateState.ts", warmup: 15, batches: 20 },
   "map-state": { program: "mapState.ts", warmup: 15, batches: 20 },
+  // Its states' snapshots, one every ten batches, and the driver's log are kept for the next driver.
+  "map-state-durable": { program: "mapState.ts", warmup: 15, batches: 40, durable: true },
   // Beside map-state: what ten times the keys cost, with as many updates, in the engine and in the loop.
   "map-state-of-few": { program: "mapState.ts", config: { keys: "100000" }, warmup: 15, batches: 20 },
   wide: { program: "wide.ts", warmup: 10, batches: 20 }
@@ -33,12 +38,13 @@ export interface Options {
 
 export const besideTheLoop = async (
   name: string,
-  { program, config, warmup, batches }: InMemory,
+  { program, config, warmup, batches, durable = false }: InMemory,
   options: Options
 ): Promise<ReadonlyArray<Row>> => {
   const { master } = options
   const measured = options.batches ?? batches
-  const runEngine = () => engine(program, master, { warmup, measured }, config)
+  const run = (more: Record<string, string>) => engine(program, master, { warmup, measured }, { ...config, ...more })
+  const runEngine = () => durable ? withPlace((place) => run({ CHECKPOINT_DIRECTORY: place })) : run({})
   const runLoop = () => result(start("hand.ts", [name, String(warmup), String(measured)]))
   const rounds: Array<Round> = []
   const runs: Array<EngineResult> = []
@@ -64,10 +70,10 @@ export const besideTheLoop = async (
 
 /** What snapshots cost, where there were any. */
 const bySnapshot = (row: Row, runs: ReadonlyArray<EngineResult>): ReadonlyArray<Row> => {
-  const millis = (beside: boolean) =>
-    runs.flatMap((run) => run.millis.filter((_, batch) => run.besideSnapshot[batch] === beside))
-  const [without, beside] = [timesOf(millis(false)), timesOf(millis(true))]
-  if (beside.batches === 0 || without.batches === 0) return []
+  const timesWith = (work: SnapshotWork) =>
+    timesOf(runs.flatMap((run) => run.millis.filter((_, batch) => run.snapshots[batch] === work)))
+  const [without, taken, written] = [timesWith("none"), timesWith("taken"), timesWith("written")]
+  if (taken.batches === 0) return []
   const { master, machine, peakRssMiB, records, runtime, version } = row
   const part = (what: string, times: ReturnType<typeof timesOf>, note: string): Row => ({
     workload: `${row.workload}, ${what}`,
@@ -81,9 +87,13 @@ const bySnapshot = (row: Row, runs: ReadonlyArray<EngineResult>): ReadonlyArray<
     version,
     note
   })
-  const times = (beside.medianMillis / without.medianMillis).toFixed(2)
+  const compared = (times: ReturnType<typeof timesOf>, what: string) =>
+    `${what}; median: ${(times.medianMillis / without.medianMillis).toFixed(2)} times a batch without`
   return [
     part("without a snapshot", without, "no snapshot was taken or written while these batches ran"),
-    part("beside a snapshot", beside, `median: ${times} times a batch without`)
+    part("with a snapshot", taken, compared(taken, "the state of these batches was written")),
+    ...(written.batches === 0
+      ? []
+      : [part("beside a snapshot", written, compared(written, "one was still being written"))])
   ]
 }

@@ -2,12 +2,14 @@
  * The workloads against the clock: what matters is not how fast a batch is, but whether the next one comes on time.
  */
 import { engine, type EngineResult, machine, result, start as startChild } from "./children.ts"
+import { withPlace } from "./place.ts"
 import { host, median, type Row, timesOf } from "./report.ts"
 
 export interface Options {
   readonly master: string
   /** Lines a second through the socket. */
   readonly rate: number
+  readonly rounds: number
 }
 
 export type Workload = (options: Options) => Promise<ReadonlyArray<Row>>
@@ -40,21 +42,36 @@ interface SocketRun {
   readonly due: number
 }
 
-const throughSocket = async (master: string, phases: ReadonlyArray<readonly [number, number]>): Promise<SocketRun> => {
+const throughSocket = async (
+  master: string,
+  phases: ReadonlyArray<readonly [number, number]>,
+  more: Readonly<Record<string, string>> = {}
+): Promise<SocketRun> => {
   const generator = startChild("lineGenerator.ts", [JSON.stringify(phases)])
   const port = await firstLine(generator)
   const counted = result(generator)
   const seconds = phases.reduce((sum, [, seconds]) => sum + seconds, 0)
   const run = await engine("wordCountSocket.ts", master, { warmup: 0, measured: seconds + 3 }, {
     HOST: "127.0.0.1",
-    PORT: port
+    PORT: port,
+    ...more
   })
   return { run, ...await counted }
 }
 
 /** W3: sustained if total delay stays below 2 s in the last 17 batches and 97 % arrived. `--rate` lines a second. */
-export const socket: Workload = async ({ master, rate }) => {
-  const { run, due } = await throughSocket(master, [[rate / 4, 5], [rate / 2, 15], [rate, 26]])
+export const socket: Workload = (options) => sustained("wordcount-socket", options, {})
+
+/** W3 with a checkpoint place: what is received goes into the receiver's log before it counts. */
+export const socketLog: Workload = (options) =>
+  withPlace((place) => sustained("wordcount-socket-log", options, { CHECKPOINT_DIRECTORY: place }))
+
+const sustained = async (
+  workload: string,
+  { master, rate }: Options,
+  more: Readonly<Record<string, string>>
+): Promise<ReadonlyArray<Row>> => {
+  const { run, due } = await throughSocket(master, [[rate / 4, 5], [rate / 2, 15], [rate, 26]], more)
   const received = run.records.reduce((a, b) => a + b, 0)
   const full = run.records.map((records, i) => ({ records, i })).filter(({ records }) => records > 0.75 * rate).map((
     { i }
@@ -62,11 +79,11 @@ export const socket: Workload = async ({ master, rate }) => {
   const last = full.slice(-17)
   const late = full.map((i) => run.tickMillis[i]!)
   const millis = last.map((i) => run.totalMillis[i]!)
-  const sustained = Math.max(...millis) < 2000 && received >= 0.97 * due && last.length === 17
+  const isSustained = Math.max(...millis) < 2000 && received >= 0.97 * due && last.length === 17
   return [
-    await row("wordcount-socket", master, run, millis, {
+    await row(workload, master, run, millis, {
       recordsPerSecond: last.reduce((sum, i) => sum + run.records[i]!, 0) / last.length,
-      note: `${sustained ? "sustained" : "NOT sustained"}, ${
+      note: `${isSustained ? "sustained" : "NOT sustained"}, ${
         (100 * received / due).toFixed(2)
       } % received; ticks at worst ${Math.max(...late)} ms late, ${
         (100 * late.filter((millis) => millis <= 20).length / late.length).toFixed(1)
@@ -108,6 +125,38 @@ export const tiny: Workload = async ({ master }) => {
     )
   }
   return rows
+}
+
+/** W6 at 20 ms, in turns without and with a checkpoint place: what it adds to a batch. */
+export const tinyDurable: Workload = async ({ master, rounds }) => {
+  const batches = { warmup: 100, measured: 500 }
+  const config = { BATCH_MILLIS: 20 }
+  const without: Array<EngineResult> = []
+  const durable: Array<EngineResult> = []
+  for (let round = 0; round < rounds; round++) {
+    without.push(await engine("tiny.ts", master, batches, config))
+    durable.push(
+      await withPlace((place) => engine("tiny.ts", master, batches, { ...config, CHECKPOINT_DIRECTORY: place }))
+    )
+  }
+  const added = durable.map((run, round) => median(run.totalMillis) - median(without[round]!.totalMillis))
+  const part = (what: string, runs: ReadonlyArray<EngineResult>, note: string) =>
+    row(
+      `tiny 20 ms, ${what}`,
+      master,
+      { records: runs.flatMap(({ records }) => records), peakRssMiB: Math.max(...runs.map((run) => run.peakRssMiB)) },
+      runs.flatMap(({ totalMillis }) => totalMillis),
+      { recordsPerSecond: 5000, note }
+    )
+  const spread = added.map((millis) => millis.toFixed(1)).join(", ")
+  return [
+    await part("without a place", without, "median total delay"),
+    await part(
+      "with a place",
+      durable,
+      `adds ${median(added).toFixed(1)} ms to the median batch; the rounds: ${spread}`
+    )
+  ]
 }
 
 /** W7: from process start to the first batch printed, less the one batch of 100 ms that it waits for at most. */

@@ -10,6 +10,7 @@ import * as process from "node:process"
 import { parseArgs } from "node:util"
 import { besideTheLoop, inMemory } from "./inMemory.ts"
 import * as live from "./live.ts"
+import { recovery } from "./recovery.ts"
 import { print } from "./report.ts"
 
 const { values, positionals } = parseArgs({
@@ -26,9 +27,12 @@ const { values, positionals } = parseArgs({
 
 const againstTheClock: Record<string, live.Workload> = {
   "wordcount-socket": live.socket,
+  "wordcount-socket-log": live.socketLog,
   files: live.files,
   tiny: live.tiny,
+  "tiny-durable": live.tinyDurable,
   start: live.start,
+  recovery,
   idle: live.idle,
   "socket-soak": live.soak
 }
