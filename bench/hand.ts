@@ -5,9 +5,9 @@
 import * as process from "node:process"
 import { digestOfCounts, lines, needle } from "./data.ts"
 import { integersOf } from "./programs/numericChain.ts"
-import { keysInAll, stateKeys } from "./programs/stateKeys.ts"
+import { keysInAll, stateKeys } from "./keys/stateKeys.ts"
 import { lines as linesOfWide, outputs } from "./programs/wide.ts"
-import { windowBatches, windowKeys } from "./programs/windowKeys.ts"
+import { windowBatches, windowKeys } from "./keys/windowKeys.ts"
 
 /** What a loop gives is added up and printed, so that none of it can be left out; a function: what comes after the measured time. */
 type Loop = () => number | (() => number)

@@ -3,7 +3,7 @@
  */
 import { Config, Effect } from "effect"
 import { add, check, checkpointInterval, DStream, everyTick, StateSpec, StreamingApp } from "./kit.ts"
-import { keysInAll, stateKeyStream } from "./stateKeys.ts"
+import { keysInAll, stateKeyStream } from "../keys/stateKeys.ts"
 
 const sums = StateSpec.make<string, number, number, number>((_key, value, state) => {
   const sum = (state.getOrUndefined() ?? 0) + (value ?? 0)

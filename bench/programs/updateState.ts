@@ -3,7 +3,7 @@
  */
 import { Effect } from "effect"
 import { add, check, checkpointInterval, DStream, everyTick, StreamingApp } from "./kit.ts"
-import { stateKeyStream } from "./stateKeys.ts"
+import { stateKeyStream } from "../keys/stateKeys.ts"
 
 export default StreamingApp.make({
   name: "update-state",

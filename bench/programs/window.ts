@@ -4,7 +4,7 @@
  */
 import { Config, Effect } from "effect"
 import { add, check, checkpointInterval, DStream, everyTick, StreamingApp } from "./kit.ts"
-import { windowBatches, windowKeyStream } from "./windowKeys.ts"
+import { windowBatches, windowKeyStream } from "../keys/windowKeys.ts"
 
 const subtract = (a: number, b: number) => a - b
 

@@ -1,7 +1,7 @@
 /**
  * The keys of the state workloads: 100,000 distinct ones a batch, of so many (1,000,000) that come in turn.
  */
-import { Memory } from "./kit.ts"
+import { Memory } from "../programs/kit.ts"
 
 export const keysPerBatch = 100_000
 export const keysInAll = 1_000_000

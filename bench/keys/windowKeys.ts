@@ -2,7 +2,7 @@
  * The keys of the window workloads: 200,000 a batch over 100,000 distinct ones, of eight data sets in turn.
  */
 import { generator } from "../data.ts"
-import { Memory } from "./kit.ts"
+import { Memory } from "../programs/kit.ts"
 
 export const windowBatches = 30
 export const keysPerPartition = 100_000
