@@ -3,9 +3,9 @@
  *
  * `append` returns when its events are durable and count; `note` returns at once. An event counts, in `state`, from the moment when it
  * is durable and no later driver was there then: the next driver reads it; `position` is where the log goes on behind all that counts. A log that cannot be written ends the context: nothing
- * that comes could be recovered. An event that cannot be encoded fails its own append alone.
+ * that comes could be recovered. Then appends are not answered: they may be durable. An event that cannot be encoded fails its own append alone.
  */
-import { Cause, Deferred, Effect, Exit, Queue, type Scope } from "effect"
+import { Cause, Deferred, Effect, Exit, Queue, Schedule, type Scope } from "effect"
 import type { DriverLogEvent } from "../../../core/checkpoint/DriverLogEvent.ts"
 import { apply, type DriverState } from "../../../core/checkpoint/DriverState.ts"
 import { describeError } from "../../../core/protocol/describeError.ts"
@@ -24,6 +24,8 @@ export interface LogEnd {
 export interface DriverLog {
   readonly append: (events: ReadonlyArray<DriverLogEvent>) => Effect.Effect<void, EventLogError>
   readonly note: (event: DriverLogEvent) => void
+  /** Fails when the log does: what was appended then is never answered, for nobody knows whether the next driver finds it. */
+  readonly failed: Effect.Effect<never, EventLogError | Superseded>
   readonly state: DriverState
   readonly position: () => LogEnd
   /** Whole segments before this one are not needed any more. */
@@ -35,6 +37,9 @@ interface Entry {
   readonly records: ReadonlyArray<Uint8Array>
   readonly done: Deferred.Deferred<void, EventLogError> | undefined
 }
+
+/** How often it is looked again for a later driver, where storage did not answer. */
+const looksMax = 7
 
 /** What waits is written together up to so many bytes. */
 const groupBytes = 2 ** 22
@@ -52,17 +57,23 @@ export const make = Effect.fnUntraced(function* (
   }
 ): Effect.fn.Return<DriverLog, never, Scope.Scope> {
   const waiting = yield* Queue.unbounded<Entry>()
+  const failed = Deferred.makeUnsafe<never, EventLogError | Superseded>()
   let position = wal.end()
 
   const write = Effect.fnUntraced(function* (entries: ReadonlyArray<Entry>) {
     const records = entries.flatMap((entry) => entry.records)
-    const written = yield* Effect.result(Effect.andThen(wal.append(records), assertLatest))
+    const look = Effect.retry(assertLatest, {
+      schedule: Schedule.exponential("20 millis"),
+      times: looksMax,
+      while: (error) => error._tag === "StorageError" && error.reason === "Unavailable"
+    })
+    const written = yield* Effect.result(Effect.andThen(wal.append(records), look))
     if (written._tag === "Failure") {
       const { failure } = written
       const message = `the driver's log cannot be written: ${failure.message}`
-      const error = new EventLogError({ message })
-      for (const { done } of entries) if (done !== undefined) Deferred.doneUnsafe(done, Exit.fail(error))
-      return yield* Effect.fail(failure._tag === "Superseded" ? failure : error)
+      const error = failure._tag === "Superseded" ? failure : new EventLogError({ message })
+      Deferred.doneUnsafe(failed, Exit.fail(error))
+      return yield* Effect.fail(error)
     }
     position = wal.end()
     for (const { events } of entries) for (const event of events) apply(state, event)
@@ -110,6 +121,7 @@ export const make = Effect.fnUntraced(function* (
         fail(Cause.die(error))
       }
     },
+    failed: Deferred.await(failed),
     state,
     position: () => position,
     dropBefore: wal.dropBefore

@@ -116,7 +116,8 @@ export const open = Effect.fnUntraced(function* (
   const went = left === undefined ? undefined : comparison(options, left)
   const history = left === undefined || went === undefined ? undefined : historyOf(graph, left, went)
   const lost = unreadableBlocks(state.tracker)
-  yield* log.append([sealOf(left), ...dropped(state, went), ...lostEvents(lost.map(({ block }) => block))])
+  const first = [sealOf(left), ...dropped(state, went), ...lostEvents(lost.map(({ block }) => block))]
+  yield* Effect.raceFirst(log.append(first), log.failed)
   // Partition counts are part of what a batch is: they stay what they were.
   const defaultParallelism = (left && defaultParallelismOf(left.chosen.checkpoint.run)) ?? settings.defaultParallelism
   const filesBefore = (yield* storage.list(names.epochs)).filter((file) => names.epochOf(file)! < epoch)
