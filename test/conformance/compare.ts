@@ -62,7 +62,15 @@ const categories: Readonly<Record<string, ReadonlyArray<string>>> = {
     "RangeError"
   ],
   "illegal-state": ["IllegalState", "InputInfoReportedTwice", "LogError/Closed"],
-  "engine-error": ["LineageError", "JobFailed", "PlanningFailed", "StoreError", "SliceError", "BlockError"],
+  "engine-error": [
+    "LineageError",
+    "JobFailed",
+    "PlanningFailed",
+    "StoreError",
+    "SliceError",
+    "BlockError",
+    "NoUsableCheckpoint"
+  ],
   unsupported: ["Unsupported"],
   "not-serializable": ["NotPlainData"]
 }

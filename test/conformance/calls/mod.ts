@@ -4,9 +4,9 @@
 import { allocationCalls } from "./allocation.ts"
 import { blockCalls } from "./blocks.ts"
 import type { Call } from "./call.ts"
-import { laterCalls } from "./later.ts"
 import { logCalls } from "./logs.ts"
 import { operatorCalls } from "./operators.ts"
+import { recoveryCalls } from "./recovery.ts"
 import { runningCalls } from "./running.ts"
 import { schedulingCalls } from "./scheduling.ts"
 import { timeCalls } from "./time.ts"
@@ -19,5 +19,5 @@ export const calls: Readonly<Record<string, Call>> = {
   ...blockCalls,
   ...allocationCalls,
   ...logCalls,
-  ...laterCalls
+  ...recoveryCalls
 }

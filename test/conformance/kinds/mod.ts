@@ -10,6 +10,7 @@ import { functionKind, functionsKind } from "./functions.ts"
 import { walBytes, walFiles } from "./logs.ts"
 import { failing, isErrorOfData, operation, operations, partitioning } from "./operation.ts"
 import { queueStream } from "./queueStream.ts"
+import { recovery } from "./recovery.ts"
 import { scheduling } from "./scheduling.ts"
 import { slice } from "./slice.ts"
 import { statemachine } from "./statemachine.ts"
@@ -25,6 +26,7 @@ export const kinds: Readonly<Record<string, Kind>> = {
   operations,
   partitioning,
   queueStream,
+  recovery,
   scheduling,
   slice,
   statemachine,

@@ -113,7 +113,7 @@ const refusedDefinitions = Effect.fnUntraced(function* (vector: Vector) {
   for (const op of vector["accepted"] ?? []) yield* validate(op)
 })
 
-const isOps = (cases: Json): boolean => Array.isArray(cases) && cases.every((entry) => typeof entry === "object")
+const isOps = (cases: Json): boolean => Array.isArray(cases) && cases.every((entry) => entry.op !== undefined)
 
 /** Whether the error is told in data; else it is told in words, and met by a named test. */
 export const isErrorOfData = (vector: Vector): boolean => Array.isArray(vector["inputs"]) || isOps(vector["cases"])

@@ -2,6 +2,10 @@
  * Every machine of the vocabulary that there is so far, by name.
  */
 import { blockGenerator } from "./blockGenerator.ts"
+import { checkpointConf } from "./checkpoint/checkpointConf.ts"
+import { checkpointListing } from "./checkpoint/checkpointListing.ts"
+import { checkpointReader } from "./checkpoint/checkpointReader.ts"
+import { checkpointWriter } from "./checkpoint/checkpointWriter.ts"
 import { inputInfoTracker } from "./inputInfoTracker.ts"
 import { inputStreams } from "./inputStreams.ts"
 import { batchedLog } from "./logs/batchedLog.ts"
@@ -23,6 +27,10 @@ import { windowPersistence } from "./windowPersistence.ts"
 export const machines: Readonly<Record<string, Machine>> = {
   batchedLog,
   blockGenerator,
+  checkpointConf,
+  checkpointListing,
+  checkpointReader,
+  checkpointWriter,
   customLog,
   inputInfoTracker,
   inputStreams,

@@ -40,8 +40,14 @@ const dataSetOps: Readonly<Record<string, DataSetOp>> = {
     ({ reduce, partitions: numPartitions }) => RDD.reduceByKey(reduction(reduce), { numPartitions })
   ),
   repartition: op(["partitions"], ({ partitions }) => RDD.repartition(partitions)),
+  saveTo: op(["name"], () => {
+    throw new Error("inside a transform a data set is transformed, not saved: an output does that")
+  }),
   sortByKey: op([], () => RDD.sortByKey())
 }
+
+/** Every name that `applyDataSetOps` knows. */
+export const dataSetOperationNames: ReadonlyArray<string> = Object.keys(dataSetOps)
 
 export const applyDataSetOps = (ops: ReadonlyArray<Json>) => {
   const steps = ops.map((entry) => {

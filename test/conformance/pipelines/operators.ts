@@ -57,6 +57,8 @@ const stateless: Readonly<Record<string, Operation>> = {
   reduce: op(["reduce"], ({ reduce }) => DStream.reduce(reduction(reduce))),
   reduceByKey: op(["reduce", "partitions"], (entry) => DStream.reduceByKey(reduction(entry.reduce), spread(entry))),
   repartition: op(["partitions"], ({ partitions }) => DStream.repartition(partitions)),
+  // What is saved is an output beside the stream: see `build`.
+  saveFiles: op(["prefix", "suffix"], () => (stream) => stream),
   sortByKey: op([], () => DStream.transform(applyDataSetOps([{ op: "sortByKey" }]))),
   transform: op(["ops", "returns"], ({ ops, returns }) => {
     if (returns === undefined) return DStream.transform(applyDataSetOps(ops))
@@ -128,7 +130,7 @@ const states: Readonly<Record<string, Operation>> = {
     return DStream.mapWithState(specOf(entry))
   }),
   updateStateByKey: op(
-    ["update", "initial", "partitions"],
+    ["update", "initial", "partitions", "checkpointMs"],
     (entry) =>
       DStream.updateStateByKey(update(entry.update), {
         ...spread(entry),

@@ -4,6 +4,7 @@
  */
 import { Cause, Effect, Exit, Fiber } from "effect"
 import { TestClock } from "effect/testing"
+import * as File from "../../../adapters/file/mod.ts"
 import * as Memory from "../../../adapters/memory/mod.ts"
 import { DStream, Output, StreamingApp } from "../../../core/mod.ts"
 import type { SettingsInput } from "../../../core/settings/Settings.ts"
@@ -16,6 +17,8 @@ export interface Pipeline {
   readonly inputs: ReadonlyArray<{ readonly partitions: number; readonly batches: ReadonlyArray<Json> }>
   readonly ops: ReadonlyArray<Json>
   readonly checkpointMs?: number | undefined
+  /** Directory for what the pipeline saves. */
+  readonly saveIn?: string | undefined
 }
 
 const stateful = ["mapWithState", "updateStateByKey", "countByWindow", "countByValueAndWindow"]
@@ -26,21 +29,29 @@ interface Built {
   readonly stream: Stream
   /** The stream that mapWithState made last on the way there. */
   readonly mapped: Stream | undefined
+  /** What is saved on the way there. */
+  readonly saved: ReadonlyArray<Output.AnyOutput>
 }
 
 /** The streams of the inputs, and what the pipeline makes of the first. */
-export const build = ({ inputs, ops, checkpointMs }: Pipeline): Built => {
+export const build = ({ inputs, ops, checkpointMs, saveIn }: Pipeline): Built => {
   const streams = inputs.map(({ batches, partitions }): Stream => Memory.batches<any>(batches, partitions))
   const source = {
     other: (named: Json): Stream => applyOps(named.ops, source)(streams[named.stream]!)
   }
+  const saved: Array<Output.AnyOutput> = []
   let mapped: Stream | undefined
   const between = (stream: Stream, op: Json): Stream => {
-    const made = checkpointMs !== undefined && keepsState(op) ? DStream.checkpoint(checkpointMs)(stream) : stream
+    const millis = op.checkpointMs ?? checkpointMs
+    const made = millis !== undefined && keepsState(op) ? DStream.checkpoint(millis)(stream) : stream
     if (op.op === "mapWithState") mapped = made
+    if (op.op === "saveFiles") {
+      if (saveIn === undefined) throw new Error("files are saved by a run that has a directory for them")
+      saved.push(made.pipe(File.saveAsTextFiles(`${saveIn}/${op.prefix}`, op.suffix)))
+    }
     return made
   }
-  return { stream: applyOps(ops, source, between)(streams[0]!), mapped }
+  return { stream: applyOps(ops, source, between)(streams[0]!), mapped, saved }
 }
 
 export const streamOf = (pipeline: Pipeline): Stream => build(pipeline).stream
