@@ -70,6 +70,13 @@ export interface Options {
   readonly minRememberMillis: Millis
 }
 
+export interface SelectedBatch {
+  readonly time: Time
+  readonly batchMillis: Millis
+  /** When the app first started, if that is known. */
+  readonly zeroTime?: Time | undefined
+}
+
 export class FileSelection {
   private options: Options
   /** The last batch that was decided on. */
@@ -105,7 +112,7 @@ export class FileSelection {
    * there.
    */
   take(
-    batch: { readonly time: Time; readonly batchMillis: Millis },
+    batch: SelectedBatch,
     paths: ReadonlyArray<string>,
     files: ReadonlyArray<FileStatus>,
     complete: boolean
@@ -145,10 +152,11 @@ export class FileSelection {
     return decided
   }
 
-  private bounds({ batchMillis, time }: { readonly time: Time; readonly batchMillis: Millis }): Bounds {
+  private bounds({ batchMillis, time, zeroTime }: SelectedBatch): Bounds {
     const { minRememberMillis, newFilesOnly, startMillis } = this.options
     // Where batches are missing, what they would have taken is this batch's.
-    const missedMillis = this.last === undefined ? 0 : Math.max(0, time - this.last - batchMillis)
+    const last = this.last ?? zeroTime
+    const missedMillis = last === undefined ? 0 : Math.max(0, time - last - batchMillis)
     const rememberMillis = rememberedBatches(batchMillis, minRememberMillis) * batchMillis + missedMillis
     return { time, startMillis, newFilesOnly, rememberMillis }
   }

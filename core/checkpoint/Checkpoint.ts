@@ -28,7 +28,15 @@ export const ManifestSchema = Schema.Struct({
       state: Schema.optional(Schema.Struct({ kind: Schema.String, version: Schema.Int }))
     })
   ),
-  outputs: Schema.Array(Schema.Struct({ id: Schema.String, kind: Schema.String, stream: Schema.String }))
+  outputs: Schema.Array(
+    Schema.Struct({
+      id: Schema.String,
+      kind: Schema.String,
+      stream: Schema.String,
+      named: Schema.optional(Schema.Boolean),
+      commits: Schema.optional(Schema.Boolean)
+    })
+  )
 })
 
 /** What a checkpoint says of the run that wrote it. */

@@ -9,6 +9,7 @@ import * as Blocks from "../blocks/ReceivedBlockTracker.ts"
 import { type Asked, type BatchPlan, planOf } from "../dstream/BatchPlan.ts"
 import type { StreamId } from "../protocol/Ids.ts"
 import type { Time } from "../time/Time.ts"
+import type { Kept } from "./compatibility.ts"
 import type { DriverLogEvent, SnapshotReference } from "./DriverLogEvent.ts"
 
 export interface DriverState {
@@ -99,4 +100,21 @@ export const pendingOf = ({ asked, done }: DriverState): ReadonlyArray<Time> =>
 export const zeroTimeOf = ({ asked }: DriverState): Time | undefined => {
   for (const { zeroTime } of asked.values()) return zeroTime
   return undefined
+}
+
+/** What is kept by the names of operators, inputs and outputs. */
+export const keptOf = ({ asked, ended, snapshots, tracker }: DriverState): Kept => {
+  const withBlocks = [
+    ...tracker.batches.values(),
+    new Map(Array.from(tracker.waiting, ([stream, blocks]) => [stream, [...blocks.values()]]))
+  ]
+    .flatMap((blocks) => Array.from(blocks).flatMap(([stream, infos]) => infos.length > 0 ? [stream] : []))
+  const direct = Array.from(asked.values()).flatMap(({ inputs }) =>
+    inputs.flatMap(({ partitions, stream }) => partitions.length > 0 ? [stream] : [])
+  )
+  return {
+    hasState: (operator) => snapshots.has(operator),
+    inputs: [...new Set([...withBlocks, ...tracker.marks.keys(), ...direct])],
+    outputs: [...new Set(Array.from(ended.values()).flatMap((outputs) => [...outputs.keys()]))]
+  }
 }

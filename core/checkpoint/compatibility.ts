@@ -9,9 +9,11 @@
  * | in the checkpoint alone | | dropped: its state would be given up |
  * | in both | of another kind, shape, or a version that cannot be reached | refused |
  *
+ * | an input of which something is kept: blocks that wait or are of a batch, ranges, files, places to go on from | is no more | dropped |
+ * | an output without a name that commits, or of which a pending batch has an end | is there with another stream or kind | refused |
+ *
  * Operators without a state are computed from the plans, however they changed. `dropped` and `refused` refuse the start, unless the
- * user accepts them (`onProgramChange`): then that state begins anew. An input that is no more gives nothing any more; what
- * it had brought is told.
+ * user accepts them (`onProgramChange`): then that state begins anew, and what an input had brought is given up.
  */
 import type { StreamId } from "../protocol/Ids.ts"
 import type { RunInfo } from "./Checkpoint.ts"
@@ -38,12 +40,23 @@ export interface Compatibility {
 /** Whether a state's values can be brought from one version to another, step by step. */
 export type CanMigrate = (operator: StreamId, from: number, to: number) => boolean
 
-/** `hasState`: whether the checkpoint has something of an operator's state. */
+/** What of the past is kept by the names of operators and outputs. */
+export interface Kept {
+  /** Whether the checkpoint has something of an operator's state. */
+  readonly hasState: (operator: StreamId) => boolean
+  /** Inputs of which something is kept. */
+  readonly inputs: ReadonlyArray<StreamId>
+  /** Outputs that are done with a batch which is not. */
+  readonly outputs: ReadonlyArray<string>
+}
+
+const allStates: Kept = { hasState: () => true, inputs: [], outputs: [] }
+
 export const compare = (
   before: Manifest,
   now: Manifest,
   canMigrate: CanMigrate,
-  hasState: (operator: StreamId) => boolean = () => true
+  { hasState, inputs, outputs }: Kept = allStates
 ): Compatibility => {
   const old = new Map(before.operators.map((operator) => [operator.id, operator]))
   const current = new Set(now.operators.map(({ id }) => id))
@@ -53,7 +66,9 @@ export const compare = (
         outcomeOf(operator, old.get(operator.id), canMigrate)
       ]
     ),
-    ...before.operators.flatMap((operator) => current.has(operator.id) ? [] : lostState(operator, hasState))
+    ...before.operators.flatMap((operator) => current.has(operator.id) ? [] : lostState(operator, hasState)),
+    ...inputs.flatMap((input) => current.has(input) ? [] : [lostInput(input)]),
+    ...before.outputs.flatMap((output) => movedOutput(output, now.outputs, outputs))
   ]
   return { operators, mistake: mistakeOf(before, now), same: JSON.stringify(before) === JSON.stringify(now) }
 }
@@ -70,6 +85,27 @@ const lostState = (
       `the program has no state "${before.id}" any more; if it was renamed, give it its old name with DStream.named`
   }]
 
+const lostInput = (input: StreamId): OperatorOutcome => ({
+  operator: input,
+  outcome: "dropped",
+  reason:
+    `the program has no input "${input}" any more, of which something is kept; if it was moved, name it with DStream.named`
+})
+
+/** The id of an output without a name says its place: another output may stand there now. */
+const movedOutput = (
+  { commits, id, kind, named, stream }: Manifest["outputs"][number],
+  now: Manifest["outputs"],
+  ended: ReadonlyArray<string>
+): ReadonlyArray<OperatorOutcome> => {
+  if (named === true || (commits !== true && !ended.includes(id))) return []
+  const there = now.find((output) => output.id === id)
+  if (there?.kind === kind && there.stream === stream) return []
+  const what = there === undefined ? "is not there any more" : `was of ${stream}, and is of ${there.stream}`
+  const reason = `the output "${id}" ${what}: its batches are known by that name, so give it one, { name: "${id}" }`
+  return [{ operator: id, outcome: "refused", reason }]
+}
+
 const outcomeOf = (now: Operator, before: Operator | undefined, canMigrate: CanMigrate): OperatorOutcome => {
   const operator = now.id
   if (before?.state === undefined) return { operator, outcome: "new" }
@@ -78,7 +114,7 @@ const outcomeOf = (now: Operator, before: Operator | undefined, canMigrate: CanM
     return refused(`it was made by ${before.kind}, and is made by ${now.kind}`)
   }
   if (before.shape !== now.shape) {
-    return refused(`its durations were ${before.shape ?? "others"}, and are ${now.shape ?? "others"}`)
+    return refused(`it was kept as ${before.shape ?? "by default"}, and would be as ${now.shape ?? "by default"}`)
   }
   const { version: from } = before.state
   const { version: to } = now.state!
@@ -112,6 +148,6 @@ export const refusal = (
     `Mend what is said, or set onProgramChange to "accept": then what is refused begins anew and what is dropped is given up`
 }
 
-/** Operators whose history begins after the last batch of the checkpoint. */
+/** Operators whose history begins after the last batch of the checkpoint; ids of outputs among them are no matter. */
 export const bornNow = ({ operators }: Compatibility): ReadonlyArray<StreamId> =>
   operators.flatMap(({ operator, outcome }) => outcome === "new" || outcome === "refused" ? [operator] : [])

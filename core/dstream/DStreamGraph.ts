@@ -40,8 +40,18 @@ export interface OperatorManifest {
   readonly parents: ReadonlyArray<StreamId>
   /** Of one that keeps a state. */
   readonly state?: StateOf | undefined
-  /** Of one whose state depends on them: slide and window, in milliseconds. */
+  /** Of one that keeps a state, what that depends on: slide and window in milliseconds, partitions, partitioner. */
   readonly shape?: string | undefined
+}
+
+export interface OutputManifest {
+  readonly id: string
+  readonly kind: string
+  readonly stream: StreamId
+  /** Its id is its name; otherwise its kind and place among the outputs. */
+  readonly named?: boolean | undefined
+  /** It commits batches, which its target knows by this id. */
+  readonly commits?: boolean | undefined
 }
 
 /** What recovery compares: plain data. */
@@ -49,7 +59,7 @@ export interface Manifest {
   readonly app: string
   readonly batchMillis: Millis
   readonly operators: ReadonlyArray<OperatorManifest>
-  readonly outputs: ReadonlyArray<{ readonly id: string; readonly kind: string; readonly stream: StreamId }>
+  readonly outputs: ReadonlyArray<OutputManifest>
 }
 
 export interface DStreamGraph {
@@ -99,7 +109,13 @@ export const make = (app: AnyStreamingApp): DStreamGraph => {
       ...(stream.state === undefined ? {} : { state: stream.state }),
       ...shapeOf(stream, slideMillis)
     })),
-    outputs: graphOutputs.map(({ id, output, stream }) => ({ id, kind: output.kind, stream }))
+    outputs: graphOutputs.map(({ id, output, stream }) => ({
+      id,
+      kind: output.kind,
+      stream,
+      ...(output.name === undefined ? {} : { named: true }),
+      ...(output.action?.kind === "sink" ? { commits: true } : {})
+    }))
   }
   return {
     batchMillis,
@@ -113,10 +129,18 @@ export const make = (app: AnyStreamingApp): DStreamGraph => {
   }
 }
 
-/** What is kept of a window depends on how long it is, and on its slide. */
+/** What is kept depends on how long a window is, on its slide, and on how keys are spread, where the program says so. */
 const shapeOf = ({ params, state }: AnyDStream, slideMillis: Millis): Pick<OperatorManifest, "shape"> => {
-  const { windowMillis } = (params ?? {}) as { readonly windowMillis?: unknown }
-  return state === undefined || windowMillis === undefined ? {} : { shape: `${slideMillis}/${windowMillis}` }
+  if (state === undefined) return {}
+  const { options, windowMillis } = (params ?? {}) as {
+    readonly windowMillis?: number
+    readonly options?: { readonly numPartitions?: number; readonly partitioner?: { readonly name?: string } }
+  }
+  const window = windowMillis === undefined ? [] : [`window ${windowMillis} ms by ${slideMillis} ms`]
+  const { numPartitions, partitioner } = options ?? {}
+  const spread = partitioner?.name ?? (numPartitions === undefined ? undefined : `${numPartitions} partitions`)
+  const parts = [...window, ...(spread === undefined ? [] : [spread])]
+  return parts.length === 0 ? {} : { shape: parts.join(", ") }
 }
 
 /** The first difference between an executor's graph and the driver's, in a sentence; undefined: they are the same. */

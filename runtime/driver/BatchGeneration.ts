@@ -59,11 +59,22 @@ export const make = (
     if (known !== undefined) return known
     const sideValues = yield* Effect.provideContext(planner.sideValues(time), context)
     const { asked, failures } = yield* Effect.provideContext(planner.ask(time, sideValues), context)
+    // The next driver asks all of them again, for nothing says that they gave anything.
+    if (failures.length > 0 && durability !== undefined && settings.onBatchFailure === "stop") {
+      return yield* Effect.fail(failures[0]!)
+    }
     const plan = planOf(time, yield* receivers.allocateBlocksToBatch(time, asked), asked)
     memo.addPlan(plan)
     if (failures.length > 0) return yield* Effect.fail(failures[0]!)
     return plan
   })
+  const { recordSkipped } = recording.outputLog(durability)
+  /** A batch that could not be generated is skipped before anything after it commits, where the policy goes on. */
+  const recordingSkips = <A, E>(time: Time, generating: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+    settings.onBatchFailure === "stop"
+      ? generating
+      : Effect.tapCause(generating, () =>
+        Effect.ignore(Effect.forEach(graph.outputs, ({ id }) => recordSkipped(time, id), { discard: true })))
   let generated = 0
   return JobGenerator.make<GenerationError>({
     settings: {
@@ -75,7 +86,7 @@ export const make = (
     scheduler,
     allocate: Effect.fnUntraced(function* (time) {
       if (generated >= limit) return []
-      const plan = yield* planBatch(time)
+      const plan = yield* recordingSkips(time, planBatch(time))
       return plan.inputs.map(({ description, stream, records }) => ({
         stream,
         records,
@@ -84,9 +95,10 @@ export const make = (
       }))
     }),
     generateJobs: (time) =>
-      Effect.suspend(() => generated < limit ? jobsOf(graph, memo, time) : Effect.succeed([])).pipe(
-        Effect.tap((jobs) => Effect.sync(() => void (generated += jobs.length > 0 ? 1 : 0)))
-      ),
+      Effect.suspend(() => generated < limit ? recordingSkips(time, jobsOf(graph, memo, time)) : Effect.succeed([]))
+        .pipe(
+          Effect.tap((jobs) => Effect.sync(() => void (generated += jobs.length > 0 ? 1 : 0)))
+        ),
     clearMetadata: (time) =>
       Effect.catch(clearMetadata(parts, time), (error) => Effect.sync(() => fail(Cause.fail(error)))),
     receivers: {

@@ -63,13 +63,13 @@ export const make = Effect.fnUntraced(function* (
   graph: DStreamGraph,
   start: PlannerStart
 ): Effect.fn.Return<BatchPlanner, PlanningFailed, Border | Scope.Scope> {
-  const { history, rateOf = () => undefined, recorded: before = [], zeroTime } = start
+  const { history, rateOf = () => undefined, recorded: before, zeroTime } = start
   const border = yield* Border
   const planners: Array<PlannedStream> = []
   for (const { id, stream: { input } } of graph.inputs) {
     if (input?.kind !== "direct") continue
     const planner = yield* failing(id, zeroTime, input.planner as Effect.Effect<InputPlanner, unknown, Scope.Scope>)
-    if (before.length > 0) yield* failing(id, zeroTime, resume(planner, id, zeroTime, before))
+    if (before !== undefined) yield* failing(id, zeroTime, resume(planner, id, zeroTime, before))
     planners.push({ stream: id, planner })
   }
   const { batchMillis } = graph

@@ -24,6 +24,7 @@ const manifest = (...operators: ReadonlyArray<ReturnType<typeof operator>>): Man
 
 const counts = operator("counts", "updateStateByKey", { kind: "update", version: 1 })
 const none = () => false
+const nothing = { hasState: () => true, inputs: [], outputs: [] }
 
 test("a state of the same kind, shape and version is restored, wherever its operator stands", () => {
   const before = manifest(operator("lines", "socket"), counts)
@@ -52,14 +53,18 @@ test("a state that is no more refuses the start with what to do, until that is a
 })
 
 test("an operator without a saved state may go: there is nothing to give up", () => {
-  assert.deepEqual(compare(manifest(counts), manifest(), none, () => false).operators, [])
+  assert.deepEqual(compare(manifest(counts), manifest(), none, { ...nothing, hasState: () => false }).operators, [])
 })
 
 test("another kind, shape or version refuses the start, and begins anew where that is accepted", () => {
   const shaped = operator("counts", "updateStateByKey", { kind: "update", version: 1 }, "1000/30000")
   const cases: ReadonlyArray<readonly [Manifest, Manifest, RegExp]> = [
     [manifest(counts), manifest(operator("counts", "mapWithState", { kind: "mapWithState", version: 1 })), /made by/],
-    [manifest(shaped), manifest({ ...shaped, shape: "1000/60000" }), /durations were 1000\/30000, and are 1000\/60000/],
+    [
+      manifest(shaped),
+      manifest({ ...shaped, shape: "1000/60000" }),
+      /was kept as 1000\/30000, and would be as 1000\/60000/
+    ],
     [
       manifest(counts),
       manifest({ ...counts, state: { kind: "update", version: 3 } }),
@@ -92,4 +97,26 @@ test("another app or batch duration is refused, whatever is accepted", () => {
   for (const now of [{ ...manifest(counts), app: "other" }, { ...manifest(counts), batchMillis: 500 }]) {
     assert.ok(refusal(compare(manifest(counts), now, none), true) !== undefined)
   }
+})
+
+test("an input of which something is kept must not be gone, nor an output without a name be another one", () => {
+  const lines = operator("lines", "socket")
+  const kept = { ...nothing, inputs: ["lines"] }
+  assert.equal(refusal(compare(manifest(lines), manifest(lines), none, kept), false), undefined)
+  assert.match(
+    refusal(compare(manifest(lines), manifest(operator("other", "socket")), none, kept), false)!,
+    /no input "lines"/
+  )
+  const output = { id: "table-0", kind: "table", stream: "a", commits: true }
+  const before = { ...manifest(lines), outputs: [output] }
+  const moved = { ...manifest(lines), outputs: [{ ...output, stream: "b" }, { ...output, id: "table-1" }] }
+  assert.match(refusal(compare(before, moved, none, nothing), false)!, /"table-0" was of a, and is of b.*name/)
+  const named = (manifest: Manifest) => ({
+    ...manifest,
+    outputs: manifest.outputs.map((one) => ({ ...one, named: true }))
+  })
+  assert.equal(refusal(compare(named(before), named(moved), none, nothing), false), undefined)
+  const printed = { ...before, outputs: [{ ...output, commits: false }] }
+  assert.equal(refusal(compare(printed, moved, none, nothing), false), undefined)
+  assert.match(refusal(compare(printed, moved, none, { ...nothing, outputs: ["table-0"] }), false)!, /table-0/)
 })

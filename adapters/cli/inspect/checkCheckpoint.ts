@@ -5,6 +5,7 @@ import { Effect } from "effect"
 import { canMigrate } from "../../../core/checkpoint/canMigrate.ts"
 import * as compatibility from "../../../core/checkpoint/compatibility.ts"
 import * as StreamingApp from "../../../core/dstream/StreamingApp.ts"
+import { keptOf } from "../../../core/checkpoint/DriverState.ts"
 import * as Epoch from "../../../runtime/driver/checkpoint/Epoch.ts"
 import type { Reading } from "../../../runtime/driver/checkpoint/recover.ts"
 import { load, urlOf } from "../../threads/ProgramModule.ts"
@@ -25,7 +26,7 @@ export const checkCheckpoint = Effect.fnUntraced(function* (reading: Reading, co
     chosen.checkpoint.run.manifest,
     graph.manifest,
     canMigrate(graph),
-    (operator) => state.snapshots.has(operator)
+    keptOf(state)
   )
   const why = compatibility.refusal(compared, false)
   const states = compared.operators.map(({ operator, outcome, reason }) =>

@@ -11,7 +11,7 @@
  */
 import { Effect, Schema, type Scope } from "effect"
 import { lostByStream, unreadableBlocks } from "../../../core/blocks/unreadableBlocks.ts"
-import type { RunInfo } from "../../../core/checkpoint/Checkpoint.ts"
+import { type RunInfo, stateOf } from "../../../core/checkpoint/Checkpoint.ts"
 import { canMigrate } from "../../../core/checkpoint/canMigrate.ts"
 import * as compatibility from "../../../core/checkpoint/compatibility.ts"
 import type { DriverLogEvent, Sealed } from "../../../core/checkpoint/DriverLogEvent.ts"
@@ -182,7 +182,8 @@ const checkProgram = Effect.fnUntraced(function* (reading: recovery.Reading, opt
   const { chosen } = yield* recovery.choose(reading)
   if (chosen === undefined) return
   const before = chosen.checkpoint
-  const compared = compatibility.compare(before.run.manifest, options.graph.manifest, canMigrate(options.graph))
+  const kept = DriverStates.keptOf(stateOf(before, []))
+  const compared = compatibility.compare(before.run.manifest, options.graph.manifest, canMigrate(options.graph), kept)
   const why = compatibility.refusal(compared, options.settings.onProgramChange === "accept")
   if (why === undefined) return
   const { storage: { place } } = reading
@@ -192,8 +193,8 @@ const checkProgram = Effect.fnUntraced(function* (reading: recovery.Reading, opt
   })
 })
 
-const comparison = ({ graph }: DurabilityOptions, { chosen: { checkpoint } }: recovery.Recovered) =>
-  compatibility.compare(checkpoint.run.manifest, graph.manifest, canMigrate(graph))
+const comparison = ({ graph }: DurabilityOptions, { chosen: { checkpoint }, state }: recovery.Recovered) =>
+  compatibility.compare(checkpoint.run.manifest, graph.manifest, canMigrate(graph), DriverStates.keptOf(state))
 
 /** When operators began that came later, and how far back the plans go that they can be computed from. */
 const historyOf = (
