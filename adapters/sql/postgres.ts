@@ -7,7 +7,7 @@
  * texts, of which the statement tells the types: so 1.5 for a column of integers is an error, and not 2.
  */
 import type { PgConnection } from "@effect/sql-pg/PgConnection"
-import { Effect, Exit, Redacted, Scope, Semaphore } from "effect"
+import { Context, Effect, Exit, Redacted, Scope, Semaphore } from "effect"
 import { describeError } from "../../core/protocol/describeError.ts"
 import { type DurationInput, millisOf } from "../../core/time/Time.ts"
 import { failureOf } from "./postgresFailure.ts"
@@ -132,8 +132,11 @@ class Client {
         catch: notInstalled
       })
       const scope = yield* Scope.make()
-      const connected = make({ ...config, applicationName: "dstreams", keepAlive: "30 seconds" })
-      const connection = yield* Scope.provide(connected, scope).pipe(
+      // Its release must not run on the scheduler or the clock of whoever came first: the connection outlives that.
+      const connected = make({ ...config, applicationName: "dstreams", keepAlive: "30 seconds" }).pipe(
+        Effect.updateContext((_: Context.Context<never>) => Context.make(Scope.Scope, scope))
+      )
+      const connection = yield* connected.pipe(
         Effect.mapError(failureOf),
         Effect.onExit((exit) => Exit.isFailure(exit) ? Scope.close(scope, exit) : Effect.void)
       )

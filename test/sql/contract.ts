@@ -22,6 +22,8 @@ import { it } from "../kit.ts"
 export interface World {
   readonly name: string
   readonly connect: () => ClosableTarget
+  /** Of SQLite. */
+  readonly file?: string
   /** Its columns for bytes, and for instants. */
   readonly bytes: string
   readonly instant: string
@@ -35,6 +37,7 @@ export const sqliteFile = (): string => {
 
 export const sqliteWorld = (filename = sqliteFile()): World => ({
   name: "SQLite",
+  file: filename,
   connect: () => sqlite({ filename, lockTimeout: "5 seconds" }),
   bytes: "blob",
   instant: "text"

@@ -59,7 +59,9 @@ const run = (command: ReadonlyArray<string>, cwd: string): void => {
 }
 
 /** Nobody waits for the disk: what dies in these tests is not the machine. */
-const quick = ["fsync=off", "max_wal_size=128MB", "shared_buffers=16MB"].flatMap((setting) => ["-c", setting])
+const quick = ["fsync=off", "max_wal_size=128MB", "shared_buffers=16MB", "max_connections=300"].flatMap((
+  setting
+) => ["-c", setting])
 
 class Cluster implements Server {
   readonly options: Server["options"]
