@@ -12,6 +12,7 @@ import * as Memory from "../../adapters/memory/mod.ts"
 import * as Placement from "../../adapters/placement/mod.ts"
 import * as Queue from "../../adapters/queue/mod.ts"
 import * as Socket from "../../adapters/socket/mod.ts"
+import * as Sql from "../../adapters/sql/mod.ts"
 import * as Core from "../../core/mod.ts"
 import * as Runtime from "../../runtime/mod.ts"
 import * as Testing from "../../runtime/testing/mod.ts"
@@ -57,7 +58,8 @@ it("everything else that programs import is named in the docs", () =>
       Http,
       Socket,
       Queue,
-      Memory
+      Memory,
+      Sql
     }
     const names = Object.entries(spaces).flatMap(([space, exports]) => namesOf(space, exports))
     const single = [...Object.keys(Core), ...Object.keys(Runtime), ...Object.keys(Testing)]
