@@ -158,7 +158,7 @@ const lawful: History = [
   ...first,
   { kind: "Life", life: 2 },
   { kind: "ExecutorJoined", executor: "e4" },
-  { kind: "RecoveredFrom", file: "epochs/1/checkpoints/3" },
+  { kind: "RecoveredFrom", epoch: 1, sequence: 3, file: "epochs/1/checkpoints/3" },
   checkpoint(2, 1),
   allocated(3000, ["b2"]),
   committed(3000, "of 3000"),
@@ -287,7 +287,7 @@ const planted: Record<string, History> = {
   "a driver goes on from the furthest checkpoint that was there when it started": replace(
     "RecoveredFrom",
     () => true,
-    (it) => [{ ...it, file: "epochs/1/checkpoints/2" }]
+    (it) => [{ ...it, sequence: 2 }]
   ),
   "no two checkpoints of a driver have one number, and each is further than the one before": replace(
     "CheckpointWritten",

@@ -43,7 +43,12 @@ async function main(args: Arguments): Promise<number> {
     report(job, result)
   })
   const seconds = (performance.now() - began) / 1000
-  for (const { job, result } of failed.slice(0, args.crashEverywhere || args.only !== undefined ? 0 : shrunkMax)) {
+  for (
+    const { job, result } of failed.slice(
+      0,
+      args.asIs || args.crashEverywhere || args.only !== undefined ? 0 : shrunkMax
+    )
+  ) {
     const small = await shrink(job, result, batchesDefault)
     console.log(`\nMADE SMALL ${job.program} seed ${job.seed}: ${commandOf(small.job)}`)
     print(small.result)

@@ -10,6 +10,7 @@
  * | --only a,b | only these faults of those that the seed draws; `none`: no fault | all |
  * | --crash-everywhere | instead of faults a death at each call of storage and sinks, one run for each | - |
  * | --crash-at N:before | the one run of these in which call N is struck: before, torn or after | - |
+ * | --as-is | failing runs are not made small | - |
  * | --trace | every event | - |
  * | --hashes | the hash of each run | - |
  * | --workers N | so many threads | as many as there are processors |
@@ -29,6 +30,7 @@ export interface Arguments {
   readonly only: ReadonlyArray<string> | undefined
   readonly crashEverywhere: boolean
   readonly crashAt: { readonly call: number; readonly moment: CallMoment } | undefined
+  readonly asIs: boolean
   readonly trace: boolean
   readonly hashes: boolean
   readonly workers: number
@@ -46,6 +48,7 @@ export function readArguments(args: ReadonlyArray<string>): Arguments {
       only: { type: "string" },
       "crash-everywhere": { type: "boolean", default: false },
       "crash-at": { type: "string" },
+      "as-is": { type: "boolean", default: false },
       trace: { type: "boolean", default: false },
       hashes: { type: "boolean", default: false },
       workers: { type: "string", default: String(availableParallelism()) }
@@ -68,6 +71,7 @@ export function readArguments(args: ReadonlyArray<string>): Arguments {
     only: values.only === undefined ? undefined : values.only.split(",").filter((name) => name !== "none"),
     crashEverywhere: values["crash-everywhere"],
     crashAt: values["crash-at"] === undefined ? undefined : callOf(values["crash-at"]),
+    asIs: values["as-is"],
     trace: values.trace,
     hashes: values.hashes,
     workers: wholeNumber("workers", values.workers)

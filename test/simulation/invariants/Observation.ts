@@ -130,7 +130,7 @@ export type Observation =
   /** Somebody removes a file from the checkpoint place. */
   | { readonly kind: "FileRemoved"; readonly file: string }
   /** A driver says which checkpoint it goes on from. */
-  | { readonly kind: "RecoveredFrom"; readonly file: string }
+  | { readonly kind: "RecoveredFrom"; readonly epoch: number; readonly sequence: number; readonly file: string }
   /** A sink's target has taken a batch, or a partition of one; `before`: what it has of it already. */
   | {
     readonly kind: "Committed"
@@ -170,3 +170,9 @@ export interface Observed {
 }
 
 export type Of<K extends Observation["kind"]> = Extract<Observation, { readonly kind: K }>
+
+/** Of which driver an executor or driver is, by the name of its node: `executor-3.2` is of the second. */
+export const lifeOfName = (name: string): number => {
+  const dot = name.lastIndexOf(".")
+  return dot < 0 ? 1 : Number(name.slice(dot + 1))
+}

@@ -5,6 +5,7 @@ import type { BlockId } from "../../../core/blocks/ReceivedBlock.ts"
 import type { ExecutorId } from "../../../core/protocol/Ids.ts"
 import type { Time } from "../../../core/time/Time.ts"
 import { always, type Invariant } from "./Invariant.ts"
+import { lifeOfName } from "./Observation.ts"
 
 export const blockInOneBatch: Invariant = {
   name: "every stored block is in exactly one batch, or unallocated",
@@ -109,12 +110,13 @@ export const ignoredIsLost: Invariant = {
   start: () => {
     const dead = new Set<ExecutorId>()
     const holders = new Map<BlockId, Set<ExecutorId>>()
-    return (event) => {
+    return (event, life) => {
       if (event.kind === "ExecutorDied") dead.add(event.executor)
       if (event.kind === "BlockReported") holders.set(event.block, new Set(event.holders))
       if (event.kind === "BlockHeld") holders.get(event.block)?.add(event.executor)
       if (event.kind !== "BlockIgnored") return undefined
-      const alive = [...holders.get(event.block) ?? []].filter((executor) => !dead.has(executor))
+      // A driver does not know the executors of those before it.
+      const alive = [...holders.get(event.block) ?? []].filter((it) => !dead.has(it) && lifeOfName(it) === life)
       return alive.length === 0
         ? undefined
         : `block ${event.block} is read as empty in batch ${event.batch}, and ${alive.join(", ")} holds it`

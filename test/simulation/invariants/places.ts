@@ -6,7 +6,9 @@ import type { Of } from "./Observation.ts"
 
 type Written = Of<"CheckpointWritten">
 
-const further = (a: Written, b: Written): number => a.epoch - b.epoch || a.sequence - b.sequence
+type Numbered = Pick<Written, "epoch" | "sequence">
+
+const further = (a: Numbered, b: Numbered): number => a.epoch - b.epoch || a.sequence - b.sequence
 
 /** Of these a driver may still go on from each, if the ones after it turn out to be damaged. */
 const validMax = 2
@@ -44,8 +46,7 @@ export const furthestChosen: Invariant = {
       lifeOfLast = life
       if (event.kind === "CheckpointWritten") written.push(event)
       if (event.kind !== "RecoveredFrom" || there === undefined) return undefined
-      const chosen = written.find(({ file }) => file === event.file)
-      return chosen !== undefined && further(chosen, there) >= 0
+      return further(event, there) >= 0
         ? undefined
         : `driver ${life} goes on from ${event.file}, and ${there.file} was there`
     }

@@ -8,6 +8,7 @@ import type { BlockId, ReceivedBlockInfo } from "../../../core/blocks/ReceivedBl
 import type { BatchPlan } from "../../../core/dstream/BatchPlan.ts"
 import type { ExecutorId, StreamId } from "../../../core/protocol/Ids.ts"
 import type { Time } from "../../../core/time/Time.ts"
+import { lifeOfName } from "../invariants/Observation.ts"
 import type { Taken } from "../outside/Source.ts"
 
 /** A batch, or a partition of one, that an output was given. */
@@ -38,7 +39,9 @@ export class Ledger {
   readonly deliveries: Array<Delivery> = []
   /** How many attempts of a task that delivers on an executor were sent, by output, batch and partition. */
   readonly attempts = new Map<string, number>()
-  readonly crashed = new Set<ExecutorId>()
+  private readonly crashed = new Set<ExecutorId>()
+  /** How many drivers there were. */
+  lives = 1
   /** Streams of which the driver reported lost blocks. */
   readonly lossesReported = new Set<StreamId>()
 
@@ -51,6 +54,15 @@ export class Ledger {
   /** Batches that only a driver made that had lost its place: they never were. */
   dropTentative(): void {
     for (const time of this.plans.keys()) if (!this.firm.has(time)) this.plans.delete(time)
+  }
+
+  executorDied(executor: ExecutorId): void {
+    this.crashed.add(executor)
+  }
+
+  /** It died, or its driver did: what it held is gone. */
+  isGone(executor: ExecutorId): boolean {
+    return this.crashed.has(executor) || lifeOfName(executor) < this.lives
   }
 
   attemptSent(output: string, time: Time, partition: number): void {

@@ -4,6 +4,8 @@
  * still hold. Executors are known by the names of their nodes, which no two lives share.
  */
 import type { BlockId } from "../../../core/blocks/ReceivedBlock.ts"
+import { checkpointOf } from "../../../core/checkpoint/names.ts"
+import type { RecoveryReport } from "../../../core/checkpoint/RecoveryReport.ts"
 import type { BatchPlan } from "../../../core/dstream/BatchPlan.ts"
 import type {
   ReceiverMessage,
@@ -258,7 +260,7 @@ export class Observer {
         return observe({ kind: event.kind, operator: event.operator, time: event.time, files: event.files })
       case "Recovered":
         for (const { stream } of event.report.lost) ledger.lossesReported.add(stream)
-        return observe({ kind: "RecoveredFrom", file: event.report.from.checkpoint })
+        return observe({ kind: "RecoveredFrom", file: event.report.from.checkpoint, ...numbersOf(event.report) })
       case "BlocksLost":
         return void ledger.lossesReported.add(event.stream)
     }
@@ -286,3 +288,8 @@ const contentsText = ({ inputs, sideValues, zeroTime }: BatchPlan): string =>
       partitions.map((part) => part.kind === "block" ? part.block : part.kind === "source" ? part.value : part.data)
     ])
   ])
+
+const numbersOf = ({ from: { checkpoint, epoch } }: RecoveryReport) => ({
+  epoch,
+  sequence: checkpointOf(checkpoint)!.sequence
+})

@@ -11,7 +11,7 @@ import { keeping, namesOf } from "../faults/FaultPlan.ts"
 import { Faults } from "../faults/Faults.ts"
 import { makeChecker } from "../invariants/Invariant.ts"
 import { invariants } from "../invariants/mod.ts"
-import type { Observation } from "../invariants/Observation.ts"
+import { lifeOfName, type Observation } from "../invariants/Observation.ts"
 import type { Chance } from "../kernel/Chance.ts"
 import type { Node } from "../kernel/Node.ts"
 import { World } from "../kernel/World.ts"
@@ -195,6 +195,7 @@ export class Run {
   startLife(): void {
     this.lives.at(-1)?.replace()
     const number = this.lives.length + 1
+    this.ledger.lives = number
     this.versions[number - 1] = this.changes
     const life: Life = new Life({
       number,
@@ -224,7 +225,7 @@ export class Run {
       this.detected = true
       return
     }
-    if (!this.recovers || this.faults.ended || !cause.includes("(a simulated fault)")) {
+    if (!this.recovers || !cause.includes("(a simulated fault)")) {
       return void this.failures.push(`the context ended: ${cause}`)
     }
     // As whoever watches over a driver would.
@@ -347,7 +348,7 @@ export class Run {
   /** What an executor held counts as gone; nobody knows of it yet. */
   died(node: Node): void {
     const life = this.lifeOf(node)
-    this.ledger.crashed.add(node.name)
+    this.ledger.executorDied(node.name)
     this.observe(life.number, { kind: "ExecutorDied", executor: node.name })
     this.later(() => this.observers[life.number - 1]!.lookForOrphans(node.name))
   }
@@ -357,8 +358,7 @@ export class Run {
   }
 
   private lifeOf({ name }: Node): Life {
-    const dot = name.lastIndexOf(".")
-    return this.lives[dot < 0 ? 0 : Number(name.slice(dot + 1)) - 1]!
+    return this.lives[lifeOfName(name) - 1]!
   }
 
   placementOf(node: Node): SimulatedPlacement {

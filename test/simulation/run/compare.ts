@@ -260,7 +260,7 @@ function comparePartitions(
 
 const notReported = (facts: RunFacts, where: string, ignored: ReadonlySet<string>): ReadonlyArray<string> => {
   const alive = [...ignored].filter((block) =>
-    facts.ledger.blocks.get(block)?.info.locations.some((holder) => !facts.ledger.crashed.has(holder))
+    facts.ledger.blocks.get(block)?.info.locations.some((holder) => !facts.ledger.isGone(holder))
   )
   if (alive.length > 0) return [`${where} lacks blocks of which a holder never died: ${alive.join(", ")}`]
   const { blocks, lossesReported } = facts.ledger
@@ -272,7 +272,7 @@ const notReported = (facts: RunFacts, where: string, ignored: ReadonlySet<string
 function accountForLines({ ledger }: RunFacts, { left }: Contents): ReadonlyArray<string> {
   const mistakes: Array<string> = []
   for (const { taken, lines } of left) {
-    if (ledger.crashed.has(taken.executor)) continue
+    if (ledger.isGone(taken.executor)) continue
     const calls = taken.calls.filter(({ state }) => state === "failed" || state === "interrupted").flatMap((call) =>
       call.lines
     )
@@ -285,7 +285,7 @@ function accountForLines({ ledger }: RunFacts, { left }: Contents): ReadonlyArra
     )
   }
   for (const [block, { accepted, executor }] of ledger.blocks) {
-    if (accepted !== true && !ledger.crashed.has(executor)) {
+    if (accepted !== true && !ledger.isGone(executor)) {
       mistakes.push(`block ${block} of ${executor} was ${accepted === false ? "refused" : "never answered"}`)
     }
   }
