@@ -77,6 +77,8 @@ interface Open {
   readonly node: Node
   /** Given, and not acknowledged. */
   unacknowledged: ReadonlyArray<string>
+  /** When the last lines come that were given: none overtake others. */
+  lastArrival: number
   readonly push: (arrival: Arrival) => void
   readonly break: () => void
 }
@@ -125,7 +127,9 @@ export class Source {
     const lines = this.backlog
     this.backlog = []
     if (this.options.acknowledges) newest.unacknowledged = [...newest.unacknowledged, ...lines]
-    const millis = this.chance.below(8) / 4
+    const { now } = this.options.world
+    newest.lastArrival = Math.max(newest.lastArrival, now + this.chance.below(8) / 4)
+    const millis = newest.lastArrival - now
     newest.node.after(millis, () => newest.push(lines))
     if (this.breakWithLines === undefined) return
     this.breakNow(newest, this.breakWithLines, millis + this.chance.below(20) / 4)
@@ -196,6 +200,7 @@ export class Source {
     const open: Open = {
       node,
       unacknowledged: [],
+      lastArrival: 0,
       push: (arrival) => {
         arrived.push(arrival)
         wake?.()

@@ -131,33 +131,46 @@ function cutLines(
   return taken.lines.slice(from)
 }
 
+/** Blocks and calls in order; a call that came to nothing may have no block. */
 function matchCalls(
   taken: Taken,
   blocks: ReadonlyArray<ReportedBlock>,
   into: Map<BlockId, ReadonlyArray<string>>,
   mistakes: Array<string>
 ): ReadonlyArray<string> {
-  let next = 0
-  const left: Array<string> = []
-  for (const { info } of blocks) {
-    // A call that came to nothing has no block.
-    while (
-      next < taken.calls.length && mayHaveNoBlock(taken.calls[next]!.state) &&
-      taken.calls[next]!.lines.length !== info.records
-    ) {
-      left.push(...taken.calls[next++]!.lines)
-    }
-    const call = taken.calls[next++]
-    into.set(info.block, call?.lines ?? [])
-    if (call?.lines.length !== info.records) {
-      mistakes.push(
-        `block ${info.block} has ${info.records} records; the receiver stored ${call?.lines.length ?? "none"}`
-      )
-    }
+  const { calls } = taken
+  const matched = align(blocks.map(({ info }) => info.records), calls)
+  if (matched === undefined) {
+    mistakes.push(
+      `the blocks of attempt ${taken.attempt} of ${taken.stream} at ${taken.executor} are not what it stored`
+    )
+    return []
   }
-  for (const call of taken.calls.slice(next)) left.push(...call.lines)
-  return left
+  blocks.forEach(({ info }, i) => into.set(info.block, calls[matched[i]!]!.lines))
+  return calls.flatMap(({ lines }, call) => matched.includes(call) ? [] : lines)
 }
 
-const mayHaveNoBlock = (state: Taken["calls"][number]["state"]): boolean =>
-  state === "interrupted" || state === "failed"
+/** The call of each block; undefined: they do not fit. */
+function align(records: ReadonlyArray<number | undefined>, calls: Taken["calls"]): ReadonlyArray<number> | undefined {
+  // ways[block][call]: whether the blocks from there on fit the calls from there on.
+  const fits = (block: number, call: number) => records[block] === calls[call]!.lines.length
+  const ways = Array.from({ length: records.length + 1 }, () => new Array<boolean>(calls.length + 1).fill(false))
+  for (let call = calls.length; call >= 0; call--) {
+    for (let block = records.length; block >= 0; block--) {
+      ways[block]![call] = call === calls.length
+        ? block === records.length
+        : (mayHaveNoBlock(calls[call]!.state) && ways[block]![call + 1]!) ||
+          (block < records.length && fits(block, call) && ways[block + 1]![call + 1]!)
+    }
+  }
+  if (!ways[0]![0]) return undefined
+  const matched: Array<number> = []
+  for (let call = 0; call < calls.length; call++) {
+    const block = matched.length
+    if (block < records.length && fits(block, call) && ways[block + 1]![call + 1]!) matched.push(call)
+  }
+  return matched
+}
+
+/** One that is open has one, unless its executor died. */
+const mayHaveNoBlock = (state: Taken["calls"][number]["state"]): boolean => state !== "stored"
