@@ -15,14 +15,20 @@ export const stepsInOrder: Invariant = {
   across: always,
   start: () => {
     const madeOf = new Map<string, Map<Time, Time | undefined>>()
+    const restored = new Map<string, Set<Time>>()
     return (event) => {
+      // A version may have been made by a driver that had lost its place, and was still read by the next one.
+      if (event.kind === "StateRestored") {
+        restored.set(partitionOf(event), (restored.get(partitionOf(event)) ?? new Set()).add(event.version))
+      }
       if (event.kind !== "StateStepped") return undefined
       const { from, to } = event
       const versions = madeOf.get(partitionOf(event)) ?? new Map<Time, Time | undefined>()
       madeOf.set(partitionOf(event), versions)
       const expected = versions.has(to)
         ? versions.get(to)
-        : [...versions.keys()].filter((it) => it < to).sort((a, b) => a - b).at(-1)
+        : [...versions.keys(), ...restored.get(partitionOf(event)) ?? []].filter((it) => it < to).sort((a, b) => a - b)
+          .at(-1)
       versions.set(to, from)
       return from === expected
         ? undefined
