@@ -12,6 +12,7 @@
  * | Peers | driver | executor | - | all executors that are ready and stay: who may be given copies of blocks |
  * | BlocksHeld | executor | driver | Forget, of what nobody knows | these blocks have a holder that the driver may not know of |
  * | ReleaseState | driver | executor | - | this partition of a state moves to another executor |
+ * | TakeSnapshots | driver | executor | SnapshotTaken, per partition | makes these versions of states safe, as far as they are held there and are the newest |
  * | Forget | driver | executor | - | plans, shuffles and blocks that no task will need again |
  * | StopExecutor | driver | executor | - | ends the executor |
  * | SnapshotTaken, SnapshotFailed | executor | driver | - | a version of a state is safe, or is not |
@@ -149,6 +150,7 @@ export type ToExecutor =
   | { readonly kind: "ReceiverAnswer"; readonly request: number; readonly answer: ReceiverAnswer }
   | { readonly kind: "Peers"; readonly executors: ReadonlyArray<ExecutorId> }
   | Forget
+  | { readonly kind: "TakeSnapshots"; readonly states: ReadonlyArray<RddId> }
   | { readonly kind: "ReleaseState"; readonly operator: StreamId; readonly partition: PartitionIndex }
   | { readonly kind: "StopExecutor" }
 

@@ -26,6 +26,7 @@ import { awaitEnd } from "../placement/ExecutorSlots.ts"
 import { type Executors, Placement, type PlacementError } from "../placement/Placement.ts"
 import * as Durability from "./checkpoint/Durability.ts"
 import type * as CheckpointWriter from "./checkpoint/CheckpointWriter.ts"
+import { finalSnapshots } from "./checkpoint/finalSnapshots.ts"
 import * as recording from "./checkpoint/recording.ts"
 import * as BatchGeneration from "./BatchGeneration.ts"
 import * as BatchPlanner from "./BatchPlanner.ts"
@@ -151,7 +152,7 @@ export const make = Effect.fnUntraced(function* (
   if (recovery !== undefined) bus.post({ kind: "Recovered", report: recovery.report })
   generator.start({ zeroTime, after: recovery?.lastBatch, again: recovery?.pending })
   return {
-    stop: stopper({ ...parts, generator, scheduler, allocation, checkpoints }),
+    stop: stopper({ ...parts, generator, scheduler, allocation, checkpoints, zeroTime }),
     slice: BatchSlice.make({ ...parts, zeroTime })
   }
 })
@@ -310,13 +311,23 @@ interface Stoppable extends Parts {
   readonly scheduler: JobScheduler.JobScheduler
   readonly allocation: ExecutorAllocationManager.ExecutorAllocationManager | undefined
   readonly checkpoints: CheckpointWriter.CheckpointWriter | undefined
+  readonly zeroTime: Time
+}
+
+/** For the next driver, after all batches are done. */
+const makeSafe = (parts: Stoppable): Effect.Effect<void> => {
+  const { checkpoints, durability } = parts
+  const lastBatch = durability?.log.state.tracker.lastBatch
+  if (checkpoints === undefined || lastBatch === undefined) return Effect.void
+  return Effect.andThen(finalSnapshots({ ...parts, lastBatch }), checkpoints.checkpoint(lastBatch))
 }
 
 /**
  * The order of a stop; one deadline over all of a graceful one, past it everything stops at once. Whoever ends the work says what
  * is left: a stop at once that cuts a graceful one short, or the graceful one.
  */
-const stopper = ({ allocation, checkpoints, generator, scheduler, receivers, bus, settings }: Stoppable) => {
+const stopper = (parts: Stoppable) => {
+  const { allocation, checkpoints, generator, scheduler, receivers, bus, settings } = parts
   let report: StopReport | undefined
   return Effect.fnUntraced(function* (graceful: boolean) {
     if (graceful) checkpoints?.hurry()
@@ -332,6 +343,7 @@ const stopper = ({ allocation, checkpoints, generator, scheduler, receivers, bus
       yield* generator.stop({ graceful: false })
       yield* receivers.stop({ graceful: false })
     }
+    if (drained) yield* makeSafe(parts)
     yield* awaitEnd(scheduler.stop, cancelMillis)
     yield* awaitEnd(bus.flush, listenerFlushMillis)
     return report

@@ -7,6 +7,7 @@
  * | StartReceiver, StopReceiver, UpdateRate, ReceiverAnswer | to the receivers' supervisor |
  * | Forget | plans, shuffles, blocks, kept partitions and versions of states are dropped |
  * | Peers | see `BlockReplicator` |
+ * | TakeSnapshots | the newest versions of states are made safe |
  * | ReleaseState | a partition of a state is dropped |
  * | StopExecutor | `run` ends, at once; what runs is interrupted when its scope closes |
  * | FetchShuffle, FetchBlock, ReplicateBlock and their answers | see `Peers`; also while tasks run, for they give way |
@@ -28,6 +29,7 @@ import type {
   ToExecutor
 } from "../../core/protocol/ExecutorProtocol.ts"
 import type { ExecutorId, StreamId } from "../../core/protocol/Ids.ts"
+import type { StateRDD } from "../../core/rdd/Stage.ts"
 import { Border } from "../../core/protocol/RecordCodec.ts"
 import * as BlockReader from "./BlockReader.ts"
 import type { ExecutorLink, Incoming } from "./ExecutorLink.ts"
@@ -155,6 +157,9 @@ const orders = (
         return receivers.answer(message.request, message.answer)
       case "Peers":
         return blocks.peers(message.executors)
+      case "TakeSnapshots":
+        for (const state of message.states) options.states.capture(derivation.rdd(state) as StateRDD)
+        return
       case "ReleaseState":
         return options.states.release(message.operator, message.partition)
       case "Forget":

@@ -53,6 +53,8 @@ export interface StateRunner {
     partition: PartitionIndex,
     view: StateView
   ) => Iterable<ReadonlyArray<unknown>> | undefined
+  /** Takes a snapshot of each partition whose newest version here is this one. */
+  readonly capture: (state: StateRDD) => void
   /** Drops a partition that another executor will hold; unknown ones are no matter. */
   readonly release: (operator: string, partition: PartitionIndex) => void
   /** Versions before the operator's own time are not asked for any more. */
@@ -134,6 +136,12 @@ export const make = (executor: string, snapshots: StateSnapshots): StateRunner =
     read: (state, partition, view) => {
       const { time } = state.identity
       return storesOf(state, partition).find((store) => store.holds(time))?.read(time, view)
+    },
+    capture: (state) => {
+      for (let partition = 0; partition < state.numPartitions; partition++) {
+        const store = storesOf(state, partition).find(({ version }) => version === state.identity.time)
+        if (store !== undefined) snapshots.write(versionOf(state, partition), store)
+      }
     },
     release: (operator, partition) => void held.delete(keyOf(operator, partition)),
     forgetBefore: (timeFor) => {
