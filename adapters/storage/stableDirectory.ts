@@ -12,6 +12,7 @@
  * Files whose names begin with a dot are being created; those that a crash left behind are removed when a list finds them after a while.
  */
 import { randomUUID } from "node:crypto"
+import { constants } from "node:fs"
 import * as fs from "node:fs/promises"
 import * as path from "node:path"
 import { Effect, type Scope } from "effect"
@@ -180,14 +181,19 @@ const appendTo = (root: string, name: string, handle: fs.FileHandle): AppendFile
   }
 }
 
+/** Larger files are nothing that was written here. */
+const readBytesMax = 2 ** 30
+
 const readRange = async (file: string, range: ByteRange | undefined): Promise<Uint8Array | undefined> => {
-  const handle = await orUndefined(fs.open(file, "r"))
+  // Without waiting: something else in the place of a file, such as a pipe, would never open.
+  const handle = await orUndefined(fs.open(file, constants.O_RDONLY | constants.O_NONBLOCK))
   if (handle === undefined) return undefined
   try {
     const stat = await handle.stat()
     if (!stat.isFile()) return undefined
     const offset = range?.offset ?? 0
     const length = Math.max(0, Math.min(stat.size - offset, range?.length ?? stat.size))
+    if (length > readBytesMax) throw new Error(`it has ${length} bytes, and at most ${readBytesMax} are read at once`)
     const bytes = new Uint8Array(length)
     let read = 0
     while (read < length) {

@@ -27,6 +27,22 @@ export const encode = (checkpoint: Checkpoint, codec: RecordCodec, checksum: Che
 
 const decodeBody = Schema.decodeUnknownResult(Checkpoint)
 
+const isWhole = (value: unknown, least: number, most: number): boolean =>
+  Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most
+
+/** What no driver writes. */
+const mistakeOf = ({ log, run: { manifest, settings, zeroTime }, time, tracker }: Checkpoint): string | undefined => {
+  const { batchMillis } = manifest
+  if (!isWhole(batchMillis, 1, 2 ** 31)) return `a batch of ${batchMillis} ms`
+  const isOnGrid = (at: number) => at >= zeroTime && (at - zeroTime) % batchMillis === 0
+  if (!isOnGrid(time) || (tracker.lastBatch !== undefined && !isOnGrid(tracker.lastBatch))) {
+    return `a batch that is no whole batches after zero time ${zeroTime} ms`
+  }
+  if (!isWhole(log.segment, 1, 2 ** 40) || !isWhole(log.offset, 0, 2 ** 40)) return `segment ${log.segment} of a log`
+  const { defaultParallelism = 1 } = settings
+  return isWhole(defaultParallelism, 1, 65_536) ? undefined : `${String(defaultParallelism)} partitions`
+}
+
 /** Fails with what is wrong with it. */
 export const decode = (
   bytes: Uint8Array,
@@ -48,7 +64,13 @@ export const decode = (
   }
   if (checksum(body).toString(16) !== sum) return Result.fail("its check sum does not fit: bytes of it have changed")
   try {
-    return Result.mapError(decodeBody(codec.decode(body.buffer as ArrayBuffer)), (error) => error.message)
+    return Result.flatMap(
+      Result.mapError(decodeBody(codec.decode(body.buffer as ArrayBuffer)), (error) => error.message),
+      (checkpoint) => {
+        const mistake = mistakeOf(checkpoint)
+        return mistake === undefined ? Result.succeed(checkpoint) : Result.fail(`what it says cannot be: ${mistake}`)
+      }
+    )
   } catch (error) {
     return Result.fail(`it cannot be decoded: ${describeError(error)}`)
   }

@@ -111,7 +111,9 @@ const outcomeOf = (now: Operator, before: Operator | undefined, canMigrate: CanM
   if (before?.state === undefined) return { operator, outcome: "new" }
   const refused = (reason: string): OperatorOutcome => ({ operator, outcome: "refused", reason })
   if (before.kind !== now.kind || before.state.kind !== now.state!.kind) {
-    return refused(`it was made by ${before.kind}, and is made by ${now.kind}`)
+    return refused(
+      `it was made by ${before.kind} (${before.state.kind}), and is made by ${now.kind} (${now.state!.kind})`
+    )
   }
   if (before.shape !== now.shape) {
     return refused(`it was kept as ${before.shape ?? "by default"}, and would be as ${now.shape ?? "by default"}`)

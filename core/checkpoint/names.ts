@@ -30,7 +30,7 @@ export const checkpoint = (epoch: number, sequence: number): string =>
 
 /** The epoch that a file is beneath; undefined: none. */
 export const epochOf = (name: string): number | undefined => {
-  const [, number] = /^epochs\/(\d{8,})\//.exec(name) ?? []
+  const [, number] = /^epochs\/(\d{8,15})\//.exec(name) ?? []
   return number === undefined ? undefined : Number(number)
 }
 
@@ -42,7 +42,7 @@ export interface CheckpointName {
 
 /** undefined: the file is no checkpoint. */
 export const checkpointOf = (name: string): CheckpointName | undefined => {
-  const [, epoch, sequence] = /^epochs\/(\d{8,})\/checkpoints\/(\d{10,})$/.exec(name) ?? []
+  const [, epoch, sequence] = /^epochs\/(\d{8,15})\/checkpoints\/(\d{10,15})$/.exec(name) ?? []
   return sequence === undefined ? undefined : { name, epoch: Number(epoch), sequence: Number(sequence) }
 }
 

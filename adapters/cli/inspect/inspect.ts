@@ -18,6 +18,13 @@ export interface Findings {
   readonly code: 0 | 1
 }
 
+/** What a terminal would obey instead of showing it is written as JSON does. */
+export const printable = (text: string): string =>
+  text.replaceAll(
+    /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]|\n/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`
+  )
+
 export const inspect = (command: InspectCommand): Effect.Effect<number, UsageError> =>
   Effect.gen(function* () {
     const { codec, open } = yield* StoragePlaces
@@ -38,7 +45,7 @@ export const inspect = (command: InspectCommand): Effect.Effect<number, UsageErr
     Effect.exit,
     Effect.flatMap((exit): Effect.Effect<number, UsageError> => {
       if (Exit.isSuccess(exit)) {
-        if (exit.value.lines.length > 0) process.stdout.write(`${exit.value.lines.join("\n")}\n`)
+        if (exit.value.lines.length > 0) process.stdout.write(`${exit.value.lines.map(printable).join("\n")}\n`)
         return Effect.succeed(exit.value.code)
       }
       say(failureOf(exit.cause, "debug" in command && command.debug))

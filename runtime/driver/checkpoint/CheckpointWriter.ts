@@ -7,6 +7,7 @@
  *
  * A checkpoint takes the state when it is written, not when it was asked for, so one that is written later is never of an earlier
  * moment. Writing takes at most a tenth of the time: after one that took long the next waits, unless a stop hurries it.
+ * The owner files of all drivers stay: a driver that slept for long finds by them that there are later ones.
  * What may go is decided from a checkpoint that is durable, and only while there is no later driver: then it is not needed by any driver,
  * whenever it is removed. Source: Spark Streaming's `CheckpointWriter`.
  */
@@ -181,6 +182,7 @@ const makeCleaner = (
    */
   const isDone = (file: string, oldest: number) => {
     const epoch = names.epochOf(file) ?? run.epoch
+    if (file === names.owner(epoch)) return false
     return epoch < oldest || isSnapshot(file) || (epoch < run.epoch && isBlockLog(file))
   }
 

@@ -71,7 +71,12 @@ export const choose = Effect.fnUntraced(function* (
   const passedOver: Array<PassedOver> = []
   const candidates = yield* unlisted(storage, names.furthestFirst(yield* storage.list(names.epochs)))
   for (const name of candidates) {
-    const bytes = yield* storage.read(name.name)
+    const read = yield* Effect.result(storage.read(name.name))
+    if (Result.isFailure(read)) {
+      passedOver.push({ file: name.name, reason: `it cannot be read: ${read.failure.message}` })
+      continue
+    }
+    const bytes = read.success
     if (bytes === undefined) continue
     const decoded = CheckpointFile.decode(bytes, codec, checksum)
     if (Result.isSuccess(decoded)) {
@@ -113,7 +118,7 @@ export const recover = Effect.fnUntraced(function* (
   streams: Iterable<StreamId>
 ): Effect.fn.Return<Recovered | undefined, RecoveryError> {
   const { chosen, passedOver } = yield* choose(reading)
-  if (chosen === undefined) return undefined
+  if (chosen === undefined) return yield* nothingHappened(reading, earlier)
   const { checkpoint } = chosen
   const { epoch, log } = { epoch: chosen.name.epoch, log: checkpoint.log }
   const state = Checkpoints.stateOf(checkpoint, streams)
@@ -138,6 +143,23 @@ export const recover = Effect.fnUntraced(function* (
     predecessors.push({ epoch: each, segments: contents.segments })
   }
   return { chosen, state, predecessors, passedOver: told, events }
+})
+
+/** Without a checkpoint there was no driver that did anything; a log that says otherwise has lost its checkpoints. */
+const nothingHappened = Effect.fnUntraced(function* (reading: Reading, earlier: ReadonlyArray<number>) {
+  const { storage } = reading
+  for (const epoch of earlier) {
+    const events = yield* eventsOf(reading, yield* readLog(storage, names.logPrefix(epoch)))
+    if (!events.some(({ kind }) => kind === "BatchAllocation" || kind === "BlockAddition")) continue
+    const log = `${names.logPrefix(epoch)} in ${storage.place}`
+    return yield* new NoUsableCheckpoint({
+      place: storage.place,
+      message:
+        `the log ${log} tells of batches or blocks, and there is no checkpoint to go on from. Nothing was changed: bring ` +
+        "the checkpoints back, or give another directory to begin anew"
+    })
+  }
+  return undefined
 })
 
 interface Seal {
