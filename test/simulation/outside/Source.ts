@@ -77,8 +77,8 @@ interface Open {
   readonly node: Node
   /** Given, and not acknowledged. */
   unacknowledged: ReadonlyArray<string>
-  /** When the last lines come that were given: none overtake others. */
-  lastArrival: number
+  /** Lines on their way, oldest first: none overtake others, also where the node was paused. */
+  readonly underWay: Array<ReadonlyArray<string>>
   readonly push: (arrival: Arrival) => void
   readonly break: () => void
 }
@@ -127,10 +127,9 @@ export class Source {
     const lines = this.backlog
     this.backlog = []
     if (this.options.acknowledges) newest.unacknowledged = [...newest.unacknowledged, ...lines]
-    const { now } = this.options.world
-    newest.lastArrival = Math.max(newest.lastArrival, now + this.chance.below(8) / 4)
-    const millis = newest.lastArrival - now
-    newest.node.after(millis, () => newest.push(lines))
+    const millis = this.chance.below(8) / 4
+    newest.underWay.push(lines)
+    newest.node.after(millis, () => newest.push(newest.underWay.shift()))
     if (this.breakWithLines === undefined) return
     this.breakNow(newest, this.breakWithLines, millis + this.chance.below(20) / 4)
     this.breakWithLines = undefined
@@ -200,7 +199,7 @@ export class Source {
     const open: Open = {
       node,
       unacknowledged: [],
-      lastArrival: 0,
+      underWay: [],
       push: (arrival) => {
         arrived.push(arrival)
         wake?.()

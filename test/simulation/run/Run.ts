@@ -326,7 +326,7 @@ export class Run {
       observe: (observation) => this.observe(life.number, observation),
       isReplicated: (stream) => this.scene.sources.some(({ name }, i) => name === stream && this.isReplicated(i)),
       steady: () => life.placement.aliveSince(this.world.now - steadyMillis),
-      later: (look) => this.later(look),
+      later: (look) => void this.world.after(steadyMillis, undefined, look),
       stateWork: (phase, executor) => this.faults.reached(phase, this.world.nodeNamed(executor)),
       snapshotCompleted: (operator, time) => this.scene.snapshots.completed(operator, time),
       taskArrived: (executor) => this.faults.taskBegins(this.world.nodeNamed(executor)),
@@ -350,11 +350,7 @@ export class Run {
     const life = this.lifeOf(node)
     this.ledger.executorDied(node.name)
     this.observe(life.number, { kind: "ExecutorDied", executor: node.name })
-    this.later(() => this.observers[life.number - 1]!.lookForOrphans(node.name))
-  }
-
-  private later(look: () => void): void {
-    this.world.after(steadyMillis, undefined, look)
+    this.world.after(steadyMillis, undefined, () => this.observers[life.number - 1]!.lookForOrphans(node.name))
   }
 
   private lifeOf({ name }: Node): Life {
