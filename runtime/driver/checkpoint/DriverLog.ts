@@ -5,7 +5,7 @@
  * is durable and no later driver was there then: the next driver reads it; `position` is where the log goes on behind all that counts. A log that cannot be written ends the context: nothing
  * that comes could be recovered. Then appends are not answered: they may be durable. An event that cannot be encoded fails its own append alone.
  */
-import { Cause, Deferred, Effect, Exit, Queue, Schedule, type Scope } from "effect"
+import { Cause, Deferred, Effect, Exit, Queue, type Scope } from "effect"
 import type { DriverLogEvent } from "../../../core/checkpoint/DriverLogEvent.ts"
 import { apply, type DriverState } from "../../../core/checkpoint/DriverState.ts"
 import { describeError } from "../../../core/protocol/describeError.ts"
@@ -38,9 +38,6 @@ interface Entry {
   readonly done: Deferred.Deferred<void, EventLogError> | undefined
 }
 
-/** How often it is looked again for a later driver, where storage did not answer. */
-const looksMax = 7
-
 /** What waits is written together up to so many bytes. */
 const groupBytes = 2 ** 22
 
@@ -62,12 +59,7 @@ export const make = Effect.fnUntraced(function* (
 
   const write = Effect.fnUntraced(function* (entries: ReadonlyArray<Entry>) {
     const records = entries.flatMap((entry) => entry.records)
-    const look = Effect.retry(assertLatest, {
-      schedule: Schedule.exponential("20 millis"),
-      times: looksMax,
-      while: (error) => error._tag === "StorageError" && error.reason === "Unavailable"
-    })
-    const written = yield* Effect.result(Effect.andThen(wal.append(records), look))
+    const written = yield* Effect.result(Effect.andThen(wal.append(records), assertLatest))
     if (written._tag === "Failure") {
       const { failure } = written
       const message = `the driver's log cannot be written: ${failure.message}`

@@ -34,6 +34,7 @@ import type { RecordedInputs } from "../BatchPlanner.ts"
 import * as CheckpointWriter from "./CheckpointWriter.ts"
 import * as DriverLog from "./DriverLog.ts"
 import * as Epoch from "./Epoch.ts"
+import { patientStorage } from "./patientStorage.ts"
 import * as recovery from "./recover.ts"
 
 /** The program cannot go on with what the checkpoint holds. */
@@ -99,7 +100,7 @@ export const open = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Durability, DurabilityError | JobFailed, Scope.Scope> {
   const { fail, fence, graph, place, post, settings } = options
   const places = yield* StoragePlaces
-  const storage = yield* places.open(place)
+  const storage = patientStorage(yield* places.open(place))
   const reading = { storage, codec: places.codec, checksum: yield* Checksum }
   yield* Epoch.check(storage, graph.manifest.app)
   yield* checkProgram(reading, options)
@@ -164,7 +165,8 @@ export const open = Effect.fnUntraced(function* (
     recovery: {
       zeroTime: checkpoint.run.zeroTime,
       state,
-      plans: DriverStates.plansOf(state),
+      // Whoever derives these batches again knows what came later.
+      plans: DriverStates.plansOf(state).map((plan) => history === undefined ? plan : { ...plan, history }),
       recorded: Array.from(state.asked, ([time, { inputs }]) => ({ time, inputs })),
       pending,
       lastBatch: state.tracker.lastBatch,
