@@ -20,10 +20,7 @@ export interface Findings {
 
 /** What a terminal would obey instead of showing it is written as JSON does. */
 export const printable = (text: string): string =>
-  text.replaceAll(
-    /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]|\n/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`
-  )
+  text.replaceAll(/\p{Cc}/gu, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`)
 
 export const inspect = (command: InspectCommand): Effect.Effect<number, UsageError> =>
   Effect.gen(function* () {
