@@ -11,6 +11,7 @@ import { commandOf, type Job, run } from "./command/Job.ts"
 import { shrink } from "./command/shrink.ts"
 import { summarize } from "./command/summary.ts"
 import { runAll } from "./command/workers.ts"
+import { recovering } from "./programs/mod.ts"
 import { eventLine } from "./kernel/EventLog.ts"
 import { batchesDefault, type SimulationResult } from "./run/Simulation.ts"
 
@@ -22,9 +23,10 @@ const jobsOf = async (args: Arguments): Promise<ReadonlyArray<Job>> => {
   if (!crashEverywhere) {
     return programs.flatMap(({ name }) => seeds.map((seed) => ({ program: name, seed, batches, only, crashAt })))
   }
-  const recovering = programs.filter(({ recovers }) => recovers === true)
   const jobs: Array<Job> = []
-  for (const program of recovering) jobs.push(...await crashJobs(program, seeds[0]!, batches ?? crashBatchesDefault))
+  for (const program of args.program === undefined ? recovering : programs) {
+    jobs.push(...await crashJobs(program, seeds[0]!, batches ?? crashBatchesDefault))
+  }
   return jobs
 }
 
@@ -54,7 +56,11 @@ async function main(args: Arguments): Promise<number> {
     print(small.result)
   }
   const checksTable = !args.crashEverywhere && args.only === undefined
-  const { lines, passed } = summarize(results, args.programs, { seeds: checksTable ? args.seeds.length : 1, seconds })
+  const { lines, passed } = summarize(
+    results,
+    args.crashEverywhere && args.program === undefined ? recovering : args.programs,
+    { seeds: checksTable ? args.seeds.length : 1, seconds }
+  )
   for (const line of lines) console.log(line)
   return passed ? 0 : 1
 }

@@ -26,6 +26,8 @@ const all = [...programs, ...recovering]
 export interface Arguments {
   readonly seeds: ReadonlyArray<number>
   readonly programs: ReadonlyArray<ReferenceProgram>
+  /** The one that was asked for. */
+  readonly program: string | undefined
   readonly batches: number | undefined
   readonly only: ReadonlyArray<string> | undefined
   readonly crashEverywhere: boolean
@@ -67,6 +69,7 @@ export function readArguments(args: ReadonlyArray<string>): Arguments {
       ? Array.from({ length: count }, (_, i) => first + i)
       : [wholeNumber("seed", values.seed)],
     programs: chosen,
+    program: values.program,
     batches: values.batches === undefined ? undefined : wholeNumber("batches", values.batches),
     only: values.only === undefined ? undefined : values.only.split(",").filter((name) => name !== "none"),
     crashEverywhere: values["crash-everywhere"],

@@ -43,9 +43,10 @@ export class FileServer {
     world.after(firstMillis, undefined, () => this.bring())
   }
 
-  /** No more files come. */
+  /** No more files come, and all are to be seen. */
   close(): void {
     this.closed = true
+    this.hiddenUntil.clear()
   }
 
   private bring(): void {
