@@ -197,6 +197,8 @@ const makeLogWriter = Effect.fnUntraced(function* (
     })
     const written = yield* Effect.result(write(Array.from(events.values())))
     for (const addition of additions) unwritten.delete(addition)
+    // The driver is about to end. What the next one finds counts, so nobody is told that it does not.
+    if (written._tag === "Failure" && written.failure.undecided === true) return
     additions.forEach(({ executor, request, info }, i) => {
       const plan = plans[i]!
       const isNew = plan.kind === "Accepted" && plan.events.length > 0

@@ -158,7 +158,7 @@ const orders = (
       case "Peers":
         return blocks.peers(message.executors)
       case "TakeSnapshots":
-        for (const state of message.states) options.states.capture(derivation.rdd(state) as StateRDD)
+        for (const state of message.states) options.states.capture(state, () => derivation.rdd(state) as StateRDD)
         return
       case "ReleaseState":
         return options.states.release(message.operator, message.partition)

@@ -9,7 +9,9 @@ import { Context, Effect, Schema } from "effect"
 import type { ReceivedBlockTrackerLogEvent } from "../../core/blocks/ReceivedBlockTrackerLogEvent.ts"
 
 export class EventLogError extends Schema.TaggedError<EventLogError>()("EventLogError", {
-  message: Schema.String
+  message: Schema.String,
+  /** Nobody knows whether the events will be found in the log: nobody may be told that they are not. */
+  undecided: Schema.optional(Schema.Boolean)
 }) {}
 
 export interface EventLog<in out Event> {

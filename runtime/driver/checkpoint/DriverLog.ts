@@ -3,7 +3,7 @@
  *
  * `append` returns when its events are durable and count; `note` returns at once. An event counts, in `state`, from the moment when it
  * is durable and no later driver was there then: the next driver reads it; `position` is where the log goes on behind all that counts. A log that cannot be written ends the context: nothing
- * that comes could be recovered. Then appends are not answered: they may be durable. An event that cannot be encoded fails its own append alone.
+ * that comes could be recovered. What was appended then may be durable, which the failure says (`undecided`). An event that cannot be encoded fails its own append alone.
  */
 import { Cause, Deferred, Effect, Exit, Queue, type Scope } from "effect"
 import type { DriverLogEvent } from "../../../core/checkpoint/DriverLogEvent.ts"
@@ -24,8 +24,6 @@ export interface LogEnd {
 export interface DriverLog {
   readonly append: (events: ReadonlyArray<DriverLogEvent>) => Effect.Effect<void, EventLogError>
   readonly note: (event: DriverLogEvent) => void
-  /** Fails when the log does: what was appended then is never answered, for nobody knows whether the next driver finds it. */
-  readonly failed: Effect.Effect<never, EventLogError | Superseded>
   readonly state: DriverState
   readonly position: () => LogEnd
   /** Whole segments before this one are not needed any more. */
@@ -54,7 +52,6 @@ export const make = Effect.fnUntraced(function* (
   }
 ): Effect.fn.Return<DriverLog, never, Scope.Scope> {
   const waiting = yield* Queue.unbounded<Entry>()
-  const failed = Deferred.makeUnsafe<never, EventLogError | Superseded>()
   let position = wal.end()
 
   const write = Effect.fnUntraced(function* (entries: ReadonlyArray<Entry>) {
@@ -63,9 +60,9 @@ export const make = Effect.fnUntraced(function* (
     if (written._tag === "Failure") {
       const { failure } = written
       const message = `the driver's log cannot be written: ${failure.message}`
-      const error = failure._tag === "Superseded" ? failure : new EventLogError({ message })
-      Deferred.doneUnsafe(failed, Exit.fail(error))
-      return yield* Effect.fail(error)
+      const error = new EventLogError({ message, undecided: true })
+      for (const { done } of entries) if (done !== undefined) Deferred.doneUnsafe(done, Exit.fail(error))
+      return yield* Effect.fail(failure._tag === "Superseded" ? failure : error)
     }
     position = wal.end()
     for (const { events } of entries) for (const event of events) apply(state, event)
@@ -113,7 +110,6 @@ export const make = Effect.fnUntraced(function* (
         fail(Cause.die(error))
       }
     },
-    failed: Deferred.await(failed),
     state,
     position: () => position,
     dropBefore: wal.dropBefore

@@ -118,7 +118,7 @@ export const open = Effect.fnUntraced(function* (
   const history = left === undefined || went === undefined ? undefined : historyOf(graph, left, went)
   const lost = unreadableBlocks(state.tracker)
   const first = [sealOf(left), ...dropped(state, went), ...lostEvents(lost.map(({ block }) => block))]
-  yield* Effect.raceFirst(log.append(first), log.failed)
+  yield* log.append(first)
   // Partition counts are part of what a batch is: they stay what they were.
   const defaultParallelism = (left && defaultParallelismOf(left.chosen.checkpoint.run)) ?? settings.defaultParallelism
   const filesBefore = (yield* storage.list(names.epochs)).filter((file) => names.epochOf(file)! < epoch)

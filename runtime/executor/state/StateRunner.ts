@@ -18,7 +18,7 @@
 import { Effect } from "effect"
 import type { PartitionIndex, RddId } from "../../../core/protocol/Ids.ts"
 import { partitionOf } from "../../../core/rdd/Partitioner.ts"
-import { timeOf } from "../../../core/rdd/RddId.ts"
+import * as RddIds from "../../../core/rdd/RddId.ts"
 import type { StateRDD } from "../../../core/rdd/Stage.ts"
 import { StateRefused } from "../../../core/state/snapshots/StateRefused.ts"
 import type { SnapshotFiles } from "../../../core/state/SnapshotTracker.ts"
@@ -53,8 +53,8 @@ export interface StateRunner {
     partition: PartitionIndex,
     view: StateView
   ) => Iterable<ReadonlyArray<unknown>> | undefined
-  /** Takes a snapshot of each partition whose newest version here is this one. */
-  readonly capture: (state: StateRDD) => void
+  /** Takes a snapshot of each partition whose newest version here is this one; `derive` is asked only if there is one. */
+  readonly capture: (state: RddId, derive: () => StateRDD) => void
   /** Drops a partition that another executor will hold; unknown ones are no matter. */
   readonly release: (operator: string, partition: PartitionIndex) => void
   /** Versions before the operator's own time are not asked for any more. */
@@ -65,6 +65,7 @@ export interface StateRunner {
 /** The stores of one partition, at least one. */
 interface Held {
   readonly operator: string
+  readonly partition: PartitionIndex
   readonly stores: ReadonlyArray<StateStore>
 }
 
@@ -82,7 +83,7 @@ export const make = (executor: string, snapshots: StateSnapshots): StateRunner =
 
   const hold = (state: StateRDD, partition: PartitionIndex, store: StateStore) => {
     const { operator } = state.identity
-    held.set(keyOf(operator, partition), { operator, stores: [...storesOf(state, partition), store] })
+    held.set(keyOf(operator, partition), { operator, partition, stores: [...storesOf(state, partition), store] })
     return store
   }
 
@@ -120,7 +121,7 @@ export const make = (executor: string, snapshots: StateSnapshots): StateRunner =
     if (task.restore !== undefined) return (yield* restored(task, task.restore)).size
     const store = previous === undefined
       ? fresh(state, partition)
-      : known.find(({ version }) => version === timeOf(previous))
+      : known.find(({ version }) => version === RddIds.timeOf(previous))
     if (store === undefined) {
       const here = known.map(({ version }) => `version ${version} ms`).join(", ") || "none"
       return yield* Effect.fail(missing(previous!, partition, `it holds ${here} of this state`))
@@ -137,20 +138,21 @@ export const make = (executor: string, snapshots: StateSnapshots): StateRunner =
       const { time } = state.identity
       return storesOf(state, partition).find((store) => store.holds(time))?.read(time, view)
     },
-    capture: (state) => {
-      for (let partition = 0; partition < state.numPartitions; partition++) {
-        const store = storesOf(state, partition).find(({ version }) => version === state.identity.time)
-        if (store !== undefined) snapshots.write(versionOf(state, partition), store)
+    capture: (state, derive) => {
+      const { stream, time } = RddIds.parse(state)
+      for (const { operator, partition, stores } of held.values()) {
+        const store = operator === stream ? stores.find(({ version }) => version === time) : undefined
+        if (store !== undefined) snapshots.write(versionOf(derive(), partition), store)
       }
     },
     release: (operator, partition) => void held.delete(keyOf(operator, partition)),
     forgetBefore: (timeFor) => {
-      for (const [key, { operator, stores }] of held) {
+      for (const [key, { operator, partition, stores }] of held) {
         const time = timeFor(operator)
         const newest = Math.max(...stores.map(({ version }) => version!))
         const kept = stores.filter(({ version }) => version === newest || version! >= time)
         for (const store of kept) store.forgetBefore(time)
-        held.set(key, { operator, stores: kept })
+        held.set(key, { operator, partition, stores: kept })
       }
     },
     counts: () => {
