@@ -70,7 +70,9 @@ const writeWhole = async (file: string, bytes: Uint8Array): Promise<void> => {
 
 const readIfThere = async (file: string): Promise<Uint8Array | undefined> => {
   try {
-    return await fs.readFile(file)
+    const { buffer, byteLength, byteOffset } = await fs.readFile(file)
+    // Node's own kind of bytes is sliced without a copy.
+    return new Uint8Array(buffer, byteOffset, byteLength)
   } catch (error) {
     if ((error as { code?: unknown }).code === "ENOENT") return undefined
     throw error
