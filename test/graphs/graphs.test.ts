@@ -10,7 +10,7 @@ import { deliver, runsOf, sameAsModel, secondsOf, wanted } from "./run.ts"
 
 /** What of the namespace makes no stream of streams, or is told to others: `checkpoint` is given to the states of the graphs. */
 const noOperators = [
-  ...["checkpoint", "named", "collectTo", "foreachBatch", "foreachPartition", "print"],
+  ...["checkpoint", "named", "collectTo", "foreachBatch", "foreachPartition", "print", "toSink"],
   ...["fromInput", "receiverStream", "sideValue", "isDStream", "lift", "make", "needed", "spread"]
 ]
 
