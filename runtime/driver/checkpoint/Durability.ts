@@ -11,7 +11,7 @@
  */
 import { Effect, Schema, type Scope } from "effect"
 import { lostByStream, unreadableBlocks } from "../../../core/blocks/unreadableBlocks.ts"
-import { type RunInfo, stateOf } from "../../../core/checkpoint/Checkpoint.ts"
+import type { RunInfo } from "../../../core/checkpoint/Checkpoint.ts"
 import { canMigrate } from "../../../core/checkpoint/canMigrate.ts"
 import * as compatibility from "../../../core/checkpoint/compatibility.ts"
 import type { DriverLogEvent, Sealed } from "../../../core/checkpoint/DriverLogEvent.ts"
@@ -184,8 +184,11 @@ const checkProgram = Effect.fnUntraced(function* (reading: recovery.Reading, opt
   const { chosen } = yield* recovery.choose(reading)
   if (chosen === undefined) return
   const before = chosen.checkpoint
-  const kept = DriverStates.keptOf(stateOf(before, []))
-  const compared = compatibility.compare(before.run.manifest, options.graph.manifest, canMigrate(options.graph), kept)
+  const { manifest } = options.graph
+  if (compatibility.compare(before.run.manifest, manifest, canMigrate(options.graph)).same) return
+  const left = yield* recovery.recover(reading, yield* Epoch.list(reading.storage), [])
+  if (left === undefined) return
+  const compared = comparison(options, left)
   const why = compatibility.refusal(compared, options.settings.onProgramChange === "accept")
   if (why === undefined) return
   const { storage: { place } } = reading
