@@ -8,7 +8,7 @@ import { Effect } from "effect"
 import { read } from "../../adapters/cli/Configuration.ts"
 import { it } from "../kit.ts"
 import { folder } from "../save/folder.ts"
-import { dstreams, programOf, start } from "./command.ts"
+import { dstreams, programOf, start, terminate } from "./command.ts"
 
 /** A file with this in it. */
 const fileOf = (json: unknown) =>
@@ -189,6 +189,6 @@ it.live("with stopGracefullyOnShutdown off the first signal stops at once", () =
       "MILLIS=60000"
     )
     yield* sees("out", /./)
-    child.kill("SIGTERM")
+    terminate(child)
     assert.match((yield* ended).err, /stopping at once/)
   }))

@@ -40,5 +40,8 @@ export const start = (...args: ReadonlyArray<string>) =>
     }
   )
 
+/** Asks the process to stop. Not by its own `kill`, after which Deno reports that the signal ended it, whatever it ended with. */
+export const terminate = (child: childProcess.ChildProcess): void => void process.kill(child.pid!, "SIGTERM")
+
 export const dstreams = (...args: ReadonlyArray<string>): Effect.Effect<Ended, never, Scope.Scope> =>
   Effect.flatMap(start(...args), ({ ended }) => ended)

@@ -10,7 +10,7 @@ import * as fs from "node:fs"
 import * as os from "node:os"
 import * as path from "node:path"
 import { Effect, type Scope } from "effect"
-import { programOf, start } from "../cli/command.ts"
+import { programOf, start, terminate } from "../cli/command.ts"
 import { it } from "../kit.ts"
 
 const mount = (...args: ReadonlyArray<string>): boolean => childProcess.spawnSync("mount", args).status === 0
@@ -78,7 +78,7 @@ onSmallDisk(
       fs.rmSync(path.join(disk, "filler"))
       const second = yield* program(place)
       yield* second.sees("out", /\(all,[3-9][0-9]\)/)
-      second.child.kill("SIGTERM")
+      terminate(second.child)
       const ended = yield* second.ended
       assert.equal(ended.code, 0, ended.err)
       const [[time, count]] = countsOf(out) as [readonly [number, number]]
@@ -109,7 +109,7 @@ onSmallDisk(
       assert.equal(code, 1)
       assert.match(err, /another driver \(number 2\) has taken over/)
       yield* second.sees("out", /\(all,\d{2,}\)/)
-      second.child.kill("SIGTERM")
+      terminate(second.child)
       assert.equal((yield* second.ended).code, 0)
     })
 )

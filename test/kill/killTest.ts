@@ -10,6 +10,7 @@ import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import { Effect, type Scope } from "effect"
 import { Chance } from "../simulation/kernel/Chance.ts"
+import { terminate } from "../cli/command.ts"
 import { Sender, serve } from "../socket/acknowledgedSender.ts"
 import { orderOf } from "./dieIfTold.ts"
 
@@ -101,7 +102,7 @@ export const killTest = (options: KillTestOptions): Effect.Effect<KillTestResult
     run = start(options, port)
     const last = sender.lines.length - 1
     yield* Effect.timeoutOption(sender.until(() => sender.acknowledged === last), 120_000)
-    run.child.kill("SIGTERM")
+    terminate(run.child)
     const code = yield* Effect.promise(() => run!.ended)
     const mistakes = code === 0 ? [] : [`the last run ended with ${code}:\n${run.said()}`]
     if (sender.acknowledged < last) {

@@ -65,7 +65,7 @@ const mistakes: ReadonlyArray<Mistake> = [
   { source: `import "./nothing.ts"`, remedy: /Correct the path of the import\./ },
   {
     source: `import * as Socket from "dstreams/sockets"\nexport default Socket`,
-    remedy: /The package exports "dstreams", .*"dstreams\/socket", [^\n]*"dstreams\/placement"\.$/
+    remedy: /The package exports "dstreams", .*"dstreams\/socket", [^\n]*"dstreams\/placement"[^\n]*\.$/
   },
   { source: "enum A { X }\nexport default A", remedy: /Node strips types and does no more/, nodeOnly: true },
   {
