@@ -93,18 +93,21 @@ it("batches that run at once are committed in order, though later ones are prepa
     assert.deepEqual(log.slice(1).map(([time]) => time), [1000, 2000, 3000, 4000])
   }))
 
+/** A sink whose second batch fails, after a while. */
+const failingSecond = (committed: Array<number>) =>
+  Sink.atLeastOnce({
+    name: "failing",
+    prepare: (records: ReadonlyArray<string>) => Effect.succeed(records.length),
+    commit: ({ time }) =>
+      time === 2000
+        ? Effect.andThen(Effect.sleep(2500), Effect.fail("no table"))
+        : Effect.sync(() => committed.push(time))
+  })
+
 it("under policy stop nothing later is committed after a batch that failed, also while a stop works off the others", () =>
   Effect.gen(function* () {
     const committed: Array<number> = []
-    const sink = Sink.atLeastOnce({
-      name: "failing",
-      prepare: (records: ReadonlyArray<string>) => Effect.succeed(records.length),
-      commit: ({ time }) =>
-        Effect.andThen(
-          Effect.sleep(time === 2000 ? 2500 : 0),
-          time === 2000 ? Effect.fail("no table") : Effect.sync(() => committed.push(time))
-        )
-    })
+    const sink = failingSecond(committed)
     const exit = yield* run([batches.pipe(DStream.toSink(sink))], { concurrentJobs: 3 })
     assert.match(String(exit), /no table/)
     assert.deepEqual(committed, [1000])
@@ -113,15 +116,7 @@ it("under policy stop nothing later is committed after a batch that failed, also
 it("under policy skip a failed batch is left out and the ones after it are committed in order", () =>
   Effect.gen(function* () {
     const committed: Array<number> = []
-    const sink = Sink.atLeastOnce({
-      name: "failing",
-      prepare: (records: ReadonlyArray<string>) => Effect.succeed(records.length),
-      commit: ({ time }) =>
-        Effect.andThen(
-          Effect.sleep(time === 2000 ? 2500 : 0),
-          time === 2000 ? Effect.fail("no table") : Effect.sync(() => committed.push(time))
-        )
-    })
+    const sink = failingSecond(committed)
     const exit = yield* run([batches.pipe(DStream.toSink(sink))], { concurrentJobs: 3, onBatchFailure: "skip" })
     assert.ok(Exit.isSuccess(exit))
     assert.deepEqual(committed, [1000, 3000, 4000])

@@ -19,16 +19,6 @@ export type StoreForm = "single" | "array" | "iterator" | "bytes"
 
 export const storeForms: ReadonlyArray<StoreForm> = ["single", "array", "iterator", "bytes"]
 
-/** Those without `_2` lose blocks with their executor, those with `_2` only with both. */
-export const storageLevels: ReadonlyArray<StorageLevel> = [
-  "MEMORY_ONLY",
-  "MEMORY_AND_DISK",
-  "DISK_ONLY",
-  "MEMORY_ONLY_2",
-  "MEMORY_AND_DISK_2",
-  "DISK_ONLY_2"
-]
-
 export interface SimulatedReceiverOptions {
   readonly form: StoreForm
   readonly level: StorageLevel

@@ -3,12 +3,12 @@
  */
 import type { SettingsInput } from "../../../core/settings/Settings.ts"
 import type { Survives } from "../../../core/receiving/Receiver.ts"
-import { isReplicated, placeOf, type StorageLevel } from "../../../core/receiving/StorageLevel.ts"
+import { isReplicated, placeOf, type StorageLevel, storageLevels } from "../../../core/receiving/StorageLevel.ts"
 import { drawFaults } from "../faults/drawFaults.ts"
 import type { FaultPlan } from "../faults/FaultPlan.ts"
 import type { Chance } from "../kernel/Chance.ts"
 import { type Dice, partsOf, type ReferenceProgram } from "../programs/ReferenceProgram.ts"
-import { storageLevels, type StoreForm, storeForms } from "../outside/SimulatedReceiver.ts"
+import { type StoreForm, storeForms } from "../outside/SimulatedReceiver.ts"
 import { type SinkForm, sinkForms } from "../outside/Target.ts"
 
 /** The batch duration of every program. */
