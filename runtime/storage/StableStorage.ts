@@ -16,7 +16,7 @@
  * An append that fails, or in which the process dies, leaves any part of its bytes behind, also with others in their place: who reads
  * has to tell by check sums. After it the file takes no more appends. Nothing is ever renamed over a name, and no object changes but by
  * append. Where `appends` is false there is only `create`.
- * Makings: `memory` in `memoryStorage.ts`; a directory and an object store in `adapters/storage`; a faulty one in `test/simulation`.
+ * Makings: `memory` in `memoryStorage.ts`; a directory and an object store in `adapters/storage`; a faulty one in `adapters/simulation/storage`.
  */
 import { Context, Effect, Schema, type Scope } from "effect"
 import type { RecordCodec } from "../../core/protocol/RecordCodec.ts"

@@ -4,7 +4,7 @@
  * It keeps all that the port promises, and tells what was asked of it: `journal` has the latest calls, oldest first. What is durable
  * and what is only appended are told apart: `crash` makes of each file what was durable and what a fate leaves of the rest (nothing,
  * by default), and closes all files, as the end of the machine does. Bytes are copied on their way in and out.
- * `test/simulation/storage` builds its faults on it.
+ * `adapters/simulation/storage` builds its faults on it.
  */
 import { Effect, type Scope } from "effect"
 import { type AppendFile, NameTaken, type StableStorage, StorageError } from "./StableStorage.ts"

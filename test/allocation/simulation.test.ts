@@ -4,7 +4,7 @@
  */
 import * as assert from "node:assert/strict"
 import { test } from "node:test"
-import type { Observed } from "../simulation/invariants/Observation.ts"
+import type { Observed } from "../../adapters/simulation/invariants/Observation.ts"
 import { programs } from "../simulation/programs/mod.ts"
 import { simulate } from "../simulation/run/Simulation.ts"
 

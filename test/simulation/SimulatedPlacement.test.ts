@@ -8,12 +8,12 @@ import type { Handshake } from "../../core/protocol/ExecutorProtocol.ts"
 import type { Incoming } from "../../runtime/executor/ExecutorLink.ts"
 import type { RunExecutor } from "../../runtime/placement/LocalPlacement.ts"
 import type { PlacementEvent } from "../../runtime/placement/Placement.ts"
-import { noFaults } from "./faults/FaultPlan.ts"
-import { Faults } from "./faults/Faults.ts"
+import { noFaults } from "../../adapters/simulation/faults/FaultPlan.ts"
+import { Faults } from "../../adapters/simulation/faults/Faults.ts"
 import { jsonCodec } from "./kernel/interleavings.ts"
-import { Network } from "./kernel/Network.ts"
-import { World } from "./kernel/World.ts"
-import { SimulatedPlacement } from "./SimulatedPlacement.ts"
+import { Network } from "../../adapters/simulation/kernel/Network.ts"
+import { World } from "../../adapters/simulation/kernel/World.ts"
+import { SimulatedPlacement } from "../../adapters/simulation/SimulatedPlacement.ts"
 
 const handshake = {} as Handshake
 

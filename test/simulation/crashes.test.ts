@@ -7,7 +7,7 @@ import { test } from "node:test"
 import { crashJobs } from "./command/crashEverywhere.ts"
 import { commandOf } from "./command/Job.ts"
 import { runAll } from "./command/workers.ts"
-import { momentName } from "./faults/FaultPlan.ts"
+import { momentName } from "../../adapters/simulation/faults/FaultPlan.ts"
 import { recovering } from "./programs/mod.ts"
 import { simulate } from "./run/Simulation.ts"
 

@@ -4,9 +4,9 @@
  */
 import * as assert from "node:assert/strict"
 import { test } from "node:test"
-import { makeChecker, type RunFacts } from "./invariants/Invariant.ts"
-import { invariants } from "./invariants/mod.ts"
-import type { Observation, Of } from "./invariants/Observation.ts"
+import { makeChecker, type RunFacts } from "../../adapters/simulation/invariants/Invariant.ts"
+import { invariants } from "../../adapters/simulation/invariants/mod.ts"
+import type { Observation, Of } from "../../adapters/simulation/invariants/Observation.ts"
 
 /** From a `Life` on it is another driver that does all. */
 type History = ReadonlyArray<Observation | { readonly kind: "Life"; readonly life: number }>

@@ -12,7 +12,7 @@ import { shrink } from "./command/shrink.ts"
 import { summarize } from "./command/summary.ts"
 import { runAll } from "./command/workers.ts"
 import { recovering } from "./programs/mod.ts"
-import { eventLine } from "./kernel/EventLog.ts"
+import { eventLine } from "../../adapters/simulation/kernel/EventLog.ts"
 import { batchesDefault, type SimulationResult } from "./run/Simulation.ts"
 
 /** Failing runs that are made small. */

@@ -8,7 +8,7 @@ import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import { Effect } from "effect"
 import { it } from "../kit.ts"
-import { Chance } from "../simulation/kernel/Chance.ts"
+import { Chance } from "../../adapters/simulation/kernel/Chance.ts"
 import { ask, connected, sqliteFile, sqliteWorld, type World } from "./contract.ts"
 import { password, postgresWorld, withServer } from "./postgres.ts"
 

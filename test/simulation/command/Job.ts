@@ -1,8 +1,8 @@
 /**
  * Job: one run, as plain data, so that a thread can be told of it, and the command that repeats it.
  */
-import type { CallMoment } from "../faults/Faults.ts"
-import { noFaults } from "../faults/FaultPlan.ts"
+import type { CallMoment } from "../../../adapters/simulation/faults/Faults.ts"
+import { noFaults } from "../../../adapters/simulation/faults/FaultPlan.ts"
 import { programs, recovering } from "../programs/mod.ts"
 import { simulate, type SimulationOptions, type SimulationResult } from "../run/Simulation.ts"
 

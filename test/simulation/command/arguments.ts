@@ -17,7 +17,7 @@
  */
 import { availableParallelism } from "node:os"
 import { parseArgs } from "node:util"
-import type { CallMoment } from "../faults/Faults.ts"
+import type { CallMoment } from "../../../adapters/simulation/faults/Faults.ts"
 import { programs, recovering } from "../programs/mod.ts"
 import type { ReferenceProgram } from "../programs/ReferenceProgram.ts"
 

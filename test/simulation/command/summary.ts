@@ -4,7 +4,7 @@
  * In a run of `faultTableSeedsMin` seeds or more, a fault that never struck a program fails the run: what was not exercised
  * was not tested.
  */
-import { type FaultKind, faultKinds, partOf } from "../faults/FaultPlan.ts"
+import { type FaultKind, faultKinds, partOf } from "../../../adapters/simulation/faults/FaultPlan.ts"
 import { partsOf, type ReferenceProgram } from "../programs/ReferenceProgram.ts"
 import type { SimulationResult } from "../run/Simulation.ts"
 

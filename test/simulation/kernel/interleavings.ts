@@ -4,9 +4,9 @@
  */
 import { Effect, Queue, Random } from "effect"
 import type { RecordCodec } from "../../../core/protocol/RecordCodec.ts"
-import { Network } from "./Network.ts"
-import type { Node } from "./Node.ts"
-import { World } from "./World.ts"
+import { Network } from "../../../adapters/simulation/kernel/Network.ts"
+import type { Node } from "../../../adapters/simulation/kernel/Node.ts"
+import { World } from "../../../adapters/simulation/kernel/World.ts"
 
 export const jsonCodec: RecordCodec = {
   encode: (value) => new TextEncoder().encode(JSON.stringify(value)).buffer,

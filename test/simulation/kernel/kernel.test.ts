@@ -5,12 +5,12 @@ import * as assert from "node:assert/strict"
 import { test } from "node:test"
 import { Clock, Deferred, Effect, Exit, Fiber, Random } from "effect"
 import { otherRuntime, runElsewhere } from "../otherRuntime.ts"
-import { Chance } from "./Chance.ts"
+import { Chance } from "../../../adapters/simulation/kernel/Chance.ts"
 import { interleavings, jsonCodec } from "./interleavings.ts"
-import { Network, type NetworkFaults } from "./Network.ts"
-import type { Node } from "./Node.ts"
-import { TimerQueue } from "./TimerQueue.ts"
-import { type Outcome, World } from "./World.ts"
+import { Network, type NetworkFaults } from "../../../adapters/simulation/kernel/Network.ts"
+import type { Node } from "../../../adapters/simulation/kernel/Node.ts"
+import { TimerQueue } from "../../../adapters/simulation/kernel/TimerQueue.ts"
+import { type Outcome, World } from "../../../adapters/simulation/kernel/World.ts"
 
 const calm: NetworkFaults = { delayMillis: () => 1, duplicate: () => false }
 const seeds = Array.from({ length: 200 }, (_, seed) => seed)

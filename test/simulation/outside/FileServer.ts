@@ -8,9 +8,9 @@ import { Effect } from "effect"
 import { FileError } from "../../../adapters/file/FileError.ts"
 import type { FileOperations } from "../../../adapters/file/FileWorld.ts"
 import { memoryFiles } from "../../../adapters/file/memoryFiles.ts"
-import type { Faults } from "../faults/Faults.ts"
-import type { Chance } from "../kernel/Chance.ts"
-import type { World } from "../kernel/World.ts"
+import type { Faults } from "../../../adapters/simulation/faults/Faults.ts"
+import type { Chance } from "../../../adapters/simulation/kernel/Chance.ts"
+import type { World } from "../../../adapters/simulation/kernel/World.ts"
 
 export const filesDirectory = "/files"
 

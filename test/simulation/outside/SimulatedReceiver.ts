@@ -12,7 +12,7 @@ import type {
   StoreOptions,
   Survives
 } from "../../../core/receiving/Receiver.ts"
-import type { Node } from "../kernel/Node.ts"
+import type { Node } from "../../../adapters/simulation/kernel/Node.ts"
 import { type Call, type Connection, numberOf, type Source, SourceFailure, type Taken } from "./Source.ts"
 
 export type StoreForm = "single" | "array" | "iterator" | "bytes"

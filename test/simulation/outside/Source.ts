@@ -10,10 +10,10 @@
  */
 import { Deferred, Effect, type Scope } from "effect"
 import type { StreamId } from "../../../core/protocol/Ids.ts"
-import type { Faults } from "../faults/Faults.ts"
-import type { Chance } from "../kernel/Chance.ts"
-import type { Node } from "../kernel/Node.ts"
-import type { World } from "../kernel/World.ts"
+import type { Faults } from "../../../adapters/simulation/faults/Faults.ts"
+import type { Chance } from "../../../adapters/simulation/kernel/Chance.ts"
+import type { Node } from "../../../adapters/simulation/kernel/Node.ts"
+import type { World } from "../../../adapters/simulation/kernel/World.ts"
 
 export interface SourceOptions {
   readonly world: World

@@ -8,9 +8,9 @@
 import { Effect } from "effect"
 import * as Sink from "../../../core/output/Sink.ts"
 import type { Time } from "../../../core/time/Time.ts"
-import type { CallMoment, Faults } from "../faults/Faults.ts"
-import type { Chance } from "../kernel/Chance.ts"
-import type { Node } from "../kernel/Node.ts"
+import type { CallMoment, Faults } from "../../../adapters/simulation/faults/Faults.ts"
+import type { Chance } from "../../../adapters/simulation/kernel/Chance.ts"
+import type { Node } from "../../../adapters/simulation/kernel/Node.ts"
 
 export type Partitions = ReadonlyArray<ReadonlyArray<unknown>>
 

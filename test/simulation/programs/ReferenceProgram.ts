@@ -7,7 +7,7 @@
 import type { Effect } from "effect"
 import type { DStream } from "../../../core/dstream/DStream.ts"
 import type { AnyOutput, Output } from "../../../core/dstream/Output.ts"
-import type { Part } from "../faults/FaultPlan.ts"
+import type { Part } from "../../../adapters/simulation/faults/FaultPlan.ts"
 
 /** Where a program is built: the driver's node, or an executor's. */
 export interface Site {

@@ -8,7 +8,7 @@ import type { BlockId, ReceivedBlockInfo } from "../../../core/blocks/ReceivedBl
 import type { BatchPlan } from "../../../core/dstream/BatchPlan.ts"
 import type { ExecutorId, StreamId } from "../../../core/protocol/Ids.ts"
 import type { Time } from "../../../core/time/Time.ts"
-import { lifeOfName } from "../invariants/Observation.ts"
+import { lifeOfName } from "../../../adapters/simulation/invariants/Observation.ts"
 import type { Taken } from "../outside/Source.ts"
 
 /** A batch, or a partition of one, that an output was given. */

@@ -6,10 +6,10 @@
  * which has to leave nothing behind. Invariants are checked after every observation; outputs are compared with the model after
  * the run.
  */
-import type { FaultKind, FaultPlan } from "../faults/FaultPlan.ts"
-import type { CallMoment } from "../faults/Faults.ts"
-import type { Observed } from "../invariants/Observation.ts"
-import type { SimulationEvent } from "../kernel/EventLog.ts"
+import type { FaultKind, FaultPlan } from "../../../adapters/simulation/faults/FaultPlan.ts"
+import type { CallMoment } from "../../../adapters/simulation/faults/Faults.ts"
+import type { Observed } from "../../../adapters/simulation/invariants/Observation.ts"
+import type { SimulationEvent } from "../../../adapters/simulation/kernel/EventLog.ts"
 import type { ReferenceProgram } from "../programs/ReferenceProgram.ts"
 import type { Draw } from "./Draw.ts"
 import type { Delivery } from "./Ledger.ts"

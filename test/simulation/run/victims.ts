@@ -1,11 +1,11 @@
 /**
  * victims: what faults can strike in a run, and how each is struck.
  */
-import type { Victims } from "../faults/Faults.ts"
-import type { Chance } from "../kernel/Chance.ts"
-import type { Node } from "../kernel/Node.ts"
-import type { World } from "../kernel/World.ts"
-import type { SimulatedPlacement } from "../SimulatedPlacement.ts"
+import type { Victims } from "../../../adapters/simulation/faults/Faults.ts"
+import type { Chance } from "../../../adapters/simulation/kernel/Chance.ts"
+import type { Node } from "../../../adapters/simulation/kernel/Node.ts"
+import type { World } from "../../../adapters/simulation/kernel/World.ts"
+import type { SimulatedPlacement } from "../../../adapters/simulation/SimulatedPlacement.ts"
 import type { Life } from "./Life.ts"
 import type { Source } from "../outside/Source.ts"
 

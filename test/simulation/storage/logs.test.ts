@@ -10,10 +10,16 @@ import { type LogContents, readLog, readRecord } from "../../../runtime/storage/
 import type { StableStorage } from "../../../runtime/storage/StableStorage.ts"
 import * as WriteAheadLog from "../../../runtime/storage/WriteAheadLog.ts"
 import { bytesOf, textOf } from "../../storage/contract.ts"
-import type { Chance } from "../kernel/Chance.ts"
-import { World } from "../kernel/World.ts"
-import { FaultyStorage, type Interference, type PortCall } from "./FaultyStorage.ts"
-import { drawStorageFaults, faultClass, noStorageFaults, storageFaultKinds, type StoragePlan } from "./StorageFaults.ts"
+import type { Chance } from "../../../adapters/simulation/kernel/Chance.ts"
+import { World } from "../../../adapters/simulation/kernel/World.ts"
+import { FaultyStorage, type Interference, type PortCall } from "../../../adapters/simulation/storage/FaultyStorage.ts"
+import {
+  drawStorageFaults,
+  faultClass,
+  noStorageFaults,
+  storageFaultKinds,
+  type StoragePlan
+} from "../../../adapters/simulation/storage/StorageFaults.ts"
 
 const prefix = "epochs/00000001/log"
 

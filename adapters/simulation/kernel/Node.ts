@@ -48,7 +48,7 @@ export interface Root<A, E> {
 }
 
 /** Which program of the node a fiber belongs to, for reports. */
-const RootLabel = Context.Reference<string>("dstreams/test/RootLabel", { defaultValue: () => "unknown" })
+const RootLabel = Context.Reference<string>("dstreams/simulation/RootLabel", { defaultValue: () => "unknown" })
 
 export class Node {
   readonly name: string

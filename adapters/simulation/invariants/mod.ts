@@ -1,5 +1,5 @@
 /**
- * All invariants of a run.
+ * All invariants of a run: every rule that a room of this folder exports.
  */
 import * as batches from "./batches.ts"
 import * as blocks from "./blocks.ts"

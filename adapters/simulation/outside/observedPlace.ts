@@ -3,7 +3,7 @@
  * are, what each refers to, which files go.
  */
 import { Effect } from "effect"
-import { messagePack } from "../../../adapters/codec/MessagePack.ts"
+import { messagePack } from "../../codec/MessagePack.ts"
 import type { ReceivedBlockInfo } from "../../../core/blocks/ReceivedBlock.ts"
 import type { Checkpoint } from "../../../core/checkpoint/Checkpoint.ts"
 import * as names from "../../../core/checkpoint/names.ts"

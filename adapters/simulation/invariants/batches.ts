@@ -1,5 +1,5 @@
 /**
- * Invariants of batches and their jobs.
+ * Invariants of batches and their jobs: their times, their order, their ends.
  */
 import type { Time } from "../../../core/time/Time.ts"
 import { CompleteSnapshots } from "./CompleteSnapshots.ts"
