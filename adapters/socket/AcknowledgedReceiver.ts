@@ -6,9 +6,9 @@
  * | who | says | means |
  * | --- | --- | --- |
  * | server | `SOURCE name` | whose numbers these are: 1 to 200 characters without spaces. Who begins its numbers anew takes another name |
- * | receiver | `FROM n` | all lines below n are stored; send those from n on |
+ * | receiver | `FROM n` | all lines below n are stored; send those from n on, as far as they are there |
  * | server | `n line` | line n; numbers are whole, from 0 on, and grow. Numbers may be left out |
- * | receiver | `ACK n` | all lines up to n are stored; they will not be asked for again |
+ * | receiver | `ACK n` | all lines up to n are stored; only where blocks were lost they are asked for again |
  *
  * A line is acknowledged when its block is as safe as the receiver's blocks are made. After a lost connection, receiver, executor or
  * driver the next FROM says how far the lines are stored, acknowledged or not: the server goes on there, and each line is received

@@ -13,6 +13,7 @@
  * | anything else | refused: which part of it is new cannot be told from the block |
  *
  * A source may leave numbers out. Its records have to be reported in order: what comes below the mark is taken for a repetition.
+ * Where the last blocks of a source are lost before anything came of them, the mark goes back (`marksWithout`): it is asked again.
  */
 import type { StreamId } from "../protocol/Ids.ts"
 import type { ReceivedBlockInfo, SourceRange } from "./ReceivedBlock.ts"
@@ -78,6 +79,51 @@ export const advance = (marks: HighWaterMarks, { ranges = [], stream }: Received
     known.set(source, to)
   }
   return wasBelow
+}
+
+/** By stream and source. */
+export type Marks = ReadonlyArray<readonly [StreamId, ReadonlyArray<readonly [source: string, mark: number]>]>
+
+/**
+ * Where the marks go back to when these blocks are lost and their sources may be asked again: before the first of them behind which
+ * nothing of its source stays. What lies below a record that stays cannot be asked for.
+ */
+export const marksWithout = (
+  marks: HighWaterMarks,
+  lost: Iterable<ReceivedBlockInfo>,
+  staying: Iterable<ReceivedBlockInfo>
+): Marks => {
+  const back: HighWaterMarks = new Map()
+  const stays: HighWaterMarks = new Map()
+  for (const info of staying) raise(stays, info)
+  for (const { ranges = [], stream } of lost) {
+    for (const { from, source } of ranges) {
+      const mark = Math.min(markOf(back, stream, source) ?? markOf(marks, stream, source) ?? -Infinity, from - 1)
+      if (Number.isSafeInteger(mark) && from > (markOf(stays, stream, source) ?? -Infinity)) {
+        set(back, stream, source, mark)
+      }
+    }
+  }
+  return Array.from(back, ([stream, sources]) => [stream, [...sources]] as const)
+}
+
+/** Whether a block holds records above the marks. */
+export const isAbove = (marks: HighWaterMarks, { ranges = [], stream }: ReceivedBlockInfo): boolean =>
+  ranges.some(({ source, to }) => to > (markOf(marks, stream, source) ?? -Infinity))
+
+/** The marks are these from now on. */
+export const goBack = (marks: HighWaterMarks, to: Marks): void => {
+  for (const [stream, sources] of to) for (const [source, mark] of sources) set(marks, stream, source, mark)
+}
+
+const raise = (marks: HighWaterMarks, { ranges = [], stream }: ReceivedBlockInfo): void => {
+  for (const { source, to } of ranges) set(marks, stream, source, Math.max(markOf(marks, stream, source) ?? to, to))
+}
+
+const set = (marks: HighWaterMarks, stream: StreamId, source: string, mark: number): void => {
+  let known = marks.get(stream)
+  if (known === undefined) marks.set(stream, known = new Map())
+  known.set(source, mark)
 }
 
 /** Whether two blocks of one stream hold records of one source, the first not before the second. */

@@ -53,6 +53,11 @@ export interface ReceivedBlockInfo {
 
 export const SourceRangeSchema = Schema.Struct({ source: Schema.String, from: Schema.Int, to: Schema.Int })
 
+/** By stream and source: up to which number its records are stored. */
+export const MarksSchema = Schema.Array(
+  Schema.Tuple([Schema.String, Schema.Array(Schema.Tuple([Schema.String, Schema.Int]))])
+)
+
 export const ReceivedBlockInfoSchema = Schema.Struct({
   block: Schema.String,
   stream: Schema.String,

@@ -12,13 +12,14 @@
  * | AllocateBatch of the last or an earlier time | - | Accepted: no change |
  * | CleanupBatches before a time in the past | BatchCleanup of the batches before it, if any | Accepted |
  * | CleanupBatches before now or later | - | Refused |
- * | LoseBlocks | BlocksLost of those that are known and not lost, if any | Accepted |
+ * | LoseBlocks | BlocksLost of those that are known and not lost, if any; the marks of those that are asked for again go back | Accepted |
  *
  * `plan` gives the events; they are logged; only then `apply` changes the state. Recovery is a fold of `apply`. A block that is lost
  * waits no more; one of a batch stays in its batch, marked: the batch has the partitions that it had, and one of them is empty.
  *
  * An addition whose log write failed was refused, and may be in the log all the same. If its receiver then sent the same records
- * again, the fold meets both: of records that a source numbers the later addition is the one that counted.
+ * again, the fold meets both: of records that a source numbers the later addition is the one that counted, and what is above a
+ * mark that goes back did not count.
  *
  * Invariants: a block that was added is in exactly one batch or waits, until its batch is cleaned up; a batch, once allocated,
  * never changes; batch times only grow. Applying an event twice is no change. Every transition costs as much as its event is
@@ -69,7 +70,8 @@ export type ReceivedBlockTrackerCommand =
   /** `asked`: what else the batch is made of, for the log. */
   | { readonly kind: "AllocateBatch"; readonly time: Time; readonly asked?: Asked | undefined }
   | { readonly kind: "CleanupBatches"; readonly before: Time; readonly now: Time }
-  | { readonly kind: "LoseBlocks"; readonly blocks: ReadonlyArray<BlockId> }
+  /** `again`: those of them of which nothing came, so that their sources may be asked again. No receiver may be active. */
+  | { readonly kind: "LoseBlocks"; readonly blocks: ReadonlyArray<BlockId>; readonly again?: ReadonlyArray<BlockId> }
 
 export type Plan =
   | { readonly kind: "Accepted"; readonly events: ReadonlyArray<ReceivedBlockTrackerLogEvent> }
@@ -109,7 +111,7 @@ export const plan = (state: ReceivedBlockTracker, command: ReceivedBlockTrackerC
     case "CleanupBatches":
       return planCleanup(state, command.before, command.now)
     case "LoseBlocks":
-      return planLoss(state, command.blocks)
+      return planLoss(state, command.blocks, command.again)
   }
 }
 
@@ -134,12 +136,23 @@ const planAddition = (
   return judgement.kind === "New" ? accepted({ kind: "BlockAddition", info }) : judgement
 }
 
-const planLoss = (state: ReceivedBlockTracker, blocks: ReadonlyArray<BlockId>): Plan => {
+const planLoss = (
+  state: ReceivedBlockTracker,
+  blocks: ReadonlyArray<BlockId>,
+  again: ReadonlyArray<BlockId> = []
+): Plan => {
   const wanted = new Set(blocks)
-  const gone = heldBlocks(state).filter(({ block, lost }) => wanted.has(block) && lost !== true).map(({ block }) =>
-    block
-  )
-  return gone.length === 0 ? accepted() : accepted({ kind: "BlocksLost", blocks: gone })
+  const held = heldBlocks(state).filter(({ lost }) => lost !== true)
+  const gone = held.filter(({ block }) => wanted.has(block))
+  if (gone.length === 0) return accepted()
+  const unused = new Set(again)
+  const asked = new Set(gone.filter(({ block }) => unused.has(block)))
+  const marks = HighWaterMarks.marksWithout(state.marks, asked, held.filter((info) => !asked.has(info)))
+  return accepted({
+    kind: "BlocksLost",
+    blocks: gone.map(({ block }) => block),
+    ...(marks.length === 0 ? {} : { marks })
+  })
 }
 
 const planCleanup = (state: ReceivedBlockTracker, before: Time, now: Time): Plan => {
@@ -166,7 +179,8 @@ export const apply = (state: ReceivedBlockTracker, event: ReceivedBlockTrackerLo
     case "BatchCleanup":
       return applyCleanup(state, event.times)
     case "BlocksLost":
-      return applyLoss(state, event.blocks)
+      applyLoss(state, event.blocks)
+      return goBack(state, event.marks ?? [])
   }
 }
 
@@ -226,6 +240,17 @@ const applyLoss = (state: ReceivedBlockTracker, blocks: ReadonlyArray<BlockId>):
       ([stream, infos]) => [stream, infos.map((info) => gone.has(info.block) ? { ...info, lost: true } : info)] as const
     )
     state.batches.set(time, new Map(marked))
+  }
+}
+
+/** What waits above a mark that goes back was logged and did not count. */
+const goBack = (state: ReceivedBlockTracker, marks: HighWaterMarks.Marks): void => {
+  HighWaterMarks.goBack(state.marks, marks)
+  for (const [stream] of marks) {
+    const waiting = state.waiting.get(stream)
+    for (const info of waiting?.values() ?? []) {
+      if (HighWaterMarks.isAbove(state.marks, info) && waiting!.delete(info.block)) state.waitingCount--
+    }
   }
 }
 

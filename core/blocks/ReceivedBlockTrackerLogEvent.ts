@@ -6,7 +6,7 @@
  */
 import { Schema } from "effect"
 import { Asked } from "../dstream/planSchema.ts"
-import { ReceivedBlockInfoSchema } from "./ReceivedBlock.ts"
+import { MarksSchema, ReceivedBlockInfoSchema } from "./ReceivedBlock.ts"
 
 export const BlockAddition = Schema.Struct({
   kind: Schema.Literal("BlockAddition"),
@@ -30,7 +30,9 @@ export const BatchCleanup = Schema.Struct({
 /** Blocks that nobody can read any more, as a new driver finds those that were with the executors of its predecessor alone. */
 export const BlocksLost = Schema.Struct({
   kind: Schema.Literal("BlocksLost"),
-  blocks: Schema.Array(Schema.String)
+  blocks: Schema.Array(Schema.String),
+  /** By stream and source: how far its records are stored without those that it is asked for again. */
+  marks: Schema.optional(MarksSchema)
 })
 
 export const ReceivedBlockTrackerLogEvent = Schema.Union([BlockAddition, BatchAllocation, BatchCleanup, BlocksLost])

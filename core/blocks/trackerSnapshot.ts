@@ -6,7 +6,7 @@
  */
 import { Schema } from "effect"
 import type { StreamId } from "../protocol/Ids.ts"
-import { ReceivedBlockInfoSchema } from "./ReceivedBlock.ts"
+import { MarksSchema, ReceivedBlockInfoSchema } from "./ReceivedBlock.ts"
 import { NewestLogSchema } from "./BlockLogs.ts"
 import * as Tracker from "./ReceivedBlockTracker.ts"
 
@@ -17,10 +17,7 @@ export const TrackerSnapshot = Schema.Struct({
   /** In order of time. */
   batches: Schema.Array(Schema.Tuple([Schema.Int, BlocksByStream])),
   lastBatch: Schema.optional(Schema.Int),
-  /** By stream and source: up to which number its records are stored. */
-  marks: Schema.optional(
-    Schema.Array(Schema.Tuple([Schema.String, Schema.Array(Schema.Tuple([Schema.String, Schema.Int]))]))
-  ),
+  marks: Schema.optional(MarksSchema),
   /** By stream: the newest log of its receiver. */
   logs: Schema.optional(Schema.Array(Schema.Tuple([Schema.String, NewestLogSchema])))
 })

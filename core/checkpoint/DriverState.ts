@@ -5,6 +5,7 @@
  * done stay done. A batch is *pending* from its allocation until BatchesDone reaches it. Cleaning up a batch drops its blocks; what
  * else it was made of stays until PlansDropped, for planners of inputs may look further back than any lineage.
  */
+import type { BlockId } from "../blocks/ReceivedBlock.ts"
 import * as Blocks from "../blocks/ReceivedBlockTracker.ts"
 import { type Asked, type BatchPlan, planOf } from "../dstream/BatchPlan.ts"
 import type { StreamId } from "../protocol/Ids.ts"
@@ -95,6 +96,15 @@ export const plansOf = ({ asked, tracker }: DriverState): ReadonlyArray<BatchPla
 /** Batches that have to be run again, oldest first. */
 export const pendingOf = ({ asked, done }: DriverState): ReadonlyArray<Time> =>
   [...asked.keys()].filter((time) => done === undefined || time > done)
+
+/** Received blocks of which nothing is known to have come: those that wait, and of batches behind all that is recorded of any. */
+export const unusedBlocks = ({ done, ended, snapshots, tracker }: DriverState): ReadonlyArray<BlockId> => {
+  let used = done ?? -Infinity
+  for (const time of ended.keys()) used = Math.max(used, time)
+  for (const all of snapshots.values()) used = Math.max(used, all.at(-1)!.time)
+  return Blocks.heldBlocks(tracker).map(({ block }) => block)
+    .filter((block) => (tracker.allocated.get(block) ?? Infinity) > used)
+}
 
 /** When the app first started, as far as a batch tells. */
 export const zeroTimeOf = ({ asked }: DriverState): Time | undefined => {

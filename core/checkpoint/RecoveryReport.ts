@@ -51,12 +51,14 @@ export const format = (report: RecoveryReport): string => {
     lines.push(`  ${outcome} ${operator}${reason === undefined ? "" : `: ${reason}`}`)
   }
   for (const { file, reason } of passedOver) lines.push(`  passed over ${file}: ${reason}`)
-  for (const { blocks, records, stream, uncounted } of lost) {
+  for (const { askedAgain, blocks, records, stream, uncounted } of lost) {
     lines.push(
       `  LOST of ${stream}: ${counted(blocks, "block")} with ${records} records` +
         `${
           uncounted === 0 ? "" : ` and ${counted(uncounted, "block")} of records that nobody counted`
-        }, which were in no log`
+        }, which were in no log${
+          askedAgain === 0 ? "" : `; the source is asked again for what was in ${counted(askedAgain, "block")} of them`
+        }`
     )
   }
   return lines.join("\n")

@@ -144,11 +144,11 @@ test("blocks that nobody can read are dropped where they wait, empty where they 
   const unreadable = unreadableBlocks(state)
   assert.deepEqual(unreadable.map(({ sequence }) => sequence), [1, 2, 3])
   assert.deepEqual(lostByStream(unreadable), [
-    { stream: "s", blocks: 2, records: 4, uncounted: 0 },
-    { stream: "t", blocks: 1, records: 2, uncounted: 0 }
+    { stream: "s", blocks: 2, records: 4, uncounted: 0, askedAgain: 0 },
+    { stream: "t", blocks: 1, records: 2, uncounted: 0, askedAgain: 0 }
   ])
   assert.deepEqual(lostByStream([{ ...infoOf(9, false), records: undefined }]), [
-    { stream: "s", blocks: 1, records: 0, uncounted: 1 }
+    { stream: "s", blocks: 1, records: 0, uncounted: 1, askedAgain: 0 }
   ])
   const blocks = unreadable.map(({ block }) => block)
   assert.deepEqual(ran(state, { kind: "LoseBlocks", blocks: [...blocks, "s/1/1/77"] }), [{

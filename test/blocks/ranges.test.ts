@@ -32,13 +32,12 @@ const added = (state: Tracker.ReceivedBlockTracker, info: ReceivedBlockInfo) => 
   return plan.kind === "Refused" ? plan.reason : plan.kind
 }
 
-/** The numbers of a source in all blocks that wait or are of a batch, sorted. */
-const numbersOf = (state: Tracker.ReceivedBlockTracker, source = "a"): ReadonlyArray<number> =>
-  Tracker.heldBlocks(state).flatMap(({ ranges = [] }) =>
-    ranges.filter((one) => one.source === source).flatMap(({ from, to }) =>
-      Array.from({ length: to - from + 1 }, (_, i) => from + i)
-    )
-  ).sort((a, b) => a - b)
+/** The numbers in all blocks that wait or are of a batch, and are not lost, unless they were used; sorted. */
+const numbersOf = (state: Tracker.ReceivedBlockTracker, used: ReadonlySet<string>): ReadonlyArray<number> =>
+  Tracker.heldBlocks(state).filter(({ block, lost }) => lost !== true || used.has(block))
+    .flatMap(({ ranges = [] }) => ranges)
+    .flatMap(({ from, to }) => Array.from({ length: to - from + 1 }, (_, i) => from + i))
+    .sort((a, b) => a - b)
 
 test("records below the mark are a repetition, those above it new, and what is both is refused with what to do", () => {
   const state = Tracker.make(["s"])
@@ -91,7 +90,8 @@ const scripts = fc.array(
       arbitrary: fc.record({ kind: fc.constant("unlogged" as const), count: fc.integer({ min: 1, max: 4 }) })
     },
     fc.record({ kind: fc.constant("allocate" as const) }),
-    fc.record({ kind: fc.constant("recover" as const) })
+    fc.record({ kind: fc.constant("recover" as const) }),
+    fc.record({ kind: fc.constant("lose" as const), used: fc.nat(20) })
   ),
   { maxLength: 40, size: "max" }
 )
@@ -102,6 +102,7 @@ test("each record that counts is in one block, also where an addition was refuse
     const log: Array<ReceivedBlockTrackerLogEvent> = []
     let sequence = 0
     let time = 0
+    const used = new Set<string>()
     const mark = () => Tracker.marksOf(state, "s")[0]?.[1] ?? -1
     for (const step of script) {
       if (step.kind === "add") {
@@ -123,13 +124,24 @@ test("each record that counts is in one block, also where an addition was refuse
           log.push(event)
           Tracker.apply(state, event)
         }
+      } else if (step.kind === "lose") {
+        // All blocks are; something came of the batches up to a time, and is not taken back.
+        const held = Tracker.heldBlocks(state).filter(({ lost }) => lost !== true)
+        const blocks = held.map(({ block }) => block)
+        const again = blocks.filter((block) => (state.allocated.get(block) ?? Infinity) > step.used)
+        for (const block of blocks) if (!again.includes(block)) used.add(block)
+        const plan = Tracker.plan(state, { kind: "LoseBlocks", blocks, again })
+        for (const event of plan.kind === "Accepted" ? plan.events : []) {
+          log.push(event)
+          Tracker.apply(state, event)
+        }
       } else {
         const batches = Array.from(state.batches, ([batch, blocks]) => [batch, Array.from(blocks)])
         state = Tracker.make(["s"])
         for (const event of log) Tracker.apply(state, event)
         assert.deepEqual(Array.from(state.batches, ([batch, blocks]) => [batch, Array.from(blocks)]), batches)
       }
-      assert.deepEqual(numbersOf(state), Array.from({ length: mark() + 1 }, (_, number) => number))
+      assert.deepEqual(numbersOf(state, used), Array.from({ length: mark() + 1 }, (_, number) => number))
     }
   }))
 })

@@ -10,6 +10,9 @@
  * Source: Spark Streaming's `StreamingContext.getOrCreate` and `CheckpointReader`.
  */
 import { Effect, Schema, type Scope } from "effect"
+import type { ReceivedBlockInfo } from "../../../core/blocks/ReceivedBlock.ts"
+import * as Blocks from "../../../core/blocks/ReceivedBlockTracker.ts"
+import type { ReceivedBlockTrackerLogEvent } from "../../../core/blocks/ReceivedBlockTrackerLogEvent.ts"
 import { lostByStream, unreadableBlocks } from "../../../core/blocks/unreadableBlocks.ts"
 import type { RunInfo } from "../../../core/checkpoint/Checkpoint.ts"
 import { canMigrate } from "../../../core/checkpoint/canMigrate.ts"
@@ -117,7 +120,8 @@ export const open = Effect.fnUntraced(function* (
   const went = left === undefined ? undefined : comparison(options, left)
   const history = left === undefined || went === undefined ? undefined : historyOf(graph, left, went)
   const lost = unreadableBlocks(state.tracker)
-  const first = [sealOf(left), ...dropped(state, went), ...lostEvents(lost.map(({ block }) => block))]
+  const losses = lostEvents(state, lost)
+  const first = [sealOf(left), ...dropped(state, went), ...losses]
   yield* log.append(first)
   // Partition counts are part of what a batch is: they stay what they were.
   const defaultParallelism = (left && defaultParallelismOf(left.chosen.checkpoint.run)) ?? settings.defaultParallelism
@@ -152,7 +156,7 @@ export const open = Effect.fnUntraced(function* (
     pending,
     outputsDone: [...state.ended.values()].reduce((sum, { size }) => sum + size, 0),
     waitingBlocks: state.tracker.waitingCount,
-    lost: lostByStream(lost),
+    lost: lostByStream(lost, losses.flatMap((event) => event.kind === "BlocksLost" ? event.marks ?? [] : [])),
     passedOver: left.passedOver,
     operators: went.operators,
     programChanged: !went.same || checkpoint.run.codeFingerprint !== options.codeFingerprint
@@ -242,8 +246,15 @@ const dropped = (
   )
 }
 
-const lostEvents = (blocks: ReadonlyArray<string>): ReadonlyArray<DriverLogEvent> =>
-  blocks.length === 0 ? [] : [{ kind: "BlocksLost", blocks }]
+/** Sources that number their records are asked again for what nothing came of. */
+const lostEvents = (
+  state: DriverStates.DriverState,
+  lost: ReadonlyArray<ReceivedBlockInfo>
+): ReadonlyArray<ReceivedBlockTrackerLogEvent> => {
+  const blocks = lost.map(({ block }) => block)
+  const plan = Blocks.plan(state.tracker, { kind: "LoseBlocks", blocks, again: DriverStates.unusedBlocks(state) })
+  return plan.kind === "Accepted" ? plan.events : []
+}
 
 const defaultParallelismOf = ({ settings: { defaultParallelism } }: RunInfo): number | undefined =>
   typeof defaultParallelism === "number" ? defaultParallelism : undefined
