@@ -10,6 +10,7 @@ import type { ExecutorId } from "../../../core/protocol/Ids.ts"
 import * as RDD from "../../../core/rdd/RDD.ts"
 import type { StateDefinition, StatePartition, StateStore } from "../../../core/state/StateStore.ts"
 import type { Observation } from "../invariants/Observation.ts"
+import { canonical } from "../kernel/EventLog.ts"
 
 export interface StateObserver {
   readonly executor: ExecutorId
@@ -65,7 +66,7 @@ const observedStore = (
     },
     read: (version, view) => {
       const records = Array.from(store.read(version, view)).flat(1)
-      observe({ kind: "StateRead", ...where, version, view, shown: digest(JSON.stringify(records)) })
+      observe({ kind: "StateRead", ...where, version, view, shown: digest(canonical(records)) })
       return [records]
     },
     forgetBefore: (before) => {

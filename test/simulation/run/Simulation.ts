@@ -1,61 +1,30 @@
 /**
- * Simulation: one seed of one reference program: the whole engine, unchanged, in a virtual world.
+ * Simulation: one seed of one reference program.
  *
- * The seed draws the settings, the number of executors and receivers, the program's dice and the faults. The run lasts until
- * `batches` batches are completed; then the faults end, what is left has to be done soon, and the context is stopped gracefully,
- * which has to leave nothing behind. Invariants are checked after every observation; outputs are compared with the model after
- * the run.
+ * The seed draws the settings, the number of executors and receivers, the program's dice and the faults. Outputs are compared with the
+ * model after the run.
  */
-import type { FaultKind, FaultPlan } from "../../../adapters/simulation/faults/FaultPlan.ts"
-import type { CallMoment } from "../../../adapters/simulation/faults/Faults.ts"
-import type { Observed } from "../../../adapters/simulation/invariants/Observation.ts"
-import type { SimulationEvent } from "../../../adapters/simulation/kernel/EventLog.ts"
+import { Run } from "../../../adapters/simulation/run/Run.ts"
+import type { RunOptions, RunResult } from "../../../adapters/simulation/run/RunOptions.ts"
 import type { ReferenceProgram } from "../programs/ReferenceProgram.ts"
+import type { Delivery } from "./Delivery.ts"
 import type { Draw } from "./Draw.ts"
-import type { Delivery } from "./Ledger.ts"
-import { Run } from "./Run.ts"
+import { referenceSubject } from "./referenceSubject.ts"
 
-export interface SimulationOptions {
+export interface SimulationOptions extends Omit<RunOptions, "batches" | "subject"> {
   readonly program: ReferenceProgram
-  readonly seed: number
   /** Batches of 1 s that are completed before the stop. 30. */
   readonly batches?: number
-  /** Instead of faults drawn from the seed. */
-  readonly faults?: FaultPlan
-  /** Names of the faults that are kept of these. */
-  readonly only?: ReadonlyArray<string>
-  /** Who makes this call of a port, by number, dies of it. */
-  readonly crashAt?: { readonly call: number; readonly moment: CallMoment }
-  readonly trace?: (event: SimulationEvent) => void
   /** Instead of what the seed draws. */
   readonly settings?: Partial<Draw["settings"]>
   /** Sees what outputs are given. */
   readonly deliver?: (delivery: Delivery) => void
-  /** For tests of the simulation itself: sees, and may change, every observation before it is checked. */
-  readonly mutate?: (observed: Observed) => ReadonlyArray<Observed>
 }
 
-export interface SimulationResult {
+export interface SimulationResult extends RunResult {
   readonly program: string
-  readonly seed: number
-  /** Of all events and choices. */
-  readonly hash: string
-  /** What went wrong; empty: the seed passed. */
-  readonly failures: ReadonlyArray<string>
-  readonly faults: Readonly<Record<FaultKind, number>>
-  /** Names of the faults that the seed drew. */
-  readonly drawnFaults: ReadonlyArray<string>
-  /** How many calls of storage and sinks there were. */
-  readonly portCalls: number
-  readonly batches: number
-  /** How many drivers there were. */
-  readonly lives: number
-  /** What was durable was lost or changed, and that was told: the run is over then. */
-  readonly detected: boolean
   readonly lostLines: number
   readonly partialBatches: number
-  readonly steps: number
-  readonly events: number
 }
 
 export const batchesDefault = 30
@@ -63,7 +32,20 @@ export const faultsLeast = 3
 
 /** Runs one seed to its end. */
 export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
-  const run = new Run(options)
+  const { batches = batchesDefault, program } = options
+  let losses = { lostLines: 0, partialBatches: 0 }
+  const subject = referenceSubject({ ...options, batches, compared: (comparison) => losses = comparison })
+  const run = new Run({ ...options, batches, subject })
   await run.drive().catch((error) => run.fail(`the run broke: ${error instanceof Error ? error.stack : String(error)}`))
-  return run.result()
+  const result = run.result()
+  const struck = Object.values(result.faults).reduce((a, b) => a + b, 0)
+  const isDrawn = options.faults === undefined && options.only === undefined
+  const tooFew = isDrawn && !result.detected && struck < faultsLeast && result.failures.length === 0
+  return {
+    program: program.name,
+    ...result,
+    failures: tooFew ? [`only ${struck} faults struck; a seed has at least ${faultsLeast}`] : result.failures,
+    lostLines: losses.lostLines,
+    partialBatches: losses.partialBatches
+  }
 }

@@ -18,8 +18,10 @@ import { sideValueId } from "../../../core/dstream/GeneratedRDDs.ts"
 import type { Time } from "../../../core/time/Time.ts"
 import { batchOf, type ModelWorld } from "../../model/model.ts"
 import type { Partitions } from "../../model/Partitions.ts"
-import { type Contents, contentsOf, type Delivery, type Ledger } from "./Ledger.ts"
+import type { Ledger } from "../../../adapters/simulation/run/Ledger.ts"
 import type { Taken } from "../outside/Source.ts"
+import { type Contents, contentsOf } from "./contents.ts"
+import type { Delivery } from "./Delivery.ts"
 
 /** Lines that have to be in a batch; `once`: in one only. */
 export interface Promise {
@@ -29,6 +31,8 @@ export interface Promise {
 
 export interface RunFacts {
   readonly ledger: Ledger
+  /** What outputs were given. */
+  readonly deliveries: ReadonlyArray<Delivery>
   /** Of each program that ran: one, or several where it was changed. */
   readonly graphs: ReadonlyArray<DStreamGraph>
   /** What sinks have, by output and batch. */
@@ -63,7 +67,7 @@ export function compare(facts: RunFacts): Comparison {
   const contents = contentsOf(facts.ledger, facts.taken)
   const mistakes = [...contents.mistakes, ...accountForLines(facts, contents), ...keepPromises(facts, contents)]
   const deliveries = new Map<string, Array<Delivery>>()
-  for (const delivery of facts.ledger.deliveries) {
+  for (const delivery of facts.deliveries) {
     const key = `${delivery.output} ${delivery.time}`
     const known = deliveries.get(key)
     if (known === undefined) deliveries.set(key, [delivery])

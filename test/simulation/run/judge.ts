@@ -3,11 +3,12 @@
  */
 import type { DStreamGraph } from "../../../core/dstream/DStreamGraph.ts"
 import { compare, type Comparison } from "./compare.ts"
+import type { Delivery } from "./Delivery.ts"
 import { batchMillis, type Draw } from "./Draw.ts"
 import type { FileServer } from "../outside/FileServer.ts"
-import type { Ledger } from "./Ledger.ts"
+import type { Ledger } from "../../../adapters/simulation/run/Ledger.ts"
 import type { Source } from "../outside/Source.ts"
-import type { Target } from "../outside/Target.ts"
+import type { Target } from "../../../adapters/simulation/outside/Target.ts"
 
 export interface Finished {
   readonly ledger: Ledger
@@ -18,17 +19,19 @@ export interface Finished {
   readonly sources: ReadonlyArray<Source>
   readonly files: FileServer
   readonly target: Target
+  readonly deliveries: ReadonlyArray<Delivery>
   /** So many were asked for. */
   readonly batches: number
 }
 
 export function judgeOutputs(run: Finished): Comparison {
-  const { batches, drawn, files, graphs, ledger, recovers, sources, target } = run
+  const { batches, deliveries, drawn, files, graphs, ledger, recovers, sources, target } = run
   ledger.dropTentative()
   const isLogged = ({ survives }: Draw["sources"][number]) =>
     recovers && (survives === undefined || survives === "cold")
   const comparison = compare({
     ledger,
+    deliveries,
     graphs,
     committed: target.outputs,
     recovers,

@@ -1,6 +1,6 @@
 /**
  * simulatedApp: a reference program as a process that runs on a node loads it: with the receivers of that node, outputs that note
- * what they are given, and on executors with faults in its functions and observers around its states.
+ * what they are given, and on executors with faults in its functions.
  */
 import { Effect, Layer } from "effect"
 import * as File from "../../../adapters/file/mod.ts"
@@ -11,12 +11,12 @@ import type { Chance } from "../../../adapters/simulation/kernel/Chance.ts"
 import type { Node } from "../../../adapters/simulation/kernel/Node.ts"
 import type { ReferenceProgram, Site } from "../programs/ReferenceProgram.ts"
 import { batchMillis, type Draw } from "./Draw.ts"
-import type { Delivery } from "./Ledger.ts"
-import { observeStates, type StateObserver } from "../../../adapters/simulation/run/ObservedStates.ts"
+import type { SimulatedApp } from "../../../adapters/simulation/run/Subject.ts"
+import type { Delivery } from "./Delivery.ts"
 import { decodeLines, receiverOf } from "../outside/SimulatedReceiver.ts"
 import { filesDirectory, type FileServer } from "../outside/FileServer.ts"
 import type { Source } from "../outside/Source.ts"
-import type { Target } from "../outside/Target.ts"
+import type { Target } from "../../../adapters/simulation/outside/Target.ts"
 
 export interface SimulatedAppOptions {
   readonly program: ReferenceProgram
@@ -24,7 +24,8 @@ export interface SimulatedAppOptions {
   readonly sources: ReadonlyArray<Source>
   readonly files: FileServer
   readonly target: Target
-  readonly faults: Faults
+  /** Of functions on the executors; the driver and the model have none. */
+  readonly faults: Faults | undefined
   /** How often the program was changed. */
   readonly version: number
   readonly deliver: (delivery: Omit<Delivery, "life" | "replaced">) => void
@@ -32,10 +33,7 @@ export interface SimulatedAppOptions {
   readonly outputs: Chance
 }
 
-export type SimulatedApp = StreamingApp.StreamingApp<any, never>
-
-/** `states`: the node is an executor's. */
-export function simulatedApp(options: SimulatedAppOptions, node: Node, states?: StateObserver): SimulatedApp {
+export function simulatedApp(options: SimulatedAppOptions, node: Node): SimulatedApp {
   const { drawn: { dice, settings, sources: forms }, faults, files, program, sources, version } = options
   const streams = sources.map((source, i) =>
     DStream.named(source.name)(DStream.fromInput<string, unknown, never>("simulated", {
@@ -44,11 +42,10 @@ export function simulatedApp(options: SimulatedAppOptions, node: Node, states?: 
       decode: decodeLines
     }))
   )
-  // The model runs the driver's program, which does not stumble.
-  const stumbling = states === undefined
+  const stumbling = faults === undefined
     ? { stumble: Effect.void, trip: () => {} }
     : { stumble: faults.stumble, trip: faults.trip }
-  const app = StreamingApp.make({
+  return StreamingApp.make({
     name: program.name,
     batchDuration: batchMillis,
     outputs: program.outputs({
@@ -62,8 +59,6 @@ export function simulatedApp(options: SimulatedAppOptions, node: Node, states?: 
     layer: Layer.succeed(File.FileWorld, files.operations),
     settings
   }) as SimulatedApp
-  if (states !== undefined) observeStates(app, states)
-  return app
 }
 
 function outputsOf(

@@ -12,7 +12,7 @@
  * but it goes on in the same world, on the same storage.
  */
 import { Effect, Exit } from "effect"
-import { messagePack } from "../../../adapters/codec/MessagePack.ts"
+import { messagePack } from "../../codec/MessagePack.ts"
 import { Border } from "../../../core/protocol/RecordCodec.ts"
 import type { StopReport } from "../../../runtime/driver/Engine.ts"
 import * as StreamingContext from "../../../runtime/driver/StreamingContext.ts"
@@ -21,14 +21,14 @@ import { runExecutor } from "../../../runtime/executor/bootstrap.ts"
 import { Placement } from "../../../runtime/placement/Placement.ts"
 import type { SnapshotSpace } from "../../../runtime/storage/SnapshotSpace.ts"
 import { SpillSpace } from "../../../runtime/storage/SpillSpace.ts"
-import type { Faults } from "../../../adapters/simulation/faults/Faults.ts"
-import type { Chance } from "../../../adapters/simulation/kernel/Chance.ts"
-import type { Network } from "../../../adapters/simulation/kernel/Network.ts"
-import type { Node, Root } from "../../../adapters/simulation/kernel/Node.ts"
-import type { World } from "../../../adapters/simulation/kernel/World.ts"
-import { SimulatedPlacement } from "../../../adapters/simulation/SimulatedPlacement.ts"
-import { slowDisk } from "../../../adapters/simulation/outside/disks.ts"
-import type { SimulatedApp } from "./simulatedApp.ts"
+import type { Faults } from "../faults/Faults.ts"
+import type { Chance } from "../kernel/Chance.ts"
+import type { Network } from "../kernel/Network.ts"
+import type { Node, Root } from "../kernel/Node.ts"
+import type { World } from "../kernel/World.ts"
+import { SimulatedPlacement } from "../SimulatedPlacement.ts"
+import { slowDisk } from "../outside/disks.ts"
+import type { SimulatedApp } from "./Subject.ts"
 
 export interface LifeOptions {
   /** From 1. */

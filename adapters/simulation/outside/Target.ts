@@ -2,15 +2,13 @@
  * Target: a server outside the system where sinks put records: it keeps what was committed, by output and batch.
  *
  * Partitions are prepared under names of their own, which nobody sees; a commit puts them in place in one step, under its commit id,
- * and compares the epoch where the sink is transactional. A call takes time on the caller's node and has its effect in the middle of
- * it, so that a death finds it before or after. Faults: it fails before its effect, or after, or never answers.
+ * and compares the epoch where the sink is transactional. Faults strike its calls as those of any sink.
  */
 import { Effect } from "effect"
 import * as Sink from "../../../core/output/Sink.ts"
 import type { Time } from "../../../core/time/Time.ts"
-import type { CallMoment, Faults } from "../../../adapters/simulation/faults/Faults.ts"
-import type { Chance } from "../../../adapters/simulation/kernel/Chance.ts"
-import type { Node } from "../../../adapters/simulation/kernel/Node.ts"
+import type { Node } from "../kernel/Node.ts"
+import type { SinkCalls, SinkFailure } from "./SinkCalls.ts"
 
 export type Partitions = ReadonlyArray<ReadonlyArray<unknown>>
 
@@ -18,13 +16,7 @@ export const sinkForms = ["transactional", "idempotent", "per partition"] as con
 export type SinkForm = (typeof sinkForms)[number]
 
 export interface TargetOptions {
-  readonly chance: Chance
-  readonly faults: Faults
-  /** Asked at each call: how far it gets before the node that makes it dies, which `dies` does. */
-  readonly called: () => CallMoment | undefined
-  readonly dies: (node: Node) => void
-  /** Whoever waits for an answer that does not come is ended after a while. */
-  readonly hangs: (node: Node) => void
+  readonly calls: SinkCalls
   /** A batch, or a partition of it, is there; `before`: it was there already, and how that looked. */
   readonly committed: (commit: Commit, before: string | undefined, node: Node) => void
 }
@@ -41,8 +33,6 @@ interface Kept {
   readonly partitions: Map<number, ReadonlyArray<unknown>>
   readonly contents: string
 }
-
-export class SinkFailure extends Error {}
 
 const asText = (records: unknown): string => JSON.stringify(records)
 
@@ -138,27 +128,6 @@ export class Target {
   }
 
   private call<A>(node: Node, effect: () => A): Effect.Effect<A, SinkFailure> {
-    const { called, chance, dies, faults, hangs } = this.options
-    const pause = Effect.suspend(() => Effect.sleep(chance.below(12) / 4))
-    const failure = () => Effect.fail(new SinkFailure("the target failed (a simulated fault)"))
-    return Effect.gen(function* () {
-      const moment = called()
-      if (moment !== undefined) {
-        if (moment === "after") effect()
-        dies(node)
-        return yield* Effect.never
-      }
-      yield* pause
-      if (faults.strikes("sinkFailsBefore")) return yield* failure()
-      if (faults.strikes("sinkHangs")) {
-        if (chance.coin(0.5)) effect()
-        hangs(node)
-        return yield* Effect.never
-      }
-      const done = effect()
-      yield* pause
-      if (faults.strikes("sinkFailsAfter")) return yield* failure()
-      return done
-    })
+    return this.options.calls.call(node, Effect.sync(effect))
   }
 }

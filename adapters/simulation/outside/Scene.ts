@@ -1,48 +1,40 @@
 /**
- * Scene: all that is outside the drivers and executors of a run: network, stable storage, sources, files, the target of sinks; and what
- * a node is given of it. It outlives every life.
+ * Scene: what is outside the drivers and executors of any run: network, stable storage, what befalls the calls of sinks; and what a
+ * node is given of it. It outlives every life.
  */
 import { Effect } from "effect"
-import { messagePack } from "../../../adapters/codec/MessagePack.ts"
+import { messagePack } from "../../codec/MessagePack.ts"
 import { SnapshotSpace } from "../../../runtime/storage/SnapshotSpace.ts"
 import { ofBlocks, type SnapshotStorage } from "../../../runtime/storage/snapshotStorage.ts"
 import { StoragePlaces } from "../../../runtime/storage/StableStorage.ts"
-import { ofFate, ofStorage } from "../../../adapters/simulation/faults/FaultPlan.ts"
-import type { CallMoment, Faults } from "../../../adapters/simulation/faults/Faults.ts"
-import type { Observation } from "../../../adapters/simulation/invariants/Observation.ts"
-import { Network } from "../../../adapters/simulation/kernel/Network.ts"
-import type { Node } from "../../../adapters/simulation/kernel/Node.ts"
-import type { World } from "../../../adapters/simulation/kernel/World.ts"
-import { FaultyStorage } from "../../../adapters/simulation/storage/FaultyStorage.ts"
-import { type StorageFaultKind, storageFaultKinds } from "../../../adapters/simulation/storage/StorageFaults.ts"
-import { slowDisk, SnapshotFaults } from "../../../adapters/simulation/outside/disks.ts"
-import type { Draw } from "../run/Draw.ts"
-import { FileServer } from "./FileServer.ts"
-import { observedPlace } from "../../../adapters/simulation/outside/observedPlace.ts"
-import { Source } from "./Source.ts"
-import { Target } from "./Target.ts"
+import { ofFate, ofStorage } from "../faults/FaultPlan.ts"
+import type { CallMoment, Faults } from "../faults/Faults.ts"
+import type { Observation } from "../invariants/Observation.ts"
+import { Network } from "../kernel/Network.ts"
+import type { Node } from "../kernel/Node.ts"
+import type { World } from "../kernel/World.ts"
+import { FaultyStorage } from "../storage/FaultyStorage.ts"
+import { type StorageFaultKind, storageFaultKinds } from "../storage/StorageFaults.ts"
+import { slowDisk, SnapshotFaults } from "./disks.ts"
+import { observedPlace } from "./observedPlace.ts"
+import { SinkCalls } from "./SinkCalls.ts"
 
 export interface SceneOptions {
   readonly world: World
   readonly faults: Faults
-  readonly drawn: Draw
   /** Who makes this call of a port, by number, dies of it. */
   readonly crashAt: { readonly call: number; readonly moment: CallMoment } | undefined
   readonly observe: (node: Node, observation: Observation) => void
   readonly crash: (node: Node) => void
   /** The newest driver is ended by hand, if it is the one of this node. */
   readonly endDriverOf: (node: Node) => void
-  /** The attempt of a stream's receiver that a node runs. */
-  readonly attemptAt: (stream: string, node: Node) => number
 }
 
 export class Scene {
   readonly network: Network
   readonly storage: FaultyStorage
   readonly snapshots: SnapshotFaults
-  readonly files: FileServer
-  readonly target: Target
-  readonly sources: ReadonlyArray<Source>
+  readonly sinkCalls: SinkCalls
   /** Calls of storage and sinks so far. */
   calls = 0
   private readonly options: SceneOptions
@@ -50,20 +42,15 @@ export class Scene {
   private readonly disk: SnapshotStorage
 
   constructor(options: SceneOptions) {
-    const { attemptAt, drawn, faults, observe, world } = options
+    const { faults, observe, world } = options
     this.options = options
     this.network = new Network(world, messagePack, faults.network)
-    this.files = new FileServer(world, faults)
-    this.target = this.makeTarget()
+    this.sinkCalls = this.makeSinkCalls()
     this.storage = this.makeStorage()
     this.disk = ofBlocks(slowDisk(world.chance.split("snapshots")))
     this.snapshots = new SnapshotFaults({ faults, observe })
     world.log.observe(({ kind, node }) => {
       if (kind === "NodeKilled") this.storage.crash(node)
-    })
-    this.sources = drawn.sources.map((source, i) => {
-      const name = `lines${i}`
-      return new Source({ ...source, world, name, faults, attemptAt: (node) => attemptAt(name, node) })
     })
   }
 
@@ -71,7 +58,6 @@ export class Scene {
   calm(): void {
     this.options.faults.end()
     this.storage.end()
-    this.files.close()
   }
 
   /** Whether a text names a file that lost what was durable, or was changed: then its loss is not silent. */
@@ -106,9 +92,10 @@ export class Scene {
     })
   }
 
-  private makeTarget(): Target {
-    const { crash, endDriverOf, faults, observe, world } = this.options
-    return new Target({
+  private makeSinkCalls(): SinkCalls {
+    const { crash, endDriverOf, faults, world } = this.options
+    return new SinkCalls({
+      world,
       chance: world.chance.split("target"),
       faults,
       called: () => this.called(),
@@ -116,8 +103,7 @@ export class Scene {
       hangs: (node) => {
         const millis = faults.chanceOf("sinkHangs").between(2000, 8000)
         world.after(millis, undefined, () => endDriverOf(node))
-      },
-      committed: (commit, before, node) => observe(node, { kind: "Committed", ...commit, before })
+      }
     })
   }
 

@@ -1,89 +1,10 @@
 /**
- * Ledger: what the simulation knows of a run from what it saw: messages, what sources gave, what outputs delivered.
- *
- * It keeps facts, not judgements: `compare` draws the conclusions after the run, when all is known. The contents of a block are
- * told from what its receiver gave to `store`: given one by one, the next records in order; given together, the next call.
+ * contents: what each block of a run holds, told from what its receiver gave to `store`: given one by one, the next records in order;
+ * given together, the next call.
  */
-import type { BlockId, ReceivedBlockInfo } from "../../../core/blocks/ReceivedBlock.ts"
-import type { BatchPlan } from "../../../core/dstream/BatchPlan.ts"
-import type { ExecutorId, StreamId } from "../../../core/protocol/Ids.ts"
-import type { Time } from "../../../core/time/Time.ts"
-import { lifeOfName } from "../../../adapters/simulation/invariants/Observation.ts"
+import type { Ledger, ReportedBlock } from "../../../adapters/simulation/run/Ledger.ts"
+import type { BlockId } from "../../../core/blocks/ReceivedBlock.ts"
 import type { Taken } from "../outside/Source.ts"
-
-/** A batch, or a partition of one, that an output was given. */
-export interface Delivery {
-  readonly output: string
-  readonly time: Time
-  /** Undefined: the whole batch, on the driver. */
-  readonly partition: number | undefined
-  readonly partitions: ReadonlyArray<ReadonlyArray<unknown>>
-  /** Of which driver, from 1; `replaced`: another one had taken its place. */
-  readonly life: number
-  readonly replaced: boolean
-}
-
-export interface ReportedBlock {
-  readonly info: ReceivedBlockInfo
-  readonly executor: ExecutorId
-  accepted: boolean | undefined
-}
-
-export class Ledger {
-  readonly blocks = new Map<BlockId, ReportedBlock>()
-  /** What each batch is made of, by the last driver that says so; what one says that lost its place counts until then. */
-  readonly plans = new Map<Time, BatchPlan>()
-  private readonly firm = new Set<Time>()
-  /** Blocks that a task read as empty, by batch. */
-  readonly ignored = new Map<Time, Set<BlockId>>()
-  readonly deliveries: Array<Delivery> = []
-  /** How many attempts of a task that delivers on an executor were sent, by output, batch and partition. */
-  readonly attempts = new Map<string, number>()
-  private readonly crashed = new Set<ExecutorId>()
-  /** How many drivers there were. */
-  lives = 1
-  /** Streams of which the driver reported lost blocks. */
-  readonly lossesReported = new Set<StreamId>()
-
-  planned(plan: BatchPlan, replaced: boolean): void {
-    if (this.firm.has(plan.time) || (replaced && this.plans.has(plan.time))) return
-    if (!replaced) this.firm.add(plan.time)
-    this.plans.set(plan.time, plan)
-  }
-
-  /** Batches that only a driver made that had lost its place: they never were. */
-  dropTentative(): void {
-    for (const time of this.plans.keys()) if (!this.firm.has(time)) this.plans.delete(time)
-  }
-
-  executorDied(executor: ExecutorId): void {
-    this.crashed.add(executor)
-  }
-
-  /** It died, or its driver did: what it held is gone. */
-  isGone(executor: ExecutorId): boolean {
-    return this.crashed.has(executor) || lifeOfName(executor) < this.lives
-  }
-
-  attemptSent(output: string, time: Time, partition: number): void {
-    const key = `${output} ${time} ${partition}`
-    this.attempts.set(key, 1 + (this.attempts.get(key) ?? 0))
-  }
-
-  blockReported(info: ReceivedBlockInfo, executor: ExecutorId): void {
-    if (!this.blocks.has(info.block)) this.blocks.set(info.block, { info, executor, accepted: undefined })
-  }
-
-  blockAnswered(block: BlockId, accepted: boolean): void {
-    const known = this.blocks.get(block)
-    if (known !== undefined) known.accepted ??= accepted
-  }
-
-  blockIgnored(time: Time, block: BlockId): void {
-    const known = this.ignored.get(time) ?? new Set()
-    this.ignored.set(time, known.add(block))
-  }
-}
 
 export interface Contents {
   readonly lines: ReadonlyMap<BlockId, ReadonlyArray<string>>

@@ -19,8 +19,8 @@ import { timeOf } from "../../../core/rdd/RddId.ts"
 import type { StreamingEvent } from "../../../core/scheduling/StreamingListener.ts"
 import type { Time } from "../../../core/time/Time.ts"
 import type { Incoming } from "../../../runtime/executor/ExecutorLink.ts"
-import type { Observation } from "../../../adapters/simulation/invariants/Observation.ts"
-import { canonical, type SimulationEvent } from "../../../adapters/simulation/kernel/EventLog.ts"
+import type { Observation } from "../invariants/Observation.ts"
+import { canonical, type SimulationEvent } from "../kernel/EventLog.ts"
 import type { Ledger } from "./Ledger.ts"
 
 export interface ObserverOptions {

@@ -1,18 +1,25 @@
 /**
  * victims: what faults can strike in a run, and how each is struck.
  */
-import type { Victims } from "../../../adapters/simulation/faults/Faults.ts"
-import type { Chance } from "../../../adapters/simulation/kernel/Chance.ts"
-import type { Node } from "../../../adapters/simulation/kernel/Node.ts"
-import type { World } from "../../../adapters/simulation/kernel/World.ts"
-import type { SimulatedPlacement } from "../../../adapters/simulation/SimulatedPlacement.ts"
+import type { Victims } from "../faults/Faults.ts"
+import type { Chance } from "../kernel/Chance.ts"
+import type { Node } from "../kernel/Node.ts"
+import type { World } from "../kernel/World.ts"
+import type { SimulatedPlacement } from "../SimulatedPlacement.ts"
 import type { Life } from "./Life.ts"
-import type { Source } from "../outside/Source.ts"
+
+/** What receivers read from, as faults see it. Each answers whether there was something to break. */
+export interface BreakableSource {
+  /** Breaks a connection. */
+  readonly break: (how: "receiverFailure" | "sourceClosed") => boolean
+  /** Takes no connections for a while. */
+  readonly close: (millis: number) => boolean
+}
 
 /** A run, as faults see it. */
 export interface Struck {
   readonly world: World
-  readonly sources: ReadonlyArray<Source>
+  readonly sources: ReadonlyArray<BreakableSource>
   /** The newest driver. */
   readonly current: Life
   /** Starts another one. */
@@ -31,7 +38,7 @@ const replacedMillisMax = 8000
 
 export const victimsOf = (run: Struck): Victims => {
   const later = (millis: number, act: () => void) => void run.world.after(millis, undefined, act)
-  const someSource = (chance: Chance, act: (source: Source) => boolean) => {
+  const someSource = (chance: Chance, act: (source: BreakableSource) => boolean) => {
     const { sources } = run
     const first = chance.below(sources.length)
     return sources.some((_, i) => act(sources[(first + i) % sources.length]!))

@@ -2,9 +2,9 @@
  * probes: asks executors whether what they were told to forget is gone; a removal that is under way is given time.
  */
 import type { ToPeer } from "../../../core/protocol/ExecutorProtocol.ts"
-import type { Observation } from "../../../adapters/simulation/invariants/Observation.ts"
-import type { Node } from "../../../adapters/simulation/kernel/Node.ts"
-import type { SimulatedPlacement } from "../../../adapters/simulation/SimulatedPlacement.ts"
+import type { Observation } from "../invariants/Observation.ts"
+import type { Node } from "../kernel/Node.ts"
+import type { SimulatedPlacement } from "../SimulatedPlacement.ts"
 import { type Forgotten, probeOf } from "./Observer.ts"
 
 /** How often an executor is asked, before it counts as held; its disk may be busy. */

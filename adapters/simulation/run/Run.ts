@@ -1,38 +1,39 @@
 /**
- * Run: the world of one seed: its network, sources and faults, the drivers that live in it one after the other, and the judgement.
+ * Run: the world of one seed: the whole engine, unchanged, with a subject as its program; network and faults, and the drivers that live
+ * in it one after the other.
+ *
+ * It lasts until `batches` batches are completed; then the faults end, what is left has to be done soon, and the context is stopped
+ * gracefully, which has to leave nothing behind. Invariants are checked after every observation; the subject judges what came of it.
  */
 import { Cause, Effect, Exit } from "effect"
 import * as DStreamGraph from "../../../core/dstream/DStreamGraph.ts"
-import { isReplicated } from "../../../core/receiving/StorageLevel.ts"
+import type { StreamId } from "../../../core/protocol/Ids.ts"
+import { survivalOf } from "../../../core/receiving/Survival.ts"
+import * as Settings from "../../../core/settings/Settings.ts"
 import type { StreamingEvent } from "../../../core/scheduling/StreamingListener.ts"
 import type { Time } from "../../../core/time/Time.ts"
 import type { StopReport } from "../../../runtime/driver/Engine.ts"
-import { keeping, namesOf } from "../../../adapters/simulation/faults/FaultPlan.ts"
-import { Faults } from "../../../adapters/simulation/faults/Faults.ts"
-import { makeChecker } from "../../../adapters/simulation/invariants/Invariant.ts"
-import { invariants } from "../../../adapters/simulation/invariants/mod.ts"
-import { lifeOfName, type Observation } from "../../../adapters/simulation/invariants/Observation.ts"
-import type { Chance } from "../../../adapters/simulation/kernel/Chance.ts"
-import type { Node } from "../../../adapters/simulation/kernel/Node.ts"
-import { World } from "../../../adapters/simulation/kernel/World.ts"
-import type { SimulatedPlacement } from "../../../adapters/simulation/SimulatedPlacement.ts"
-import { batchMillis, type Draw, draw } from "./Draw.ts"
+import { keeping, namesOf } from "../faults/FaultPlan.ts"
+import { Faults } from "../faults/Faults.ts"
+import { makeChecker } from "../invariants/Invariant.ts"
+import { invariants } from "../invariants/mod.ts"
+import { lifeOfName, type Observation } from "../invariants/Observation.ts"
+import type { Chance } from "../kernel/Chance.ts"
+import type { Node } from "../kernel/Node.ts"
+import { World } from "../kernel/World.ts"
+import type { SimulatedPlacement } from "../SimulatedPlacement.ts"
 import { Ledger } from "./Ledger.ts"
 import { type End, Life } from "./Life.ts"
+import { observeStates } from "./ObservedStates.ts"
 import { Observer } from "./Observer.ts"
-import { judgeOutputs } from "./judge.ts"
 import { makeProbes } from "./probes.ts"
 import { Scene } from "../outside/Scene.ts"
-import { batchesDefault, faultsLeast, type SimulationOptions, type SimulationResult } from "./Simulation.ts"
-import { type SimulatedApp, simulatedApp } from "./simulatedApp.ts"
-import type { Source } from "../outside/Source.ts"
-import { victimsOf } from "./victims.ts"
+import type { RunOptions, RunResult } from "./RunOptions.ts"
+import type { Performance, Place, SimulatedApp, Subject } from "./Subject.ts"
+import { type BreakableSource, victimsOf } from "./victims.ts"
 
 /** Virtual time after which a run that has not ended is stuck. */
 const runMillisMax = 20 * 60_000
-
-/** The programs' windows over states, and states over states, ask for nothing that lies further back. */
-const snapshotsMax = 10
 
 /** After so long, pauses and delays among it, all executors know who is there. */
 const steadyMillis = 15_000
@@ -44,15 +45,15 @@ const strikingMillisMax = 8000
 const restartMillis = 700
 
 export class Run {
-  private readonly options: SimulationOptions
-  private readonly drawn: Draw
+  private readonly options: RunOptions
+  private readonly subject: Subject
   readonly world: World
   private readonly faults: Faults
   private readonly ledger = new Ledger()
   private readonly checker: ReturnType<typeof makeChecker>
   private readonly failures: Array<string> = []
   private readonly scene: Scene
-  private readonly outputs: Chance
+  private readonly performance: Performance
   private readonly lives: Array<Life> = []
   /** Of the program, by life. */
   private readonly versions: Array<number> = [0]
@@ -61,6 +62,7 @@ export class Run {
   private checkpointed = 0
   private readonly modelNode: Node
   private readonly model: SimulatedApp
+  private readonly graph: DStreamGraph.DStreamGraph
   private report: StopReport | undefined
   /** Storage had lost or changed what was durable, and that was told: by the end of a driver, or by a report. */
   private detected = false
@@ -68,55 +70,40 @@ export class Run {
   changes = 0
   private readonly probe = makeProbes()
   private stores = 0
-  private losses = { lostLines: 0, partialBatches: 0 }
 
-  constructor(options: SimulationOptions) {
+  constructor(options: RunOptions) {
     this.options = options
-    const chance = new World({ seed: options.seed }).chance.split(`draw ${options.program.name}`)
-    const drawn = draw(chance, options.program)
-    this.drawn = { ...drawn, settings: { ...drawn.settings, ...options.settings } }
-    this.world = new World({ seed: options.seed, preemption: this.drawn.preemption })
+    this.subject = options.subject(new World({ seed: options.seed }).chance)
+    const { drawn, name } = this.subject
+    this.world = new World({ seed: options.seed, preemption: drawn.preemption })
     const { trace } = options
     if (trace !== undefined) this.world.log.observe(trace)
-    this.world.record("world", "Drawn", { program: options.program.name, seed: options.seed, ...this.drawn })
-    this.faults = new Faults(this.world, keeping(options.faults ?? this.drawn.faults, options.only))
-    this.outputs = this.world.chance.split("outputs")
+    this.world.record("world", "Drawn", { program: name, seed: options.seed, ...drawn })
+    this.faults = new Faults(this.world, keeping(options.faults ?? drawn.faults, options.only))
     this.scene = new Scene({
       world: this.world,
       faults: this.faults,
-      drawn: this.drawn,
       crashAt: options.crashAt,
       observe: (node, observation) => this.observe(this.lifeOf(node).number, observation),
       crash: (node) => this.crashNode(node),
       endDriverOf: (node) => {
         if (this.lifeOf(node) === this.current) this.crashDriver(this.faults.chanceOf("sinkHangs"))
-      },
-      attemptAt: (stream, node) => Math.max(...this.observers.map((observer) => observer.attemptAt(stream, node.name)))
+      }
     })
+    this.performance = this.begin()
     this.world.log.observe((event) => this.observers.forEach((observer) => observer.event(event)))
     // The model follows the program as a node loads it that no fault can strike.
     this.modelNode = this.world.node("model")
     this.model = this.load(this.modelNode, "model", 1, 0)
-    const { concurrentJobs, missedTicks } = this.drawn.settings
-    const { nodes, rememberMillis } = DStreamGraph.make(this.model)
-    const states = nodes.flatMap(({ checkpointMillis, id }) => checkpointMillis === undefined ? [] : [id])
-    this.checker = makeChecker(invariants, {
-      batchMillis,
-      concurrentJobs,
-      missedTicks,
-      states,
-      snapshotsMax,
-      rememberMillis,
-      recovers: this.recovers,
-      damaged: this.faults.plan.storage.rates.flippedBit > 0,
-      changes: options.program.changes === true
-    })
+    this.graph = DStreamGraph.make(this.model)
+    this.checker = this.makeChecker()
   }
 
   /** Runs the world until the last driver's program has ended and the executors with it. */
   async drive(): Promise<void> {
-    const { world, faults } = this
-    faults.schedule(victimsOf(this), { fromMillis: 500, millis: (this.batches - 3) * batchMillis, batchMillis })
+    const { world, faults, batchMillis } = this
+    const millis = Math.max(1, this.options.batches - 3) * batchMillis
+    faults.schedule(victimsOf(this), { fromMillis: batchMillis / 2, millis, batchMillis })
     this.startLife()
     const timeLimitMillis = world.now + runMillisMax
     const isOver = () =>
@@ -131,23 +118,21 @@ export class Run {
     const alive = () => this.lives.flatMap(({ placement }) => placement.nodes)
     const ended = await world.settle({ until: () => alive().length === 0, timeLimitMillis: world.now + 20_000 })
     if (ended.kind !== "Done") this.failures.push(`executors outlive their driver: ${ended.report}`)
-    this.judgeOutputs()
+    const versions = Array.from(
+      { length: this.changes + 1 },
+      (_, version) => version === 0 ? this.model : this.load(this.modelNode, "model", 1, version)
+    )
+    this.failures.push(...this.performance.judge(versions))
   }
 
   fail(failure: string): void {
     this.failures.push(failure)
   }
 
-  result(): SimulationResult {
-    const { options: { program, seed }, world, faults, ledger, failures } = this
-    const struck = Object.values(faults.counts).reduce((a, b) => a + b, 0)
-    const drawn = this.options.faults === undefined && this.options.only === undefined
-    if (drawn && !this.detected && struck < faultsLeast && failures.length === 0) {
-      failures.push(`only ${struck} faults struck; a seed has at least ${faultsLeast}`)
-    }
+  result(): RunResult {
+    const { world, faults, ledger, failures } = this
     return {
-      program: program.name,
-      seed,
+      seed: this.options.seed,
       hash: world.log.digest(),
       failures,
       faults: faults.counts,
@@ -156,35 +141,56 @@ export class Run {
       batches: ledger.plans.size,
       lives: this.lives.length,
       detected: this.detected,
-      ...this.losses,
       steps: world.steps,
       events: world.log.count
     }
   }
 
-  private get batches(): number {
-    return this.options.batches ?? batchesDefault
+  private begin(): Performance {
+    const { faults, ledger, scene: { sinkCalls }, world } = this
+    return this.subject.begin({
+      world,
+      faults,
+      ledger,
+      sinkCalls,
+      observe: (node, observation) => this.observe(this.lifeOf(node).number, observation),
+      isReplaced: (life) => this.lives[life - 1]!.replaced,
+      attemptAt: (stream, node) => Math.max(...this.observers.map((observer) => observer.attemptAt(stream, node.name)))
+    })
+  }
+
+  private makeChecker(): ReturnType<typeof makeChecker> {
+    const { batchMillis, graph, model, subject: { changes, drawn: { executors }, snapshotsMax } } = this
+    const { concurrentJobs, missedTicks } = Settings.resolve([model.settings], { batchMillis, executors })
+    return makeChecker(invariants, {
+      batchMillis,
+      concurrentJobs,
+      missedTicks,
+      states: graph.nodes.flatMap(({ checkpointMillis, id }) => checkpointMillis === undefined ? [] : [id]),
+      snapshotsMax,
+      rememberMillis: graph.rememberMillis,
+      recovers: this.recovers,
+      damaged: this.faults.plan.storage.rates.flippedBit > 0,
+      changes
+    })
+  }
+
+  private get batchMillis(): number {
+    return this.graph.batchMillis
   }
 
   private get recovers(): boolean {
-    return this.options.program.recovers === true
+    return this.model.settings.checkpointDirectory !== undefined
   }
 
-  private isReplicated(source: number): boolean {
-    const { level, survives } = this.drawn.sources[source]!
-    return this.recovers ? survives === "hot" : isReplicated(level)
+  /** Whether each block of a receiver is at two executors. */
+  private isReplicated(stream: StreamId): boolean {
+    const input = this.graph.node(stream)?.stream.input
+    return input?.kind === "receiver" && survivalOf(input.receiver, this.recovers).way === "hot"
   }
 
-  /** Of the programs that ran. */
-  private graphs(): ReadonlyArray<DStreamGraph.DStreamGraph> {
-    return Array.from(
-      { length: this.changes + 1 },
-      (_, version) => DStreamGraph.make(version === 0 ? this.model : this.load(this.modelNode, "model", 1, version))
-    )
-  }
-
-  get sources(): ReadonlyArray<Source> {
-    return this.scene.sources
+  get sources(): ReadonlyArray<BreakableSource> {
+    return this.performance.sources
   }
 
   get current(): Life {
@@ -202,7 +208,7 @@ export class Run {
       world: this.world,
       network: this.scene.network,
       faults: this.faults,
-      executors: this.drawn.executors,
+      executors: this.subject.drawn.executors,
       load: (node, place) => this.load(node, place, number, this.versions[number - 1]!),
       provide: (node, program) => this.scene.provide(node, program),
       listener: (event) => this.listen(number, event),
@@ -247,13 +253,15 @@ export class Run {
   /** What a driver does until it stops: enough batches, then without faults what is left. */
   private work(life: Life): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
-      while (this.completed.size < this.batches) yield* Effect.sleep(250)
+      while (this.completed.size < this.options.batches) yield* Effect.sleep(250)
       this.scene.calm()
-      const began = this.world.now
+      this.performance.calm()
+      const { batchMillis, world } = this
+      const began = world.now
       const late = Math.max(0, (this.clockOf(life) - this.lastCompleted) / batchMillis)
-      const millisMax = strikingMillisMax + 3 * (3 * batchMillis + late * (200 + 2 * this.drawn.outputMillisMax))
-      while (!this.isUpToDate(life)) {
-        if (this.world.now > began + millisMax) {
+      const millisMax = strikingMillisMax + 3 * (3 * batchMillis + late * (200 + 2 * this.subject.outputMillisMax))
+      while (!this.performance.isDone() || !this.isUpToDate(life)) {
+        if (world.now > began + millisMax) {
           return this.fail(
             `${millisMax} ms after the faults the last batch is ${this.lastCompleted}, the last checkpoint ${this.checkpointed} at ${
               this.clockOf(life)
@@ -267,7 +275,7 @@ export class Run {
 
   /** No backlog, and a checkpoint that says so. */
   private isUpToDate(life: Life): boolean {
-    const newest = this.clockOf(life) - 2 * batchMillis
+    const newest = this.clockOf(life) - 2 * this.batchMillis
     return this.lastCompleted >= newest && (!this.recovers || this.checkpointed >= newest)
   }
 
@@ -279,31 +287,15 @@ export class Run {
     return Math.max(this.world.startMillis, ...this.completed)
   }
 
-  private load(node: Node, place: "driver" | "executor" | "model", life: number, version: number): SimulatedApp {
-    const { drawn, faults, ledger, options, outputs, scene } = this
-    return simulatedApp(
-      {
-        program: options.program,
-        drawn,
-        sources: scene.sources,
-        files: scene.files,
-        target: scene.target,
-        faults,
-        version,
-        outputs,
-        deliver: (delivery) => {
-          const full = { ...delivery, life, replaced: this.lives[life - 1]!.replaced }
-          ledger.deliveries.push(full)
-          options.deliver?.(full)
-        }
-      },
-      node,
-      place !== "executor" ? undefined : {
-        executor: node.name,
-        observe: (observation) => this.observe(life, observation),
-        nextStore: () => ++this.stores
-      }
-    )
+  private load(node: Node, place: Place, life: number, version: number): SimulatedApp {
+    const app = this.performance.load(node, place, life, version)
+    if (place !== "executor") return app
+    observeStates(app, {
+      executor: node.name,
+      observe: (observation) => this.observe(life, observation),
+      nextStore: () => ++this.stores
+    })
+    return app
   }
 
   /** A driver is started again, an executor replaced. */
@@ -324,7 +316,7 @@ export class Run {
       isReplaced: () => life.replaced,
       ledger: this.ledger,
       observe: (observation) => this.observe(life.number, observation),
-      isReplicated: (stream) => this.scene.sources.some(({ name }, i) => name === stream && this.isReplicated(i)),
+      isReplicated: (stream) => this.isReplicated(stream),
       steady: () => life.placement.aliveSince(this.world.now - steadyMillis),
       later: (look) => void this.world.after(steadyMillis, undefined, look),
       stateWork: (phase, executor) => this.faults.reached(phase, this.world.nodeNamed(executor)),
@@ -378,20 +370,5 @@ export class Run {
     for (const { invariant, message } of this.checker.violations) {
       this.failures.push(`at the end: ${invariant}: ${message}`)
     }
-  }
-
-  private judgeOutputs(): void {
-    const { mistakes, lostLines, partialBatches } = judgeOutputs({
-      ledger: this.ledger,
-      graphs: this.graphs(),
-      drawn: this.drawn,
-      recovers: this.recovers,
-      sources: this.scene.sources,
-      files: this.scene.files,
-      target: this.scene.target,
-      batches: this.batches
-    })
-    this.losses = { lostLines, partialBatches }
-    this.failures.push(...mistakes)
   }
 }
