@@ -3,8 +3,9 @@
  *
  * Numbers are little-endian on every platform the engine runs on. `finish` gives a fresh ArrayBuffer of exactly the
  * message's size, which can be transferred; a buffer that has grown past `keptMax` is let go after its message.
- * A reader that runs past the end throws a RangeError: the message was cut.
+ * A reader that would run past the end throws a Damage: the message was cut.
  */
+import { Damage } from "./DamagedData.ts"
 
 /** The largest buffer kept between messages. */
 const keptMax = 4 * 1024 * 1024
@@ -84,33 +85,39 @@ export class ByteReader {
     this.view = new DataView(message)
   }
 
+  /** Goes on by so many bytes; answers where they begin. */
+  private take(bytes: number): number {
+    const from = this.position
+    if (from + bytes > this.bytes.length) throw new Damage("it ends before it should")
+    this.position += bytes
+    return from
+  }
+
   byte(): number {
-    return this.view.getUint8(this.position++)
+    return this.bytes[this.take(1)]!
   }
 
   length(): number {
-    const value = this.view.getUint32(this.position, true)
-    this.position += 4
-    return value
+    return this.view.getUint32(this.take(4), true)
   }
 
   /** Where `bytes` bytes begin that were written by `aligned`. */
   aligned(bytes: number): { readonly buffer: ArrayBuffer; readonly offset: number } {
-    this.position = (this.position + 7) & ~7
-    const offset = this.position
-    this.position += bytes
-    return { buffer: this.bytes.buffer as ArrayBuffer, offset }
+    this.take(-this.position & 7)
+    return { buffer: this.bytes.buffer as ArrayBuffer, offset: this.take(bytes) }
   }
 
   raw(length: number): Uint8Array {
-    const from = this.position
-    if (from + length > this.bytes.length) throw new RangeError("the message ends before its data")
-    this.position += length
-    return this.bytes.subarray(from, this.position)
+    const from = this.take(length)
+    return this.bytes.subarray(from, from + length)
   }
 
   text(): string {
     return decoder.decode(this.raw(this.length()))
+  }
+
+  get offset(): number {
+    return this.position
   }
 
   get size(): number {

@@ -15,13 +15,15 @@
  *
  * So the columns of a shuffle and the lines of a block travel as columns wherever they stand in the message. Texts are cut out of
  * chunks because a string that is cut out of a longer one keeps the longer one alive. A decoded value shares nothing with the
- * message, which may be reused. Damaged messages throw an Error; nothing in a message is evaluated.
+ * message, which may be reused. Damaged messages throw `DamagedData`, whoever made them: only plain data comes out of a message, of at
+ * most so many places as it has bytes, nested no deeper than what may be encoded; nothing in it is evaluated.
  */
 import { Packr } from "msgpackr"
 import type { RecordCodec } from "../../core/protocol/RecordCodec.ts"
 import { ByteReader, ByteWriter } from "./ByteWriter.ts"
-import { checkCounts } from "./packedBounds.ts"
-import { escape, inspect, rare, refusal, unescape } from "./plainData.ts"
+import { Damage, DamagedData } from "./DamagedData.ts"
+import { checkPacked, escapedNestingMax } from "./packedBounds.ts"
+import { escape, inspect, nestingMax, rare, refusal, unescape } from "./plainData.ts"
 
 const form = {
   plain: 1,
@@ -43,7 +45,7 @@ const framedKeysMax = 16
 const framesDeepMax = 5
 const textChunkUnits = 4096
 
-const packr = new Packr({ useRecords: true, moreTypes: true, useToJSON: false })
+const packr = new Packr({ useRecords: true, moreTypes: true, structuredClone: false, useToJSON: false })
 const writer = new ByteWriter()
 
 const encode = (value: unknown): ArrayBuffer => {
@@ -60,13 +62,11 @@ const decode = (bytes: ArrayBuffer): unknown => {
   const reader = new ByteReader(bytes)
   try {
     const value = readFrame(reader, 0)
-    if (!reader.ended) throw new RangeError("the message goes on after its data")
+    if (!reader.ended) throw new Damage("it goes on after its end")
     return value
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new Error(`Damaged records: ${bytes.byteLength} bytes from another executor do not decode: ${reason}.`, {
-      cause
-    })
+    const reason = cause instanceof Damage ? cause.message : "this is nothing that was encoded here"
+    throw DamagedData.at(reader.offset, bytes.byteLength, reason, cause)
   }
 }
 
@@ -227,15 +227,15 @@ function writeRecord(record: Record<string, unknown>, depth: number): void {
 }
 
 function readFrame(reader: ByteReader, depth: number): unknown {
-  if (depth > framesDeepMax) throw new RangeError("frames are nested too deeply")
+  if (depth > framesDeepMax) throw new Damage("its parts are nested too deeply")
   const kind = reader.byte()
   const count = reader.length()
-  if (count > reader.size) throw new RangeError("a count is larger than the message")
+  if (count > reader.size) throw new Damage("it announces more than it holds")
   switch (kind) {
     case form.plain:
-      return unpack(reader.raw(count))
+      return unpack(reader.raw(count), nestingMax)
     case form.escaped:
-      return unescape(unpack(reader.raw(count)))
+      return unescape(unpack(reader.raw(count), escapedNestingMax))
     case form.texts:
       return readTexts(reader, count)
     case form.integers: {
@@ -264,12 +264,12 @@ function readFrame(reader: ByteReader, depth: number): unknown {
       return record
     }
     default:
-      throw new Error(`there is no form ${kind}`)
+      throw new Damage(`there is no form ${kind}`)
   }
 }
 
-function unpack(packed: Uint8Array): unknown {
-  checkCounts(packed)
+function unpack(packed: Uint8Array, nestedMax: number): unknown {
+  checkPacked(packed, nestedMax)
   return packr.unpack(packed)
 }
 
@@ -281,7 +281,7 @@ function readTexts(reader: ByteReader, count: number): Array<string> {
     const chunk = reader.text()
     let position = 0
     for (let i = from; i < to; i++) texts[i] = chunk.slice(position, position += lengths[i]!)
-    if (position !== chunk.length) throw new RangeError("a chunk of texts has not the length that was promised")
+    if (position !== chunk.length) throw new Damage("a run of texts has not the length that was announced")
   })
   return texts
 }
@@ -289,7 +289,7 @@ function readTexts(reader: ByteReader, count: number): Array<string> {
 function readTuples(reader: ByteReader, count: number, depth: number): Array<unknown> {
   const columns: Array<ReadonlyArray<unknown>> = []
   for (let width = reader.length(); width > 0; width--) columns.push(readColumn(reader, count, depth))
-  if (columns.length === 0) throw new RangeError("tuples have no places")
+  if (columns.length === 0) throw new Damage("tuples have no places")
   if (columns.length === 2) {
     const [firsts, seconds] = columns as [ReadonlyArray<unknown>, ReadonlyArray<unknown>]
     return Array.from(firsts, (first, i) => [first, seconds[i]])
@@ -299,7 +299,7 @@ function readTuples(reader: ByteReader, count: number, depth: number): Array<unk
 
 function readTable(reader: ByteReader, count: number, depth: number): Array<unknown> {
   let keys = reader.length()
-  if (keys === 0) throw new RangeError("a table has no columns")
+  if (keys === 0) throw new Damage("a table has no columns")
   const records: Array<Record<string, unknown>> = []
   for (let i = 0; i < count; i++) records.push({})
   for (; keys > 0; keys--) {
@@ -313,13 +313,13 @@ function readTable(reader: ByteReader, count: number, depth: number): Array<unkn
 function readColumn(reader: ByteReader, count: number, depth: number): ReadonlyArray<unknown> {
   const column = readFrame(reader, depth + 1)
   if (!Array.isArray(column) || column.length !== count) {
-    throw new RangeError("a column has not the length of its table")
+    throw new Damage("a column has not the length of its table")
   }
   return column
 }
 
 function readKey(reader: ByteReader): string {
   const key = reader.text()
-  if (key === "__proto__") throw new Error("a record has the key __proto__")
+  if (key === "__proto__") throw new Damage("a record has the key __proto__")
   return key
 }

@@ -211,14 +211,14 @@ test("damaged messages are told, whatever is damaged", () => {
     messagePack.encode({ kind: "pairs", keys: ["a", { b: 1 }], values: Array(40).fill("xyz") })
   )
   for (let length = 0; length < whole.length; length++) {
-    assert.throws(() => messagePack.decode(whole.slice(0, length).buffer), /Damaged records/)
+    assert.throws(() => messagePack.decode(whole.slice(0, length).buffer), /the data is damaged at byte \d+ of \d+: ./)
   }
   const any = fc.uint8Array({ maxLength: 60 })
   fc.assert(fc.property(any, (bytes) => {
     try {
       messagePack.decode(new Uint8Array(bytes).buffer)
     } catch (error) {
-      assert.match((error as Error).message, /Damaged records/)
+      assert.match((error as Error).message, /the data is damaged at byte \d+ of \d+: ./)
     }
   }))
 })
@@ -237,12 +237,15 @@ test("counts that are larger than the message make nothing: arrays, maps, texts,
       0xff
     ]]
   ) {
-    assert.throws(() => plain(...packed), /Damaged records.*(counts|message)/)
+    assert.throws(
+      () => plain(...packed),
+      /the data is damaged at byte \d+ of \d+: it (announces more than it holds|ends before it should)/
+    )
   }
   for (const form of [6, 7]) {
     const bytes = new Uint8Array(2000)
     bytes.set([form, 0xd0, 0x07, 0, 0, 0, 0, 0, 0])
-    assert.throws(() => messagePack.decode(bytes.slice(0, 9).buffer), /Damaged records/)
+    assert.throws(() => messagePack.decode(bytes.slice(0, 9).buffer), /the data is damaged at byte \d+ of \d+: ./)
     assert.throws(() => messagePack.decode(bytes.buffer), /no places|no columns/)
   }
 })
@@ -256,7 +259,7 @@ test("whatever a message says, its arrays together have no more places than it h
       try {
         value = plain(...packed)
       } catch (error) {
-        return assert.match((error as Error).message, /Damaged records/)
+        return assert.match((error as Error).message, /the data is damaged at byte \d+ of \d+: ./)
       }
       if (Array.isArray(value)) assert.ok(value.length <= packed.length)
     }),

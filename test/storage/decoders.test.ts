@@ -22,6 +22,7 @@ import { segmentName, segmentOf } from "../../core/wal/LogPosition.ts"
 import * as LogReading from "../../core/wal/LogReading.ts"
 import { scanSegment } from "../../core/wal/scanSegment.ts"
 import { memoryStorage } from "../../runtime/storage/memoryStorage.ts"
+import { change, changed } from "../damage.ts"
 import { prefix, readTexts, writeLog } from "./logs.ts"
 
 const log = "0123456789abcdef"
@@ -132,35 +133,6 @@ test("a segment of forged headers, each of which claims all that follows, is sca
   assert.ok(pieces.every(({ kind }) => kind === "Bad"))
   assert.ok(performance.now() - started < 2000)
 })
-
-const change = fc.oneof(
-  fc.record({ kind: fc.constant("flip" as const), at: fc.nat(2000), bit: fc.nat(7) }),
-  fc.record({ kind: fc.constant("cut" as const), at: fc.nat(2000) }),
-  fc.record({ kind: fc.constant("zero" as const), at: fc.nat(2000), length: fc.integer({ min: 1, max: 600 }) }),
-  fc.record({
-    kind: fc.constant("copy" as const),
-    at: fc.nat(2000),
-    from: fc.nat(2000),
-    length: fc.integer({ min: 1, max: 300 })
-  }),
-  fc.record({
-    kind: fc.constant("insert" as const),
-    at: fc.nat(2000),
-    bytes: fc.uint8Array({ minLength: 1, maxLength: 80 })
-  })
-)
-
-const changed = (bytes: Uint8Array, one: typeof change extends fc.Arbitrary<infer C> ? C : never): Uint8Array => {
-  const at = one.at % (bytes.length + 1)
-  const copy = bytes.slice()
-  if (one.kind === "flip") copy[at % Math.max(1, bytes.length)]! ^= 1 << one.bit
-  else if (one.kind === "cut") return copy.subarray(0, at)
-  else if (one.kind === "zero") copy.fill(0, at, at + one.length)
-  else if (one.kind === "copy") {
-    copy.copyWithin(at, one.from % (bytes.length + 1), (one.from % (bytes.length + 1)) + one.length)
-  } else return Uint8Array.from([...copy.subarray(0, at), ...one.bytes, ...copy.subarray(at)])
-  return copy
-}
 
 test("a log under any damage gives a beginning of what was written, or LogDamaged", async () => {
   const written = Array.from({ length: 12 }, (_, i) => Array.from({ length: 1 + i % 3 }, (_, k) => `record ${i}.${k}`))
