@@ -85,33 +85,79 @@ const hostile = fc.oneof(
   fc.jsonValue({ maxDepth: 2 })
 )
 
-/** One thing that was put into a value: `path` chooses the way to where it is put, at most all the way down. */
+const numbers = fc.constantFrom(
+  0,
+  -1,
+  1,
+  7,
+  999,
+  1000,
+  3000,
+  1_000_000_007_000,
+  2 ** 31,
+  2 ** 32 - 1,
+  Number.MAX_SAFE_INTEGER,
+  -Number.MAX_SAFE_INTEGER
+)
+const texts = fc.constantFrom(
+  "",
+  "__proto__",
+  "constructor",
+  "toString",
+  "a/b/../../c",
+  "sums",
+  "out",
+  "lines/1/0/1",
+  "x".repeat(10_000)
+)
+
+/**
+ * One thing that was put into a value: `path` chooses the way to where it is put, at most all the way down. `alike`: it is of the kind
+ * of what was there.
+ */
 export const intrusion = fc.record({
   path: fc.array(fc.nat(1000), { minLength: 1, maxLength: 12, size: "max" }),
-  how: fc.constantFrom("replace" as const, "remove" as const, "repeat" as const),
-  by: hostile
+  how: fc.oneof(
+    { weight: 3, arbitrary: fc.constant("alike" as const) },
+    { weight: 1, arbitrary: fc.constantFrom("replace" as const, "remove" as const, "repeat" as const) }
+  ),
+  by: hostile,
+  number: numbers,
+  text: texts
 })
 
 export type Intrusion = typeof intrusion extends fc.Arbitrary<infer I> ? I : never
 
 /** A copy of plain data in which one value is another, is not there, or stands twice. */
-export const intruded = (value: unknown, { by, how, path }: Intrusion): unknown => {
-  const [first, ...rest] = path
-  if (first === undefined || typeof value !== "object" || value === null) return by
+export const intruded = (value: unknown, one: Intrusion): unknown => {
+  const [first, ...path] = one.path
+  if (first === undefined || typeof value !== "object" || value === null) return instead(value, one)
+  const rest = { ...one, path }
   if (Array.isArray(value)) {
-    if (value.length === 0) return by
+    if (value.length === 0) return one.how === "alike" ? value : one.by
     const index = first % value.length
-    if (rest.length > 0) return value.with(index, intruded(value[index], { by, how, path: rest }))
-    return how === "remove"
-      ? value.toSpliced(index, 1)
-      : how === "repeat"
-      ? [...value, value[index]]
-      : value.with(index, by)
+    if (path.length > 0) return value.with(index, intruded(value[index], rest))
+    if (one.how === "remove" || (one.how === "alike" && first % 2 === 0)) return value.toSpliced(index, 1)
+    return one.how === "replace" ? value.with(index, one.by) : [...value, value[index]]
   }
   const keys = Object.keys(value)
-  if (Object.getPrototypeOf(value) !== Object.prototype || keys.length === 0) return by
+  if (Object.getPrototypeOf(value) !== Object.prototype || keys.length === 0) return instead(value, one)
   const key = keys[first % keys.length]!
   const { [key]: old, ...others } = value as Record<string, unknown>
-  if (rest.length > 0) return { ...others, [key]: intruded(old, { by, how, path: rest }) }
-  return how === "remove" ? others : { ...others, [key]: how === "repeat" ? [old, old] : by }
+  if (path.length > 0 || one.how === "alike") return { ...others, [key]: intruded(old, rest) }
+  return one.how === "remove" ? others : { ...others, [key]: one.how === "repeat" ? [old, old] : one.by }
+}
+
+const instead = (value: unknown, { by, how, number, text }: Intrusion): unknown => {
+  if (how !== "alike") return by
+  switch (typeof value) {
+    case "number":
+      return number
+    case "string":
+      return text
+    case "boolean":
+      return !value
+    default:
+      return value
+  }
 }

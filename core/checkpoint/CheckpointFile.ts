@@ -31,17 +31,26 @@ const isWhole = (value: unknown, least: number, most: number): boolean =>
   Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most
 
 /** What no driver writes. */
-const mistakeOf = ({ log, run: { manifest, settings, zeroTime }, time, tracker }: Checkpoint): string | undefined => {
-  const { batchMillis } = manifest
+const mistakeOf = ({ asked, log, run, time, tracker }: Checkpoint): string | undefined => {
+  const { manifest: { batchMillis }, settings, zeroTime } = run
   if (!isWhole(batchMillis, 1, 2 ** 31)) return `a batch of ${batchMillis} ms`
-  const isOnGrid = (at: number) => at >= zeroTime && (at - zeroTime) % batchMillis === 0
-  if (!isOnGrid(time) || (tracker.lastBatch !== undefined && !isOnGrid(tracker.lastBatch))) {
-    return `a batch that is no whole batches after zero time ${zeroTime} ms`
+  const { batches, lastBatch = zeroTime } = tracker
+  for (const times of [[time], [lastBatch], asked.map(([at]) => at), batches.map(([at]) => at)]) {
+    const wrong = times.find((at, i) => !isBatchTime(at, run) || at <= (times[i - 1] ?? -Infinity))
+    if (wrong !== undefined) {
+      return `a batch of ${wrong} ms, where batches of ${batchMillis} ms grow from ${zeroTime} ms`
+    }
   }
+  const newest = Math.max(asked.at(-1)?.[0] ?? zeroTime, batches.at(-1)?.[0] ?? zeroTime)
+  if (newest > lastBatch) return `a batch of ${newest} ms after the last one, of ${lastBatch} ms`
   if (!isWhole(log.segment, 1, 2 ** 40) || !isWhole(log.offset, 0, 2 ** 40)) return `segment ${log.segment} of a log`
   const { defaultParallelism = 1 } = settings
   return isWhole(defaultParallelism, 1, 65_536) ? undefined : `${String(defaultParallelism)} partitions`
 }
+
+/** Batches are whole batch durations after zero time. */
+export const isBatchTime = (time: number, { manifest: { batchMillis }, zeroTime }: Checkpoint["run"]): boolean =>
+  time >= zeroTime && (time - zeroTime) % batchMillis === 0
 
 /** Fails with what is wrong with it. */
 export const decode = (

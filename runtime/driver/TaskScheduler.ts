@@ -22,6 +22,7 @@ import { type JobGraph, jobGraph } from "../../core/scheduling/JobGraph.ts"
 import { timeOf } from "../../core/rdd/RddId.ts"
 import * as Machine from "../../core/scheduling/TaskScheduler.ts"
 import type { CompleteSnapshot, RestorableSnapshot } from "../../core/state/SnapshotTracker.ts"
+import { LineageError } from "../../core/dstream/GeneratedRDDs.ts"
 import { StateRefused } from "../../core/state/snapshots/StateRefused.ts"
 import type { Millis, Time } from "../../core/time/Time.ts"
 import type { Executors, PlacementEvent } from "../placement/Placement.ts"
@@ -116,7 +117,7 @@ class Driver implements TaskScheduler {
     return Effect.callback((resume) => {
       const job = this.nextJob++
       const graph = this.graphOf(request)
-      if (graph instanceof StateRefused) return resume(Effect.fail(refused(request, graph)))
+      if (graph instanceof Error) return resume(Effect.fail(refused(request, graph)))
       this.jobs.set(job, { request, resume })
       this.dispatch({ kind: "JobSubmitted", job, graph, action: request.action })
       return Effect.sync(() => {
@@ -125,7 +126,7 @@ class Driver implements TaskScheduler {
     })
   }
 
-  private graphOf({ partitions, rdd }: JobRequest): JobGraph | StateRefused {
+  private graphOf({ partitions, rdd }: JobRequest): JobGraph | StateRefused | LineageError {
     const { blockLocations, digest, mayIgnore, rdd: rddOf, reuseMillis, snapshotDue, snapshotOf } = this.options
     try {
       return jobGraph(rdd, partitions, {
@@ -139,7 +140,7 @@ class Driver implements TaskScheduler {
         reuseMillis
       })
     } catch (error) {
-      if (error instanceof StateRefused) return error
+      if (error instanceof StateRefused || error instanceof LineageError) return error
       throw error
     }
   }
@@ -255,5 +256,5 @@ class Driver implements TaskScheduler {
   }
 }
 
-const refused = ({ output, time }: JobRequest, { message, operator }: StateRefused): JobFailed =>
+const refused = ({ output, time }: JobRequest, { message, operator }: StateRefused | LineageError): JobFailed =>
   new JobFailed({ time, output, operator, partition: 0, message })

@@ -136,7 +136,7 @@ export const recover = Effect.fnUntraced(function* (
     for (const { file, offset, reason } of contents.torn) {
       told.push({ file, reason: `torn at byte ${offset}: ${reason}` })
     }
-    for (const event of yield* eventsOf(reading, contents)) {
+    for (const event of yield* eventsOf(reading, contents, checkpoint.run)) {
       DriverStates.apply(state, event)
       events++
     }
@@ -185,20 +185,31 @@ const sealsOf = Effect.fnUntraced(function* (
   return seals
 })
 
-const eventsOf = ({ codec }: Reading, { records }: Pick<LogContents, "records">) =>
-  Effect.forEach(records, ({ bytes, position }) =>
+/** `run`: of the checkpoint that they come after. */
+const eventsOf = (
+  { codec }: Reading,
+  { records }: Pick<LogContents, "records">,
+  run?: Checkpoints.RunInfo
+) =>
+  Effect.forEach(records, ({ bytes, position: { file, offset } }) =>
     Effect.suspend(() => {
       const decoded = decodedEvent(bytes, codec)
-      if (Result.isSuccess(decoded)) return Effect.succeed(decoded.success)
-      const { file, offset } = position
-      return Effect.fail(
-        new LogNotUnderstood({
-          file,
-          offset,
-          message: `the record at byte ${offset} of ${file} is no event that this version of dstreams knows ` +
-            `(${decoded.failure}): use the version that wrote it, or a later one`
-        })
-      )
+      const fail = (message: string) => Effect.fail(new LogNotUnderstood({ file, offset, message }))
+      const record = `the record at byte ${offset} of ${file}`
+      if (Result.isFailure(decoded)) {
+        return fail(
+          `${record} is no event that this version of dstreams knows (${decoded.failure}): use the version that wrote it, or a later one`
+        )
+      }
+      const event = decoded.success
+      if (run !== undefined && event.kind === "BatchAllocation" && !CheckpointFile.isBatchTime(event.time, run)) {
+        const { manifest: { batchMillis }, zeroTime } = run
+        return fail(
+          `${record} is of a batch of ${event.time} ms, where batches of ${batchMillis} ms grow from ${zeroTime} ms: no ` +
+            "driver wrote that; put back the file as it was written, from a copy of it"
+        )
+      }
+      return Effect.succeed(event)
     }))
 
 /** An event from the bytes of a record; fails with what is wrong. */

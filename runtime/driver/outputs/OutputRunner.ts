@@ -71,7 +71,7 @@ export const make = <E>(options: OutputRunnerOptions<E>) => {
   // An output may have read a part of the batch, or nothing: its states take their step all the same.
   const stepStates = Effect.fnUntraced(function* ({ output, time }: Job) {
     for (const state of states.get(output)!) {
-      const view = memo.getOrCompute(state, time)
+      const view = yield* Effect.provideService(GeneratedRDDs.getOrCompute(state, time), GeneratedRDDs.Memo, memo)
       if (view === undefined || tasks.isComplete(RddIds.stateId(state, time))) continue
       yield* tasks.runJob({ rdd: view, action: { kind: "take", count: 0 }, time, output })
     }
