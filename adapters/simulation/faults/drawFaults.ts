@@ -18,7 +18,7 @@ import {
 } from "./FaultPlan.ts"
 
 /** How many milliseconds a fault may cost a message or a task on average: a run that is slower than its batches come proves little. */
-const costMillisMax = { messageDelay: 8, messageLoss: 8, slowTask: 12 }
+const costMillisMax = { messageDelay: 4, messageLoss: 4, slowTask: 6 }
 
 /** Faults that are there only beside others. */
 const needs: Partial<Record<FaultKind, FaultKind>> = {

@@ -62,8 +62,9 @@ export function draw(chance: Chance, program: ReferenceProgram): Draw {
     return {
       form,
       level: chance.pick(program.keepsState === true && chance.coin(0.8) ? replicatedLevels : storageLevels),
-      burst: chance.between(1, 6),
-      gapMillis: chance.between(50, 500),
+      burst: chance.between(1, 12),
+      // Each call of `store` is a block, and each block a task of every stage: many more than these would only take long.
+      gapMillis: chance.between(300, 1500),
       acknowledges,
       ranges: acknowledges && chance.coin(0.5),
       survives: program.recovers === true ? chance.pick(recoveringWays) : undefined
