@@ -329,10 +329,13 @@ const makeSafe = (parts: Stoppable): Effect.Effect<void> => {
 const stopper = (parts: Stoppable) => {
   const { allocation, checkpoints, generator, scheduler, receivers, bus, settings } = parts
   let report: StopReport | undefined
+  let atOnce = false
   return Effect.fnUntraced(function* (graceful: boolean) {
     if (graceful) checkpoints?.hurry()
+    else atOnce = true
     if (allocation !== undefined) yield* allocation.stop
-    const drained = graceful && (yield* awaitEnd(generator.stop({ graceful }), settings.gracefulStopTimeoutMillis))
+    const ended = graceful && (yield* awaitEnd(generator.stop({ graceful }), settings.gracefulStopTimeoutMillis))
+    const drained = ended && !atOnce
     report ??= {
       graceful: drained,
       openBatches: generator.openTimes(),

@@ -3,7 +3,7 @@
  * with, and keeps the place small.
  */
 import * as assert from "node:assert/strict"
-import { Cause, Effect, Exit } from "effect"
+import { Cause, Effect, Exit, Fiber, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import * as Memory from "../../adapters/memory/mod.ts"
 import * as Queue from "../../adapters/queue/mod.ts"
@@ -298,4 +298,31 @@ it("an output of a pending batch that was done is not run again; one that was no
     for (const { records, time } of hung) {
       assert.deepEqual(records, done.find((batch) => batch.time === time)?.records)
     }
+  }))
+
+it("a graceful stop that comes while a context closes after the failure of a batch ends with it, and writes no checkpoint", () =>
+  Effect.gen(function* () {
+    const storage = memoryStorage()
+    const app = StreamingApp.make({
+      name: "fails",
+      batchDuration: "1 second",
+      outputs: [
+        pairs.pipe(DStream.foreachBatch(({ time }) => time === 3000 ? Effect.fail("no more") : Effect.void))
+      ],
+      layer: Layer.effectDiscard(Effect.acquireRelease(Effect.void, () => Effect.sleep("1 second")))
+    })
+    yield* Effect.scoped(Effect.gen(function* () {
+      const context = yield* lives.start(app, { storage })
+      yield* TestClock.adjust("3 seconds")
+      yield* TestClock.adjust("500 millis")
+      yield* local.settled
+      const written = yield* checkpointsOf(storage)
+      const stopping = yield* Effect.forkChild(context.stop({ graceful: true }))
+      yield* TestClock.adjust("5 seconds")
+      yield* local.settled
+      assert.equal(context.state(), "Stopped")
+      assert.equal((yield* Fiber.join(stopping)).graceful, false)
+      assert.match(String(yield* Effect.exit(context.awaitTermination)), /no more/)
+      assert.deepEqual(yield* checkpointsOf(storage), written)
+    }))
   }))

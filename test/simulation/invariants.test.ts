@@ -166,7 +166,7 @@ const lawful: History = [
   { kind: "StateRestored", ...ofState, store: 4, executor: "e4", version: 2000 },
   { ...read(4, "e4"), version: 2500 },
   stepped(4, "e4", 2000, 3000),
-  { kind: "Drained" }
+  { kind: "Drained", now: Infinity }
 ]
 
 const is =
@@ -192,7 +192,7 @@ const planted: Record<string, History> = {
   "batch times grow by one interval, or by several where ticks may be passed over": [
     ...lawful.slice(0, -1),
     ...batch(6000, [], "e4"),
-    { kind: "Drained" }
+    { kind: "Drained", now: Infinity }
   ],
   "a batch is made of the same after a recovery": replace("BatchAllocated", at(3000), (it) => [
     { ...it, contents: "other files" }
@@ -202,7 +202,7 @@ const planted: Record<string, History> = {
     { kind: "Life", life: 2 },
     { kind: "ExecutorJoined", executor: "e4" },
     ...batch(5000, [], "e4"),
-    { kind: "Drained" }
+    { kind: "Drained", now: Infinity }
   ],
   "each version of a state is made of the last version before it, however often it is made": replace(
     "StateStepped",

@@ -140,8 +140,8 @@ export type Observation =
     readonly contents: string
     readonly before: string | undefined
   }
-  /** The run has ended gracefully: nothing more will come. */
-  | { readonly kind: "Drained" }
+  /** The run has ended gracefully, when the driver's clock showed `now`: nothing more will come. */
+  | { readonly kind: "Drained"; readonly now: Time }
 
 interface OfStore<K extends string> {
   readonly kind: K

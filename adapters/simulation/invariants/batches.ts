@@ -157,7 +157,8 @@ export const doneIsForgotten: Invariant = {
       if (event.kind === "BatchCompleted") last = Math.max(last ?? event.time, event.time)
       if (event.kind === "ForgetSent") forgotten = Math.max(forgotten, event.before)
       if (event.kind !== "Drained" || last === undefined) return undefined
-      return forgotten < Math.min(last, needlessBefore) - rememberMillis
+      // Batches ahead of a clock that was set back are forgotten when it has passed them.
+      return forgotten < Math.min(last, needlessBefore, event.now) - rememberMillis
         ? `batch ${last} is done, and executors were told to forget only what is before ${forgotten}`
         : undefined
     }

@@ -129,14 +129,19 @@ export const neededStays: Invariant = {
   across: always,
   start: ({ states }) => {
     const snapshots = new CompleteSnapshots(states)
+    const batches = new Set<Time>()
     const batchOf = new Map<BlockId, Time>()
     return (event) => {
       snapshots.see(event)
-      if (event.kind === "BatchAllocated") { for (const block of event.blocks) batchOf.set(block, event.time) }
+      if (event.kind === "BatchAllocated") {
+        batches.add(event.time)
+        for (const block of event.blocks) batchOf.set(block, event.time)
+      }
       if (event.kind !== "ForgetSent") return undefined
       const from = snapshots.neededFrom
-      if (event.before > Math.max(from, 0)) {
-        return `batches before ${event.before} were forgotten, needed from ${from} on`
+      const batch = [...batches].find((time) => time >= from && time < event.before)
+      if (batch !== undefined) {
+        return `batch ${batch} was forgotten with all before ${event.before}, needed from ${from} on`
       }
       const block = event.blocks.find((it) => batchOf.has(it) && batchOf.get(it)! >= from)
       return block && `block ${block} of batch ${batchOf.get(block)} was forgotten, needed from ${from} on`

@@ -259,7 +259,8 @@ export class Run {
       const { batchMillis, world } = this
       const began = world.now
       const late = Math.max(0, (this.clockOf(life) - this.lastCompleted) / batchMillis)
-      const millisMax = strikingMillisMax + 3 * (3 * batchMillis + late * (200 + 2 * this.subject.outputMillisMax))
+      const millisMax = strikingMillisMax + 3 * (3 * batchMillis + late * (200 + 2 * this.subject.outputMillisMax)) +
+        this.checkpointPauseMillisMax
       while (!this.performance.isDone() || !this.isUpToDate(life)) {
         if (world.now > began + millisMax) {
           return this.fail(
@@ -271,6 +272,11 @@ export class Run {
         yield* Effect.sleep(100)
       }
     })
+  }
+
+  /** A checkpoint that took long to write, for the faults, is followed by nine times as long without one. */
+  private get checkpointPauseMillisMax(): number {
+    return this.recovers ? 9 * (this.faults.plan.storage.slowMillisMax + this.faults.plan.storage.fullMillis) : 0
   }
 
   /** No backlog, and a checkpoint that says so. */
@@ -362,7 +368,7 @@ export class Run {
   }
 
   private judgeStop(report: StopReport): void {
-    this.observe(this.current.number, { kind: "Drained" })
+    this.observe(this.current.number, { kind: "Drained", now: this.clockOf(this.current) })
     const { graceful, openBatches, unallocatedBlocks } = report
     if (!graceful || openBatches.length > 0 || unallocatedBlocks) {
       this.failures.push(`the graceful stop left something: ${JSON.stringify(report)}`)

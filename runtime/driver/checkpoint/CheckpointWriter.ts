@@ -76,6 +76,7 @@ export const make = Effect.fnUntraced(function* (
   const cleaner = makeCleaner(options, () => clock.currentTimeMillisUnsafe())
   let sequence = 0
   let waiting: Asked | undefined
+  let closed = false
 
   const write = Effect.fnUntraced(function* (time: Time) {
     const position = log.position()
@@ -94,11 +95,11 @@ export const make = Effect.fnUntraced(function* (
     waiting = undefined
     const began = clock.currentTimeMillisUnsafe()
     const exit = yield* Effect.exit(write(asked.time))
+    Deferred.doneUnsafe(asked.done, Exit.succeed(Exit.isSuccess(exit)))
     if (Exit.isFailure(exit)) {
       if (Cause.hasInterruptsOnly(exit.cause)) return
       post({ kind: "CheckpointFailed", time: asked.time, reason: describeError(Cause.squash(exit.cause)) })
     }
-    Deferred.doneUnsafe(asked.done, Exit.succeed(Exit.isSuccess(exit)))
     const took = clock.currentTimeMillisUnsafe() - began
     const pause = Math.max(intervalMillis - took, took * (share - 1))
     if (pause > 0) yield* Effect.raceFirst(Effect.sleep(pause), hurried.await)
@@ -112,10 +113,17 @@ export const make = Effect.fnUntraced(function* (
       yield* serve()
     }
   }))
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      closed = true
+      if (waiting !== undefined) Deferred.doneUnsafe(waiting.done, Exit.succeed(false))
+    })
+  )
 
   return {
     checkpoint: (time) =>
       Effect.suspend(() => {
+        if (closed) return Effect.succeed(false)
         const asked: Asked = { time, done: Deferred.makeUnsafe<boolean>() }
         if (waiting === undefined) Queue.offerUnsafe(signals, undefined)
         else Deferred.doneUnsafe(waiting.done, Exit.succeed(false))
