@@ -15,7 +15,7 @@
 import { randomUUID } from "node:crypto"
 import * as fs from "node:fs/promises"
 import * as path from "node:path"
-import { Effect } from "effect"
+import { Effect, Option, Schema } from "effect"
 import { type CommitContext, Fenced, type PartitionContext } from "../../core/output/Sink.ts"
 import { makeDirectory } from "../storage/makeDirectory.ts"
 import { partFileName } from "./batchFileName.ts"
@@ -39,11 +39,22 @@ export interface PreparedFile {
 }
 
 /** Who made a directory, and how much it holds. */
-export interface Marker extends Pick<CommitContext, "app" | "output" | "time" | "commitId"> {
-  readonly by: "dstreams"
-  readonly records: number
-  readonly bytes: number
-}
+const Marker = Schema.Struct({
+  by: Schema.Literal("dstreams"),
+  app: Schema.String,
+  output: Schema.String,
+  time: Schema.Int,
+  commitId: Schema.String,
+  records: Schema.Natural,
+  bytes: Schema.Natural
+})
+
+export type Marker = typeof Marker.Type
+
+/** No marker is longer. */
+const markerBytesMax = 64 * 1024
+
+const decodeMarker = Schema.decodeUnknownOption(Schema.fromJsonString(Marker))
 
 export const successFile = "_SUCCESS"
 
@@ -160,11 +171,14 @@ const isOwn = async (
 
 /** undefined: no output of dstreams made it. */
 export const readMarker = async (directory: string): Promise<Marker | undefined> => {
-  const text = await fs.readFile(path.join(directory, successFile), "utf8").catch(WorkDirectory.absent)
+  const bytes = new Uint8Array(markerBytesMax + 1)
+  const file = await fs.open(path.join(directory, successFile), "r").catch(WorkDirectory.absent)
+  if (file === undefined) return undefined
   try {
-    const marker = JSON.parse(text ?? "null")
-    return marker?.by === "dstreams" ? marker : undefined
-  } catch {
-    return undefined
+    const { bytesRead } = await file.read(bytes, 0, bytes.length, 0)
+    if (bytesRead > markerBytesMax) return undefined
+    return Option.getOrUndefined(decodeMarker(new TextDecoder().decode(bytes.subarray(0, bytesRead))))
+  } finally {
+    await file.close()
   }
 }

@@ -82,7 +82,8 @@ export const decodeContents = (encoded: Uint8Array, codec: RecordCodec): BlockCo
     const records = view.getFloat64(at + 1)
     const length = view.getFloat64(at + 9)
     const begin = at + headerBytes
-    if (kind > 1 || !Number.isInteger(length) || length < 0 || begin + length > encoded.byteLength) {
+    const isCounted = Number.isSafeInteger(records) && records >= -1
+    if (kind > 1 || !isCounted || !Number.isSafeInteger(length) || length < 0 || begin + length > encoded.byteLength) {
       throw new Error(`an encoded block is damaged at byte ${at}`)
     }
     // A copy with a buffer of its own: what storage reads may be a view into a larger one.
@@ -91,7 +92,9 @@ export const decodeContents = (encoded: Uint8Array, codec: RecordCodec): BlockCo
       parts.push({ kind: "bytes", bytes: body, records: records < 0 ? undefined : records })
     } else {
       const decoded = codec.decode(body.buffer)
-      if (!Array.isArray(decoded)) throw new Error(`an encoded block has no list of records at byte ${at}`)
+      if (!Array.isArray(decoded) || decoded.length !== records) {
+        throw new Error(`an encoded block has no list of ${records} records at byte ${at}`)
+      }
       parts.push({ kind: "records", records: decoded })
     }
     at = begin + length

@@ -154,6 +154,20 @@ it("a partition that the driver does not see is told with what to do", () =>
     )
   }))
 
+/** What nobody wrote who saves batches: of another shape, longer than any, nested deep. */
+const own = { by: "dstreams", app: "app", output: "out", time, commitId: "the-id", records: 1, bytes: 5 }
+const markers = [
+  "null",
+  "[]",
+  JSON.stringify({ by: "dstreams" }),
+  JSON.stringify({ ...own, output: { toString: 1 } }),
+  JSON.stringify({ ...own, time: "1000" }),
+  JSON.stringify({ ...own, bytes: -1 }),
+  `{"__proto__": ${JSON.stringify(own)}}`,
+  `${JSON.stringify(own)}${" ".repeat(100_000)}`,
+  "[".repeat(60_000)
+]
+
 it("what another program, another output or a file of that name left is told and left as it is", () =>
   Effect.gen(function* () {
     const made: ReadonlyArray<readonly [make: (target: string) => Effect.Effect<unknown, unknown>, message: RegExp]> = [
@@ -162,6 +176,13 @@ it("what another program, another output or a file of that name left is told and
         /a directory of that name, which no output of dstreams made; it is left as it is: move it away/
       ],
       [(target) => Effect.sync(() => fs.mkdirSync(target)), /which no output of dstreams made/],
+      ...markers.map((marker) =>
+        [
+          (target: string) =>
+            Effect.sync(() => (fs.mkdirSync(target), fs.writeFileSync(path.join(target, "_SUCCESS"), marker))),
+          /which no output of dstreams made/
+        ] as const
+      ),
       [(target) => Effect.sync(() => fs.writeFileSync(target, "mine")), /there is a file of that name/],
       [
         (target) => Effect.flatMap(write(target, 0, ["theirs"]), (file) => commit(target, [file], { output: "other" })),

@@ -9,6 +9,7 @@ import fc from "fast-check"
 import { messagePack as codec } from "../../adapters/codec/MessagePack.ts"
 import { InvalidSnapshot } from "../../core/state/snapshots/InvalidSnapshot.ts"
 import * as SnapshotFile from "../../core/state/snapshots/SnapshotFile.ts"
+import { readChain } from "../../core/state/snapshots/readChain.ts"
 import { StateRefused } from "../../core/state/snapshots/StateRefused.ts"
 import type { StateDefinition } from "../../core/state/StateStore.ts"
 import { updateState } from "../../core/state/UpdateState.ts"
@@ -83,6 +84,16 @@ const attempt = (definition: StateDefinition, file: Uint8Array) => {
     }
     if (error instanceof StateRefused) return error
     throw error
+  }
+}
+
+/** What is shown of it without its program, or why nothing is. */
+const shown = (file: Uint8Array): string => {
+  try {
+    return `${readChain([read(file)]).length} keys`
+  } catch (error) {
+    assert.ok(error instanceof SnapshotFile.SnapshotDamaged || (error as Error).constructor === Error, String(error))
+    return (error as Error).message
   }
 }
 
@@ -170,6 +181,7 @@ for (const [name, definition] of Object.entries(definitions)) {
         }
         const came = attempt(definition, fileOf(changed))
         if ("version" in came && !(came instanceof Error)) readAll(came, 2)
+        assert.ok(shown(fileOf(changed)).length > 0)
         assert.equal(({} as any).keys, undefined)
       }),
       { numRuns: 500 }
