@@ -65,6 +65,23 @@ it("batches of the down-time are generated when the next driver starts, at their
     assert.ok(missed?.kind === "TicksMissed" && missed.policy === "replay" && missed.count >= 4)
   }))
 
+it("a list that does not show what the last driver did yet does not take it away", () =>
+  Effect.gen(function* () {
+    const storage = memoryStorage()
+    const app = counting([], "counts", { checkpointsKept: 20 })
+    yield* lives.live(app, { storage }, 3)
+    yield* lives.live(app, { storage }, 1)
+    const isShown = (name: string) => !name.startsWith(names.epochFolder(2))
+    const late = {
+      ...storage,
+      list: (prefix: string) => Effect.map(storage.list(prefix), (all) => all.filter(isShown))
+    }
+    const { events } = yield* lives.live(app, { storage: late }, 1)
+    const recovered = events.find(({ kind }) => kind === "Recovered")
+    assert.ok(recovered?.kind === "Recovered")
+    assert.equal(recovered.report.from.epoch, 2)
+  }))
+
 it("the policy for ticks of the down-time may leave them out, and states go on all the same", () =>
   Effect.gen(function* () {
     const storage = memoryStorage()

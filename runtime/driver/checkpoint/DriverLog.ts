@@ -3,7 +3,7 @@
  *
  * `append` returns when its events are durable and count; `note` returns at once. An event counts, in `state`, from the moment when it
  * is durable and no later driver was there then: the next driver reads it; `position` is where the log goes on behind all that counts. A log that cannot be written ends the context: nothing
- * that comes could be recovered. What was appended then may be durable, which the failure says (`undecided`). An event that cannot be encoded fails its own append alone.
+ * that comes could be recovered. What was appended then may be durable, which the failure says (`undecided`); what is appended later fails as well. An event that cannot be encoded fails its own append alone.
  */
 import { Cause, Deferred, Effect, Exit, Queue, type Scope } from "effect"
 import type { DriverLogEvent } from "../../../core/checkpoint/DriverLogEvent.ts"
@@ -53,6 +53,7 @@ export const make = Effect.fnUntraced(function* (
 ): Effect.fn.Return<DriverLog, never, Scope.Scope> {
   const waiting = yield* Queue.unbounded<Entry>()
   let position = wal.end()
+  let broken: EventLogError | undefined
 
   const write = Effect.fnUntraced(function* (entries: ReadonlyArray<Entry>) {
     const records = entries.flatMap((entry) => entry.records)
@@ -61,7 +62,7 @@ export const make = Effect.fnUntraced(function* (
       const { failure } = written
       const message = `the driver's log cannot be written: ${failure.message}`
       const error = new EventLogError({ message, undecided: true })
-      for (const { done } of entries) if (done !== undefined) Deferred.doneUnsafe(done, Exit.fail(error))
+      broken = error
       return yield* Effect.fail(failure._tag === "Superseded" ? failure : error)
     }
     position = wal.end()
@@ -78,13 +79,24 @@ export const make = Effect.fnUntraced(function* (
     }
   })
 
+  /** Those that are not done never will be. */
+  const refuse = (entries: ReadonlyArray<Entry>) => {
+    for (const { done } of entries) if (done !== undefined) Deferred.doneUnsafe(done, Exit.fail(broken!))
+  }
+
   // What was noted before the end is written; nobody waits for it.
   yield* Effect.addFinalizer(() =>
     Effect.ignore(Effect.flatMap(Queue.clear(waiting), (left) => wal.append(left.flatMap(({ records }) => records))))
   )
   const fork = yield* Supervisor.make(fail)
   fork(Effect.gen(function* () {
-    while (true) yield* writeAll(yield* Queue.takeAll(waiting))
+    while (true) {
+      const entries = yield* Queue.takeAll(waiting)
+      yield* Effect.tapError(
+        writeAll(entries),
+        () => Effect.map(Queue.clear(waiting), (later) => refuse([...entries, ...later]))
+      )
+    }
   }))
 
   const encoded = (events: ReadonlyArray<DriverLogEvent>) => events.map((event) => new Uint8Array(codec.encode(event)))
@@ -93,6 +105,7 @@ export const make = Effect.fnUntraced(function* (
     append: (events) =>
       Effect.suspend(() => {
         if (events.length === 0) return Effect.void
+        if (broken !== undefined) return Effect.fail(broken)
         try {
           const done = Deferred.makeUnsafe<void, EventLogError>()
           Queue.offerUnsafe(waiting, { events, records: encoded(events), done })

@@ -61,15 +61,16 @@ export interface Reading {
   readonly checksum: CheckpointFile.Checksum
 }
 
-/** The furthest checkpoint that is good; undefined: there is none at all. */
+/** The furthest checkpoint that is good; undefined: there is none at all. `earlier`: the epochs that are known, in order. */
 export const choose = Effect.fnUntraced(function* (
-  { checksum, codec, storage }: Reading
+  { checksum, codec, storage }: Reading,
+  earlier: ReadonlyArray<number> = []
 ): Effect.fn.Return<
   { readonly chosen: Chosen | undefined; readonly passedOver: ReadonlyArray<PassedOver> },
   StorageError | NoUsableCheckpoint
 > {
   const passedOver: Array<PassedOver> = []
-  const candidates = yield* unlisted(storage, names.furthestFirst(yield* storage.list(names.epochs)))
+  const candidates = yield* unlisted(storage, names.furthestFirst(yield* storage.list(names.epochs)), earlier)
   for (const name of candidates) {
     const read = yield* Effect.result(storage.read(name.name))
     if (Result.isFailure(read)) {
@@ -93,20 +94,22 @@ export const choose = Effect.fnUntraced(function* (
   })
 })
 
-/** Lists may be late: the furthest known ones may have successors. */
+/** Lists may be late: the furthest known one may have successors, of its epoch and of those after it. */
 const unlisted = Effect.fnUntraced(function* (
   storage: StableStorage,
-  listed: ReadonlyArray<names.CheckpointName>
+  listed: ReadonlyArray<names.CheckpointName>,
+  earlier: ReadonlyArray<number>
 ): Effect.fn.Return<ReadonlyArray<names.CheckpointName>, StorageError> {
-  const furthest = listed[0]
-  if (furthest === undefined) return listed
+  const furthest = listed[0] ?? { epoch: 0, sequence: 0 }
   const more: Array<names.CheckpointName> = []
-  const { epoch } = furthest
-  for (let sequence = furthest.sequence + 1;; sequence++) {
-    const name = names.checkpoint(epoch, sequence)
-    if ((yield* storage.size(name)) === undefined) return [...more, ...listed]
-    more.unshift({ name, epoch, sequence })
+  for (const epoch of [furthest.epoch, ...earlier.filter((epoch) => epoch > furthest.epoch)]) {
+    for (let sequence = epoch === furthest.epoch ? furthest.sequence + 1 : 1;; sequence++) {
+      const name = names.checkpoint(epoch, sequence)
+      if ((yield* storage.size(name)) === undefined) break
+      more.unshift({ name, epoch, sequence })
+    }
   }
+  return [...more, ...listed]
 })
 
 const decodeEvent = Schema.decodeUnknownResult(DriverLogEvent)
@@ -117,7 +120,7 @@ export const recover = Effect.fnUntraced(function* (
   earlier: ReadonlyArray<number>,
   streams: Iterable<StreamId>
 ): Effect.fn.Return<Recovered | undefined, RecoveryError> {
-  const { chosen, passedOver } = yield* choose(reading)
+  const { chosen, passedOver } = yield* choose(reading, earlier)
   if (chosen === undefined) return yield* nothingHappened(reading, earlier)
   const { checkpoint } = chosen
   const { epoch, log } = { epoch: chosen.name.epoch, log: checkpoint.log }
