@@ -21,6 +21,7 @@ export interface RunCommand {
   readonly config: Readonly<Record<string, string>>
   readonly configFile: string | undefined
   readonly batches: number | undefined
+  /** In place of the program's own. */
   readonly batchMillis: number | undefined
   /** undefined: on a terminal. */
   readonly status: boolean | undefined
@@ -33,6 +34,7 @@ export interface CheckCommand {
   readonly program: string
   readonly config: Readonly<Record<string, string>>
   readonly configFile: string | undefined
+  readonly batchMillis: number | undefined
   readonly debug: boolean
 }
 
@@ -72,6 +74,7 @@ const programOptions = {
   host: { type: "string" },
   port: { type: "string" },
   config: { type: "string", multiple: true },
+  "batch-duration": { type: "string" },
   debug: { type: "boolean" },
   help: { type: "boolean", short: "h" }
 } satisfies Record<string, ParseArgsOptionDescriptor>
@@ -84,7 +87,6 @@ const configOptions = {
 const runOptions = {
   ...configOptions,
   batches: { type: "string" },
-  "batch-duration": { type: "string" },
   status: { type: "boolean" },
   "no-status": { type: "boolean" },
   demo: { type: "boolean" }
@@ -146,7 +148,6 @@ const run = (args: ReadonlyArray<string>): Command => {
     master: masterOf(read.text("master") ?? "local"),
     ...configOf(read),
     batches: optional(read.text("batches"), (text) => wholeNumber("--batches", text, 1, Number.MAX_SAFE_INTEGER)),
-    batchMillis: optional(read.text("batch-duration"), batchMillisOf),
     status: read.flag("no-status") ? false : read.flag("status") ? true : undefined,
     demo: read.flag("demo") && noServer,
     debug: read.flag("debug")
@@ -302,7 +303,7 @@ export const masterText = (master: Master): string =>
   master.kind === "local" ? "local" : `local[${master.threads === "all" ? "*" : master.threads}]`
 
 /** `--config` is NAME=VALUE, or without a `=` the path of a file. */
-const configOf = (read: Options): Pick<CheckCommand, "config" | "configFile"> => {
+const configOf = (read: Options): Pick<CheckCommand, "config" | "configFile" | "batchMillis"> => {
   const config: Record<string, string> = {}
   let configFile: string | undefined
   for (const given of read.texts("config")) {
@@ -322,5 +323,5 @@ const configOf = (read: Options): Pick<CheckCommand, "config" | "configFile"> =>
   const port = read.text("port")
   if (host !== undefined) config["HOST"] = host
   if (port !== undefined) config["PORT"] = String(wholeNumber("--port", port, 1, 65_535))
-  return { config, configFile }
+  return { config, configFile, batchMillis: optional(read.text("batch-duration"), batchMillisOf) }
 }

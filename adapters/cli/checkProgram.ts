@@ -14,7 +14,8 @@ export const checkProgram = (command: CheckCommand): Effect.Effect<number, Usage
 const check = (command: CheckCommand, { config, settings }: Configuration.Configuration): Effect.Effect<number> =>
   Effect.gen(function* () {
     const reads = new Set<string>()
-    const { app } = yield* load(urlOf(command.program), config, reads)
+    const program = yield* load(urlOf(command.program), config, reads)
+    const app = StreamingApp.withBatchDuration(program.app, command.batchMillis)
     const { manifest } = yield* StreamingApp.validate(app, settings)
     // The layer is not built here; it may read what the app has not.
     const unread = app.layer === (Layer.empty as Layer.Layer<any>) ? unreadOf(command.config, reads) : undefined

@@ -46,6 +46,7 @@ Exit codes: 0 done, 1 a batch or the program failed, 2 wrong usage.`
 
 const check = `dstreams check PROGRAM [options]
 
+  --batch-duration D        in place of the program's own, such as "100 ms" or "2 seconds"
   --debug                   stack traces with errors
 
 ${programOptions}
@@ -55,6 +56,7 @@ Exit codes: 0 the program can run, 1 it cannot, 2 wrong usage.`
 const config = `dstreams config PROGRAM [options]
 
   --master local[n]         as for run: the number of executors decides the default of defaultParallelism
+  --batch-duration D        in place of the program's own, such as "100 ms" or "2 seconds"
   --debug                   stack traces with errors
 
 ${programOptions}
@@ -68,6 +70,7 @@ dstreams checkpoint check DIR PROGRAM [options]
 show: the drivers that there were, their checkpoints and which of them are damaged, and what the next driver goes on from.
 check: for each state whether it is restored, migrated, new, dropped or refused.
 
+  --batch-duration D        in place of the program's own, such as "100 ms" or "2 seconds"
   --debug                   stack traces with errors
 
 ${programOptions}

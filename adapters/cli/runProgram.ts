@@ -39,7 +39,7 @@ const run = Effect.fnUntraced(function* (command: RunCommand, configuration: Con
   const url = urlOf(command.program)
   const reads = new Set<string>()
   const program = yield* load(url, config, reads)
-  const app = command.batchMillis === undefined ? program.app : withBatchDuration(program.app, command.batchMillis)
+  const app = withBatchDuration(program.app, command.batchMillis)
   const { onBatchFailure, stopGracefullyOnShutdown = true } = merge([configuration.settings, app.settings])
   const noticeOf = notices({ skips: onBatchFailure === "skip" })
   let failed: OutputOperationInfo | undefined

@@ -4,7 +4,7 @@
  */
 import { availableParallelism } from "node:os"
 import { Effect, Exit } from "effect"
-import { type AnyStreamingApp, validate } from "../../core/dstream/StreamingApp.ts"
+import { type AnyStreamingApp, validate, withBatchDuration } from "../../core/dstream/StreamingApp.ts"
 import { definitions, type SettingName, settingNames, showValue, variableOf } from "../../core/settings/definitions.ts"
 import * as Settings from "../../core/settings/Settings.ts"
 import { load, urlOf } from "../threads/ProgramModule.ts"
@@ -16,7 +16,8 @@ export const showConfig = (command: ConfigCommand): Effect.Effect<number, UsageE
   Effect.flatMap(Configuration.read(command), (configuration) =>
     Effect.gen(function* () {
       const reads = new Set<string>()
-      const { app } = yield* load(urlOf(command.program), configuration.config, reads)
+      const program = yield* load(urlOf(command.program), configuration.config, reads)
+      const app = withBatchDuration(program.app, command.batchMillis)
       yield* validate(app, configuration.settings)
       return [...settingLines(app, configuration, command.master), ...configLines(configuration, reads)].join("\n")
     }).pipe(

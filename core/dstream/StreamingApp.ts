@@ -62,12 +62,12 @@ export const make = <const Outputs extends ReadonlyArray<AnyOutput>, LOut = neve
   unknownOptions: Object.keys(options).filter((name) => !appOptions.includes(name))
 })
 
-/** The same app with another batch duration. */
-export const withBatchDuration = <E, R>(self: StreamingApp<E, R>, duration: DurationInput): StreamingApp<E, R> => ({
-  ...self,
-  batchMillis: millisOrNaN(duration),
-  batchDuration: duration
-})
+/** The same app with another batch duration; undefined: with its own. */
+export const withBatchDuration = <E, R>(
+  self: StreamingApp<E, R>,
+  duration: DurationInput | undefined
+): StreamingApp<E, R> =>
+  duration === undefined ? self : { ...self, batchMillis: millisOrNaN(duration), batchDuration: duration }
 
 export const isStreamingApp = (value: unknown): value is AnyStreamingApp => Predicate.hasProperty(value, TypeId)
 

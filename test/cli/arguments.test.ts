@@ -49,13 +49,22 @@ it("every option is understood", () =>
 
 it("check, help and version are understood", () =>
   Effect.gen(function* () {
-    const check = { kind: "check", program: "p.ts", config: { HOST: "h" }, configFile: undefined, debug: false }
-    assert.deepEqual(yield* parse(["check", "p.ts", "--host", "h"]), check)
+    const read = { program: "p.ts", config: { HOST: "h" }, configFile: undefined, batchMillis: undefined, debug: false }
+    assert.deepEqual(yield* parse(["check", "p.ts", "--host", "h"]), { kind: "check", ...read })
+    const options = ["--host", "h", "--batch-duration", "2 seconds"]
+    assert.deepEqual(yield* parse(["check", "p.ts", ...options]), { kind: "check", ...read, batchMillis: 2000 })
+    assert.deepEqual(yield* parse(["checkpoint", "check", "dir", "p.ts", ...options]), {
+      kind: "checkpoint check",
+      place: "dir",
+      ...read,
+      batchMillis: 2000
+    })
     assert.deepEqual(yield* parse(["config", "p.ts", "--config", "s.json", "--master", "local[3]"]), {
       kind: "config",
       program: "p.ts",
       config: {},
       configFile: "s.json",
+      batchMillis: undefined,
       debug: false,
       master: { kind: "threads", threads: 3 }
     })
@@ -106,8 +115,10 @@ it("help names every option", () =>
     for (const option of "master batches batch-duration status no-status demo debug host port config".split(" ")) {
       assert.ok(helpOf("run").includes(`--${option}`), option)
     }
-    for (const option of "debug host port config".split(" ")) {
-      for (const topic of ["check", "config"] as const) assert.ok(helpOf(topic).includes(`--${option}`), option)
+    for (const option of "batch-duration debug host port config".split(" ")) {
+      for (const topic of ["check", "config", "checkpoint"] as const) {
+        assert.ok(helpOf(topic).includes(`--${option}`), option)
+      }
     }
     assert.ok(helpOf("config").includes("--master"))
     for (const command of ["run", "check", "config"]) {

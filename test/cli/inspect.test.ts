@@ -60,16 +60,24 @@ it.live(
     Effect.gen(function* () {
       const place = yield* folder
       yield* killed(place)
-      const check = (...config: ReadonlyArray<string>) =>
-        inspect("checkpoint", "check", place, programOf("kept"), ...config.flatMap((each) => ["--config", each]))
+      const check = (options: ReadonlyArray<string>) =>
+        inspect(
+          "checkpoint",
+          "check",
+          place,
+          programOf("kept"),
+          ...options.flatMap((each) => each.startsWith("--") ? each.split("=") : ["--config", each])
+        )
       const cases: ReadonlyArray<readonly [ReadonlyArray<string>, number, RegExp]> = [
         [[], 0, /can go on[^]*the graph is the same[^]*restored +counts/],
         [["VERSION=2", "MIGRATES=true"], 0, /migrated +counts: from version 1 to 2/],
         [["VERSION=2"], 1, /cannot go on[^]*refused +counts: .*give migrations/],
-        [["STATE=sums"], 1, /new +sums\n +dropped +counts/]
+        [["STATE=sums"], 1, /new +sums\n +dropped +counts/],
+        [["--batch-duration=100ms"], 0, /can go on/],
+        [["--batch-duration=200ms"], 1, /cannot go on[^]*a batch was 100 ms, and is 200 ms now/]
       ]
       for (const [config, code, text] of cases) {
-        const checked = yield* check(...config)
+        const checked = yield* check(config)
         assert.equal(checked.code, code, checked.err + checked.out)
         assert.match(checked.out, text)
       }

@@ -18,7 +18,8 @@ type CheckCheckpoint = Extract<InspectCommand, { readonly kind: "checkpoint chec
 
 export const checkCheckpoint = Effect.fnUntraced(function* (reading: Reading, command: CheckCheckpoint) {
   const { config, settings } = yield* Configuration.read(command)
-  const { app } = yield* load(urlOf(command.program), config, new Set())
+  const program = yield* load(urlOf(command.program), config, new Set())
+  const app = StreamingApp.withBatchDuration(program.app, command.batchMillis)
   const graph = yield* StreamingApp.validate(app, settings)
   yield* Epoch.check(reading.storage, graph.manifest.app)
   const { left: { chosen, state } } = yield* readPlace(reading)
