@@ -43,6 +43,7 @@ async function main(args: Arguments): Promise<number> {
     if (result.failures.length === 0) return
     failed.push({ job, result })
     report(job, result)
+    return !args.untilFailure
   })
   const seconds = (performance.now() - began) / 1000
   for (
@@ -55,7 +56,7 @@ async function main(args: Arguments): Promise<number> {
     console.log(`\nMADE SMALL ${job.program} seed ${job.seed}: ${commandOf(small.job)}`)
     print(small.result)
   }
-  const checksTable = !args.crashEverywhere && args.only === undefined
+  const checksTable = !args.crashEverywhere && args.only === undefined && results.length === jobs.length
   const { lines, passed } = summarize(
     results,
     args.crashEverywhere && args.program === undefined ? recovering : args.programs,

@@ -9,7 +9,9 @@ import type { Observed } from "../../adapters/simulation/invariants/Observation.
 import { programs } from "./programs/mod.ts"
 import type { ReferenceProgram } from "./programs/ReferenceProgram.ts"
 import { faultsLeast, simulate, type SimulationResult } from "./run/Simulation.ts"
+import { readArguments } from "./command/arguments.ts"
 import { faultTableSeedsMin, summarize } from "./command/summary.ts"
+import { runAll } from "./command/workers.ts"
 
 for (const program of programs) {
   test(`${program.name} passes under the faults of four seeds`, async () => {
@@ -80,4 +82,14 @@ test("a run of many seeds in which a fault never struck fails, and says which", 
     /FAILED executorCrash never struck p\n1 passed, 0 failed$/
   )
   assert.equal(end([result(counts(1)), result(counts(1), ["broken"])], 2).lines.at(-1), "1 passed, 1 failed")
+})
+
+test("no more runs are begun once whoever is told of them has seen enough", async () => {
+  assert.equal(readArguments(["--until-failure"]).untilFailure, true)
+  assert.equal(readArguments([]).untilFailure, false)
+  const { name } = programs[0]!
+  const jobs = [0, 1, 2].map((seed) => ({ program: name, seed, batches: 4, only: [], crashAt: undefined }))
+  const told: Array<number> = []
+  const results = await runAll(jobs, 1, ({ seed }) => told.push(seed) < 2)
+  assert.deepEqual([told, results.map(({ seed }) => seed)], [[0, 1], [0, 1]])
 })

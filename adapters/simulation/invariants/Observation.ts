@@ -56,14 +56,25 @@ export type Observation =
     /** Its records are stored already: it will be in no batch. */
     readonly repeated: boolean
   }
-  /** A driver tells for the first time what a batch is made of: of which blocks, and a text of all of it. */
+  /**
+   * A driver tells for the first time what a batch is made of: of which blocks, and a text of all of it. `unlogged`: the blocks that
+   * are to be read, and are in no log.
+   */
   | {
     readonly kind: "BatchAllocated"
     readonly time: Time
     readonly blocks: ReadonlyArray<BlockId>
+    readonly unlogged: ReadonlyArray<BlockId>
+    readonly records: RecordsOfInputs
     readonly contents: string
   }
-  | { readonly kind: "BatchSubmitted"; readonly time: Time; readonly outputs: ReadonlyArray<string> }
+  /** `records`: as it is shown to listeners. */
+  | {
+    readonly kind: "BatchSubmitted"
+    readonly time: Time
+    readonly outputs: ReadonlyArray<string>
+    readonly records: RecordsOfInputs
+  }
   | { readonly kind: "BatchCompleted"; readonly time: Time }
   | { readonly kind: "JobStarted"; readonly time: Time; readonly output: string }
   | { readonly kind: "JobEnded"; readonly time: Time; readonly output: string; readonly failed: boolean }
@@ -129,8 +140,14 @@ export type Observation =
   }
   /** Somebody removes a file from the checkpoint place. */
   | { readonly kind: "FileRemoved"; readonly file: string }
-  /** A driver says which checkpoint it goes on from. */
-  | { readonly kind: "RecoveredFrom"; readonly epoch: number; readonly sequence: number; readonly file: string }
+  /** A driver says which checkpoint it goes on from, and of how many blocks of each stream nothing is left. */
+  | {
+    readonly kind: "RecoveredFrom"
+    readonly epoch: number
+    readonly sequence: number
+    readonly file: string
+    readonly lost: ReadonlyArray<{ readonly stream: StreamId; readonly blocks: number }>
+  }
   /** A sink's target has taken a batch, or a partition of one; `before`: what it has of it already. */
   | {
     readonly kind: "Committed"
@@ -142,6 +159,9 @@ export type Observation =
   }
   /** The run has ended gracefully, when the driver's clock showed `now`: nothing more will come. */
   | { readonly kind: "Drained"; readonly now: Time }
+
+/** What can be read of each input of a batch. */
+export type RecordsOfInputs = ReadonlyArray<{ readonly stream: StreamId; readonly records: number }>
 
 interface OfStore<K extends string> {
   readonly kind: K

@@ -36,6 +36,24 @@ export const sameContent: Invariant = {
   }
 }
 
+export const shownAsItIs: Invariant = {
+  name: "what is shown to have come into a batch is what it is made of, also when it runs again",
+  start: () => {
+    const made = new Map<Time, string>()
+    const shown = new Map<Time, string>()
+    return (event) => {
+      if (event.kind !== "BatchAllocated" && event.kind !== "BatchSubmitted") return undefined
+      const { time } = event
+      const records = event.records.map(({ records, stream }) => `${records} of ${stream}`).join(", ")
+      if (event.kind === "BatchAllocated") made.set(time, records)
+      else shown.set(time, records)
+      return made.has(time) && shown.has(time) && made.get(time) !== shown.get(time)
+        ? `batch ${time} is made of ${made.get(time)}, and is shown with ${shown.get(time) || "nothing"}`
+        : undefined
+    }
+  }
+}
+
 export const noTickLost: Invariant = {
   name: "a driver that goes on where another stopped leaves out no batch in between",
   across: always,

@@ -2,7 +2,7 @@
  * Invariants of received blocks: what becomes of a block that the driver has accepted.
  */
 import type { BlockId } from "../../../core/blocks/ReceivedBlock.ts"
-import type { ExecutorId } from "../../../core/protocol/Ids.ts"
+import type { ExecutorId, StreamId } from "../../../core/protocol/Ids.ts"
 import type { Time } from "../../../core/time/Time.ts"
 import { always, type Invariant } from "./Invariant.ts"
 import { lifeOfName } from "./Observation.ts"
@@ -92,6 +92,53 @@ export const loggedIsRead: Invariant = {
       return event.kind === "BlockIgnored" && logged.has(event.block)
         ? `block ${event.block} of batch ${event.batch} is in a log, and is read as empty`
         : undefined
+    }
+  }
+}
+
+export const readableIsThere: Invariant = {
+  name: "a block that a batch is to read is in a log, or was reported to the same driver",
+  start: () => {
+    const reported = new Set<BlockId>()
+    return (event) => {
+      if (event.kind === "BlockReported") reported.add(event.block)
+      if (event.kind !== "BatchAllocated") return undefined
+      const gone = event.unlogged.find((block) => !reported.has(block))
+      return gone && `batch ${event.time} is to read block ${gone}, which is in no log, and gone with its driver`
+    }
+  }
+}
+
+export const lossesAreTold: Invariant = {
+  name: "a driver that goes on where another stopped tells how many blocks that one had accepted are gone",
+  across: ({ changes, damaged }) => changes !== true && damaged !== true,
+  start: () => {
+    const logged = new Set<BlockId>()
+    const allocated = new Set<BlockId>()
+    const waiting = new Map<BlockId, { readonly stream: StreamId; readonly life: number }>()
+    return (event, life) => {
+      if (event.kind === "BlockReported" && event.logged) logged.add(event.block)
+      if (event.kind === "BatchAllocated") {
+        for (const block of event.blocks) {
+          allocated.add(block)
+          waiting.delete(block)
+        }
+      }
+      if (event.kind === "BlockAnswered" && event.accepted && !event.repeated) {
+        const { block, stream } = event
+        if (!logged.has(block) && !allocated.has(block)) waiting.set(block, { stream, life })
+      }
+      if (event.kind !== "RecoveredFrom") return undefined
+      for (const stream of new Set([...waiting.values()].map(({ stream }) => stream))) {
+        const gone = [...waiting].filter(([, it]) => it.stream === stream && it.life === life - 1)
+        const told = event.lost.find((it) => it.stream === stream)?.blocks ?? 0
+        if (told < gone.length) {
+          return `driver ${life} tells of ${told} blocks of ${stream}, and these waited: ${
+            gone.map(([it]) => it).join()
+          }`
+        }
+      }
+      return undefined
     }
   }
 }

@@ -19,7 +19,7 @@ import { timeOf } from "../../../core/rdd/RddId.ts"
 import type { StreamingEvent } from "../../../core/scheduling/StreamingListener.ts"
 import type { Time } from "../../../core/time/Time.ts"
 import type { Incoming } from "../../../runtime/executor/ExecutorLink.ts"
-import type { Observation } from "../invariants/Observation.ts"
+import type { Observation, RecordsOfInputs } from "../invariants/Observation.ts"
 import { canonical, type SimulationEvent } from "../kernel/EventLog.ts"
 import type { Ledger } from "./Ledger.ts"
 
@@ -124,8 +124,14 @@ export class Observer {
       ledger.planned(plan, this.options.isReplaced())
       const parts = plan.inputs.flatMap(({ partitions }) => partitions).filter((part) => part.kind === "block")
       for (const { block } of parts) this.planned.add(block)
-      const blocks = parts.map(({ block }) => block)
-      observe({ kind: "BatchAllocated", time: plan.time, blocks, contents: contentsText(plan) })
+      observe({
+        kind: "BatchAllocated",
+        time: plan.time,
+        blocks: parts.map(({ block }) => block),
+        unlogged: parts.filter(({ log, lost }) => log === undefined && lost !== true).map(({ block }) => block),
+        records: recordsOf(plan),
+        contents: contentsText(plan)
+      })
       for (const { block } of parts.filter(({ lost }) => lost === true)) this.ignored(block, plan.time)
     }
     if (plans.length > 0) observe({ kind: "PlansSent", executor, times: plans.map(({ time }) => time) })
@@ -241,7 +247,8 @@ export class Observer {
         return observe({
           kind: event.kind,
           time: event.batch.time,
-          outputs: event.batch.outputs.map(({ output }) => output)
+          outputs: event.batch.outputs.map(({ output }) => output),
+          records: recordsOf(event.batch)
         })
       case "BatchCompleted":
         return observe({ kind: event.kind, time: event.batch.time })
@@ -260,7 +267,12 @@ export class Observer {
         return observe({ kind: event.kind, operator: event.operator, time: event.time, files: event.files })
       case "Recovered":
         for (const { stream } of event.report.lost) ledger.lossesReported.add(stream)
-        return observe({ kind: "RecoveredFrom", file: event.report.from.checkpoint, ...numbersOf(event.report) })
+        return observe({
+          kind: "RecoveredFrom",
+          file: event.report.from.checkpoint,
+          ...numbersOf(event.report),
+          lost: event.report.lost.map(({ blocks, stream }) => ({ stream, blocks }))
+        })
       case "BlocksLost":
         return void ledger.lossesReported.add(event.stream)
     }
@@ -288,6 +300,9 @@ const contentsText = ({ inputs, sideValues, zeroTime }: BatchPlan): string =>
       partitions.map((part) => part.kind === "block" ? part.block : part.kind === "source" ? part.value : part.data)
     ])
   ])
+
+const recordsOf = ({ inputs }: { readonly inputs: RecordsOfInputs }): RecordsOfInputs =>
+  inputs.map(({ records, stream }) => ({ stream, records }))
 
 const numbersOf = ({ from: { checkpoint, epoch } }: RecoveryReport) => ({
   epoch,

@@ -11,6 +11,7 @@
  * | --crash-everywhere | instead of faults a death at each call of storage and sinks, one run for each | - |
  * | --crash-at N:before | the one run of these in which call N is struck: before, torn or after | - |
  * | --as-is | failing runs are not made small | - |
+ * | --until-failure | no more runs are begun once one has failed | - |
  * | --trace | every event | - |
  * | --hashes | the hash of each run | - |
  * | --workers N | so many threads | as many as there are processors |
@@ -33,6 +34,7 @@ export interface Arguments {
   readonly crashEverywhere: boolean
   readonly crashAt: { readonly call: number; readonly moment: CallMoment } | undefined
   readonly asIs: boolean
+  readonly untilFailure: boolean
   readonly trace: boolean
   readonly hashes: boolean
   readonly workers: number
@@ -51,6 +53,7 @@ export function readArguments(args: ReadonlyArray<string>): Arguments {
       "crash-everywhere": { type: "boolean", default: false },
       "crash-at": { type: "string" },
       "as-is": { type: "boolean", default: false },
+      "until-failure": { type: "boolean", default: false },
       trace: { type: "boolean", default: false },
       hashes: { type: "boolean", default: false },
       workers: { type: "string", default: String(availableParallelism()) }
@@ -75,6 +78,7 @@ export function readArguments(args: ReadonlyArray<string>): Arguments {
     crashEverywhere: values["crash-everywhere"],
     crashAt: values["crash-at"] === undefined ? undefined : callOf(values["crash-at"]),
     asIs: values["as-is"],
+    untilFailure: values["until-failure"],
     trace: values.trace,
     hashes: values.hashes,
     workers: wholeNumber("workers", values.workers)

@@ -5,19 +5,23 @@ import { Worker } from "node:worker_threads"
 import type { SimulationResult } from "../run/Simulation.ts"
 import { type Job, run } from "./Job.ts"
 
+/** `done` is told of each; once it answers false no more are begun. */
 export async function runAll(
   jobs: ReadonlyArray<Job>,
   threads: number,
-  done: (job: Job, result: SimulationResult) => void
+  done: (job: Job, result: SimulationResult) => boolean | void
 ): Promise<ReadonlyArray<SimulationResult>> {
   const results: Array<SimulationResult> = []
   let next = 0
   const ended = (index: number, result: SimulationResult) => {
     results[index] = result
-    done(jobs[index]!, result)
+    if (done(jobs[index]!, result) === false) next = jobs.length
   }
   if (threads <= 1 || jobs.length < 4) {
-    for (const [index, job] of jobs.entries()) ended(index, await run(job))
+    while (next < jobs.length) {
+      const index = next++
+      ended(index, await run(jobs[index]!))
+    }
     return results
   }
   const work = async () => {

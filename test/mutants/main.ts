@@ -1,0 +1,64 @@
+/**
+ * `npm run mutants`: plants each bug of `bugs/` into a copy of the sources, and runs the simulation of it, seed by seed from 0 on, until it
+ * is caught; the sources as they are have to pass the same seeds. Ends with the line `N passed, N failed`. Exit code 0: all passed.
+ *
+ * | option | meaning | without it |
+ * | --- | --- | --- |
+ * | --mutant N | this one alone, by its number in the museum | all |
+ * | --seeds N | so many seeds at most | 200 |
+ * | --workers N | so many threads | as many as there are processors |
+ */
+import { parseArgs } from "node:util"
+import { mutants } from "./bugs/mod.ts"
+import { readSource, simulate, withCopy } from "./copy.ts"
+import { type Mutant, plant } from "./Mutant.ts"
+
+const { values } = parseArgs({
+  options: { mutant: { type: "string" }, seeds: { type: "string", default: "200" }, workers: { type: "string" } }
+})
+const seeds = wholeNumber("seeds", values.seeds)
+const workers = values.workers === undefined ? undefined : wholeNumber("workers", values.workers)
+const number = values.mutant === undefined ? undefined : wholeNumber("mutant", values.mutant)
+const chosen = mutants.filter((mutant) => number === undefined || mutant.number === number)
+if (chosen.length === 0) {
+  throw new Error(`There is no mutant ${number}; there are ${mutants.map(({ number }) => number).join(", ")}`)
+}
+
+/** Of each program, how many seeds the sources as they are have passed. */
+const passed = new Map<string, number>()
+
+/** What is wrong with this mutant; undefined: it was caught, and what is said of it is true. */
+async function judge(mutant: Mutant): Promise<string | undefined> {
+  const { caughtBy, program } = mutant
+  const files = plant(mutant, readSource)
+  const { failure } = await withCopy(files, (copy) => simulate(copy, { program, from: 0, count: seeds, workers }))
+  if (failure === undefined) return `NOT CAUGHT by ${seeds} seeds of ${program}: make the simulation stronger`
+  const { said, seed } = failure
+  console.log(`   caught by seed ${seed} of ${program}: ${said.slice(0, shownCharactersMax)}`)
+  if (!caughtBy.some((words) => said.includes(words))) {
+    return `FAILED for another reason than one of these: ${caughtBy.join("; ")}`
+  }
+  const from = passed.get(program) ?? 0
+  if (seed < from) return undefined
+  const as = await withCopy(new Map(), (copy) => simulate(copy, { program, from, count: seed + 1 - from, workers }))
+  passed.set(program, from + as.passed)
+  return as.failure && `FAILED seed ${as.failure.seed} of ${program} also without it: ${as.failure.said}`
+}
+
+const shownCharactersMax = 400
+
+function wholeNumber(option: string, text: string): number {
+  const value = Number(text)
+  if (text !== "" && Number.isInteger(value) && value >= 0) return value
+  throw new Error(`--${option} has to be a whole number, and is "${text}"`)
+}
+
+let failed = 0
+for (const mutant of chosen) {
+  console.log(`${mutant.number}. ${mutant.plants} (${mutant.knownAs})`)
+  const wrong = await judge(mutant)
+  console.log(`   ${wrong ?? `without it these seeds pass`}`)
+  if (wrong !== undefined) failed++
+}
+console.log(`${chosen.length - failed} passed, ${failed} failed`)
+process.exitCode = failed === 0 ? 0 : 1
