@@ -2,8 +2,11 @@
  * DriverLog: the driver's log and its fold: one writer, which makes what waits durable together, in order.
  *
  * `append` returns when its events are durable and count; `note` returns at once. An event counts, in `state`, from the moment when it
- * is durable and no later driver was there then: the next driver reads it; `position` is where the log goes on behind all that counts. A log that cannot be written ends the context: nothing
- * that comes could be recovered. What was appended then may be durable, which the failure says (`undecided`); what is appended later fails as well. An event that cannot be encoded fails its own append alone.
+ * is durable and no later driver was there then: the next driver reads it; `position` is where the log goes on behind all that counts.
+ *
+ * A log that cannot be written ends the context: nothing that comes could be recovered. What was appended then may be durable, which the
+ * failure says (`undecided`); what is appended after it is not written, for it may build on what is not there, and fails in the same way.
+ * An event that cannot be encoded fails its own append alone.
  */
 import { Cause, Deferred, Effect, Exit, Queue, type Scope } from "effect"
 import type { DriverLogEvent } from "../../../core/checkpoint/DriverLogEvent.ts"
@@ -39,6 +42,8 @@ interface Entry {
 /** What waits is written together up to so many bytes. */
 const groupBytes = 2 ** 22
 
+const closed = new EventLogError({ message: "the driver's log is closed: the context has ended", undecided: true })
+
 const sizeOf = ({ records }: Entry): number => records.reduce((sum, { byteLength }) => sum + byteLength, 0)
 
 /** `state`: what was recovered, to which the log adds. */
@@ -55,19 +60,26 @@ export const make = Effect.fnUntraced(function* (
   let position = wal.end()
   let broken: EventLogError | undefined
 
+  const answer = (entries: ReadonlyArray<Entry>, exit: Exit.Exit<void, EventLogError>) => {
+    for (const { done } of entries) if (done !== undefined) Deferred.doneUnsafe(done, exit)
+  }
+
   const write = Effect.fnUntraced(function* (entries: ReadonlyArray<Entry>) {
+    if (broken !== undefined) return answer(entries, Exit.fail(broken))
     const records = entries.flatMap((entry) => entry.records)
-    const written = yield* Effect.result(Effect.andThen(wal.append(records), assertLatest))
+    const written = yield* Effect.result(Effect.andThen(wal.append(records), assertLatest)).pipe(
+      Effect.onInterrupt(() => Effect.sync(() => answer(entries, Exit.fail(closed))))
+    )
     if (written._tag === "Failure") {
       const { failure } = written
       const message = `the driver's log cannot be written: ${failure.message}`
-      const error = new EventLogError({ message, undecided: true })
-      broken = error
-      return yield* Effect.fail(failure._tag === "Superseded" ? failure : error)
+      broken = new EventLogError({ message, undecided: true })
+      answer(entries, Exit.fail(broken))
+      return fail(Cause.fail(failure._tag === "Superseded" ? failure : broken))
     }
     position = wal.end()
     for (const { events } of entries) for (const event of events) apply(state, event)
-    for (const { done } of entries) if (done !== undefined) Deferred.doneUnsafe(done, Exit.void)
+    answer(entries, Exit.void)
   })
 
   const writeAll = Effect.fnUntraced(function* (entries: ReadonlyArray<Entry>) {
@@ -79,24 +91,18 @@ export const make = Effect.fnUntraced(function* (
     }
   })
 
-  /** Those that are not done never will be. */
-  const refuse = (entries: ReadonlyArray<Entry>) => {
-    for (const { done } of entries) if (done !== undefined) Deferred.doneUnsafe(done, Exit.fail(broken!))
-  }
-
-  // What was noted before the end is written; nobody waits for it.
+  // What was noted before the end is written, and whoever still waits is told.
   yield* Effect.addFinalizer(() =>
-    Effect.ignore(Effect.flatMap(Queue.clear(waiting), (left) => wal.append(left.flatMap(({ records }) => records))))
+    Effect.gen(function* () {
+      const left = yield* Queue.clear(waiting)
+      if (broken === undefined) yield* Effect.ignore(wal.append(left.flatMap(({ records }) => records)))
+      broken ??= closed
+      answer(left, Exit.fail(broken))
+    })
   )
   const fork = yield* Supervisor.make(fail)
   fork(Effect.gen(function* () {
-    while (true) {
-      const entries = yield* Queue.takeAll(waiting)
-      yield* Effect.tapError(
-        writeAll(entries),
-        () => Effect.map(Queue.clear(waiting), (later) => refuse([...entries, ...later]))
-      )
-    }
+    while (true) yield* writeAll(yield* Queue.takeAll(waiting))
   }))
 
   const encoded = (events: ReadonlyArray<DriverLogEvent>) => events.map((event) => new Uint8Array(codec.encode(event)))
