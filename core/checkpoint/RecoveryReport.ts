@@ -3,6 +3,7 @@
  */
 import type { LostBlocks } from "../blocks/unreadableBlocks.ts"
 import type { Time } from "../time/Time.ts"
+import type { CompleteSnapshot } from "../state/SnapshotTracker.ts"
 import type { OperatorOutcome } from "./compatibility.ts"
 
 export interface RecoveryReport {
@@ -24,6 +25,8 @@ export interface RecoveryReport {
   /** Damaged checkpoints and torn ends of logs. */
   readonly passedOver: ReadonlyArray<{ readonly file: string; readonly reason: string }>
   readonly operators: ReadonlyArray<OperatorOutcome>
+  /** Of states: the complete snapshots that they can go on from. */
+  readonly snapshots: ReadonlyArray<CompleteSnapshot>
   readonly programChanged: boolean
 }
 

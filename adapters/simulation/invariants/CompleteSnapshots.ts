@@ -14,8 +14,8 @@ export class CompleteSnapshots {
 
   see(event: Observation): void {
     if (event.kind !== "SnapshotCompleted") return
-    const times = [...this.times.get(event.operator) ?? [], event.time]
-    this.times.set(event.operator, times.sort((a, b) => a - b))
+    const times = new Set(this.times.get(event.operator)).add(event.time)
+    this.times.set(event.operator, [...times].sort((a, b) => a - b))
   }
 
   /** The last complete snapshot but one of an operator. */

@@ -267,6 +267,8 @@ export class Observer {
         return observe({ kind: event.kind, operator: event.operator, time: event.time, files: event.files })
       case "Recovered":
         for (const { stream } of event.report.lost) ledger.lossesReported.add(stream)
+        // Of the last ones its predecessor may have had no time to tell.
+        for (const snapshot of event.report.snapshots) observe({ kind: "SnapshotCompleted", ...snapshot })
         return observe({
           kind: "RecoveredFrom",
           file: event.report.from.checkpoint,

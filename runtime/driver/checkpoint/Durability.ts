@@ -159,6 +159,7 @@ export const open = Effect.fnUntraced(function* (
     lost: lostByStream(lost, losses.flatMap((event) => event.kind === "BlocksLost" ? event.marks ?? [] : [])),
     passedOver: left.passedOver,
     operators: went.operators,
+    snapshots: [...state.snapshots.values()].flat(),
     programChanged: !went.same || checkpoint.run.codeFingerprint !== options.codeFingerprint
   }
   return {
