@@ -16,6 +16,8 @@ export class JobFailed extends Schema.TaggedError<JobFailed>()("JobFailed", {
 
 export interface Batch<out A> {
   readonly time: Time
+  /** App, output and time as one text: the same whenever the batch is run again, of no other batch. See `commitIdOf`. */
+  readonly commitId: string
   readonly numPartitions: number
   /** All records, in the order of partitions. */
   readonly collect: Effect.Effect<ReadonlyArray<A>, JobFailed>

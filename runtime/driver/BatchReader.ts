@@ -16,7 +16,12 @@ export type RunAction = (
   partitions?: ReadonlyArray<PartitionIndex>
 ) => Effect.Effect<ReadonlyArray<Payload | undefined>, JobFailed>
 
-export const make = (rdd: SealedRDD, border: Border["Service"], run: RunAction): Batch<unknown> => {
+export const make = (
+  rdd: SealedRDD,
+  commitId: string,
+  border: Border["Service"],
+  run: RunAction
+): Batch<unknown> => {
   const lists = (action: Action, partitions?: ReadonlyArray<PartitionIndex>) =>
     Effect.map(
       run(rdd, action, partitions),
@@ -24,6 +29,7 @@ export const make = (rdd: SealedRDD, border: Border["Service"], run: RunAction):
     )
   return {
     time: rdd.identity.time,
+    commitId,
     numPartitions: rdd.numPartitions,
     partitions: lists({ kind: "collect" }),
     collect: Effect.map(

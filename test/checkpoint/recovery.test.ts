@@ -79,3 +79,28 @@ for (const crashAt of [1, 2, 4, 7]) {
       }
     }))
 }
+
+it("an effect that was done when its driver died is run again under the commit id that it had: by it, it is done once", () =>
+  Effect.gen(function* () {
+    const storage = memoryStorage()
+    const runs: Array<string> = []
+    const target = new Map<string, ReadonlyArray<unknown>>()
+    const app = (diesAt?: number) =>
+      StreamingApp.make({
+        name: "by commit id",
+        batchDuration: "1 second",
+        outputs: [
+          input().pipe(DStream.foreachBatch(({ collect, commitId, time }) =>
+            Effect.gen(function* () {
+              runs.push(commitId)
+              if (!target.has(commitId)) target.set(commitId, yield* collect)
+              if (time === diesAt) yield* Effect.never
+            }), { name: "table" }))
+        ]
+      })
+    yield* lives.live(app(2000), { storage }, 2)
+    yield* lives.live(app(), { storage }, 1)
+    const ids = [1000, 2000, 3000].map((time) => `by commit id/table/${time}`)
+    assert.deepEqual(runs, [ids[0], ids[1], ids[1], ids[2]])
+    assert.deepEqual([...target], [[ids[0], ["a"]], [ids[1], ["b", "b"]], [ids[2], ["a", "a", "a"]]])
+  }))

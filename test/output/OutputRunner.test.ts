@@ -68,6 +68,16 @@ const sink = (log?: Array<string>) =>
     commit: ({ commitId }, prepared) => Effect.sync(() => log?.push(`commit ${commitId} ${prepared}`))
   })
 
+it("what reads a batch is told the commit id that a sink would get", () =>
+  Effect.gen(function* () {
+    const told: Array<string> = []
+    const { run } = world({
+      "a/b": numbers.pipe(DStream.foreachBatch(({ commitId }) => Effect.sync(() => told.push(commitId))))
+    })
+    for (const time of [1000, 1000, 2000]) yield* run("a/b", time)
+    assert.deepEqual(told, ["app/a%2Fb/1000", "app/a%2Fb/1000", "app/a%2Fb/2000"])
+  }))
+
 it("an output is told to be finished when it is done, before its states take their step", () =>
   Effect.gen(function* () {
     const said: Array<string> = []

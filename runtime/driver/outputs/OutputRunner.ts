@@ -11,7 +11,7 @@ import type { SealedRDD } from "../../../core/dstream/Derivation.ts"
 import type { DStreamGraph, GraphOutput } from "../../../core/dstream/DStreamGraph.ts"
 import * as GeneratedRDDs from "../../../core/dstream/GeneratedRDDs.ts"
 import type { OutputAction } from "../../../core/dstream/Output.ts"
-import { Fenced } from "../../../core/output/Sink.ts"
+import { commitIdOf, Fenced } from "../../../core/output/Sink.ts"
 import type { StreamId } from "../../../core/protocol/Ids.ts"
 import type { Border } from "../../../core/protocol/RecordCodec.ts"
 import * as RddIds from "../../../core/rdd/RddId.ts"
@@ -109,7 +109,9 @@ const actor = <E>({ border, context, epoch, fail, graph, log, settings, tasks }:
     }
     const read = (of: SealedRDD): Effect.Effect<unknown, JobFailed> =>
       action.kind === "foreachPartition" ? partitions(of) : Effect.provideContext(
-        action.run(BatchReader.make(of, border, run)) as Effect.Effect<unknown, any, any>,
+        action.run(
+          BatchReader.make(of, commitIdOf({ app: graph.manifest.app, output, time }), border, run)
+        ) as Effect.Effect<unknown, any, any>,
         context
       )
     return Effect.flatMap(rdd, read).pipe(
