@@ -81,6 +81,8 @@ export interface SettingsInput {
   readonly driverLogRollInterval?: DurationInput | undefined
   /** How long a block may take until it is in its receiver's log. 30 s. */
   readonly blockStoreTimeout?: DurationInput | undefined
+  /** How long a block that is to be at two executors waits for the second; past it, it counts with one copy. 30 s. */
+  readonly blockReplicationTimeout?: DurationInput | undefined
   /** When a logged block is safe: on the disk (`always`), or written, and on the disk when the log rolls (`onRoll`). `always`. */
   readonly receiverLogSync?: "always" | "onRoll" | undefined
   /** How long a receiver's log goes on in one file. 60 s. */
@@ -128,6 +130,7 @@ export interface Settings {
   readonly onProgramChange: "refuse" | "accept"
   readonly driverLogRollIntervalMillis: Millis
   readonly blockStoreTimeoutMillis: Millis
+  readonly blockReplicationTimeoutMillis: Millis
   readonly receiverLogSync: "always" | "onRoll"
   readonly receiverLogRollIntervalMillis: Millis
   readonly blockMemoryBytes: number
@@ -142,6 +145,7 @@ type DurationSetting =
   | "checkpointInterval"
   | "driverLogRollInterval"
   | "blockStoreTimeout"
+  | "blockReplicationTimeout"
   | "receiverLogRollInterval"
 
 /** What is given; `inputs` in order of precedence, first the strongest. */
@@ -205,6 +209,7 @@ export const resolve = (
     onProgramChange: of("onProgramChange"),
     driverLogRollIntervalMillis: millis("driverLogRollInterval"),
     blockStoreTimeoutMillis: millis("blockStoreTimeout"),
+    blockReplicationTimeoutMillis: millis("blockReplicationTimeout"),
     receiverLogSync: of("receiverLogSync"),
     receiverLogRollIntervalMillis: millis("receiverLogRollInterval"),
     blockMemoryBytes: of("blockMemoryBytes"),

@@ -292,6 +292,14 @@ export const definitions: { readonly [Name in keyof Required<SettingsInput>]: De
     meaning: "how long a block may take until it is in its receiver's log; past it, it is refused",
     spark: "spark.streaming.receiver.blockStoreTimeout"
   },
+  blockReplicationTimeout: {
+    need: durationAboveZero,
+    fallback: 30_000,
+    meaning:
+      "how long a block that is to be at two executors waits for the second; past it, it counts with one copy, which is " +
+      "told, and the second is made when its executor answers",
+    spark: undefined
+  },
   receiverLogSync: {
     need: oneOf("always", "onRoll"),
     fallback: "always",

@@ -85,7 +85,9 @@ const run = Effect.fnUntraced(function* (
     blocks: blockManager,
     accept: (from, what) => replicator.accept(from, what)
   })
-  const replicator = BlockReplicator.make({ executor, peers, blocks: blockManager, border, toDriver, fork })
+  const { blockReplicationTimeoutMillis: copyTimeoutMillis } = settings
+  const replication = { executor, peers, blocks: blockManager, border, toDriver, fork, copyTimeoutMillis }
+  const replicator = BlockReplicator.make(replication)
   const inputs = (stream: StreamId) => graph.node(stream)?.stream.input
   const receivers = ReceiverHost.make({
     toDriver,

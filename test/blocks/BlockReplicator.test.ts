@@ -3,7 +3,8 @@
  * executors stays at two through losses, as long as there are two; nothing is left behind.
  */
 import * as assert from "node:assert/strict"
-import { Deferred, Effect } from "effect"
+import { Deferred, Effect, Fiber } from "effect"
+import { TestClock } from "effect/testing"
 import fc from "fast-check"
 import { test } from "node:test"
 import { type BlockContents, ofBytes, ofRecords, recordsOf } from "../../core/blocks/BlockContents.ts"
@@ -50,6 +51,7 @@ class Group {
       blocks,
       border,
       toDriver: (message) => message.kind === "BlocksHeld" && this.held(message),
+      copyTimeoutMillis: 30_000,
       fork: (effect) => void Effect.runFork(effect)
     })
     this.members.set(name, { blocks, replicator })
@@ -207,6 +209,39 @@ it("what the driver never came to know, or refused, is forgotten by who was give
     group.lose("e1")
     assert.deepEqual(group.holders("orphan"), [])
     assert.equal(group.members.get("e2")!.replicator.size(), 0)
+  }))
+
+it("who does not answer is waited for until the timeout; what it keeps later is a copy, or is forgotten", () =>
+  Effect.gen(function* () {
+    const group = new Group(["e1", "e2"])
+    const { blocks, replicator } = group.members.get("e1")!
+    const handler = blockManagerBased(blocks, "e1", replicator)
+    const gate = Deferred.makeUnsafe<void>()
+    group.hold = Deferred.await(gate)
+    const storing = yield* Effect.forEach(
+      ["slow", "done"],
+      (block) => Effect.forkChild(handler.store(block, ofRecords([block]), "MEMORY_ONLY_2"), { startImmediately: true })
+    )
+    yield* TestClock.adjust(29_999)
+    assert.deepEqual(storing.map((one) => one.pollUnsafe()), [undefined, undefined])
+    yield* TestClock.adjust(1)
+    const [slow] = yield* Effect.forEach(storing, Fiber.join)
+    assert.deepEqual(slow!.locations, ["e1"])
+    assert.match(
+      slow!.degraded!,
+      /kept by e1 alone, .*no other executor took it within 30000 ms \(blockReplicationTimeout/
+    )
+    group.known.set("slow", new Set(["e1"]))
+    replicator.forget(["done"])
+    yield* blocks.remove(["done"])
+    yield* Deferred.succeed(gate, undefined)
+    yield* Effect.yieldNow
+    assert.deepEqual([group.holders("slow"), group.known.get("slow")], [["e1", "e2"], new Set(["e1", "e2"])])
+    assert.deepEqual([group.holders("done"), replicator.size()], [[], 1])
+    group.lose("e2")
+    group.join("e3")
+    yield* Effect.yieldNow
+    assert.deepEqual(group.holders("slow"), ["e1", "e3"], "the late one was its partner")
   }))
 
 it("a copy that comes after its giver was lost, or after its batch was done, is not left behind", () =>

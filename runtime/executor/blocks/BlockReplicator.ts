@@ -5,7 +5,7 @@
  *
  * | when | does |
  * | --- | --- |
- * | `copy` | gives a block that is stored here to a peer; if that one is lost or refuses, to the next |
+ * | `copy` | gives a block that is stored here to a peer; if that one is lost or refuses, to the next. A peer that does not answer in time is waited for aside |
  * | `accept` | stores a peer's block; that peer is its partner |
  * | `peers`: the driver says which executors are ready, and stay | gives the blocks that have no partner among them to one, each once |
  * | `lost`: a partner is gone | tells the driver BlocksHeld of what it had given; its blocks have no partner, and get another |
@@ -17,7 +17,7 @@
  * reported, because it was refused, or because its batch was done meanwhile, the holder is told to forget. Peers take turns. Of
  * the blocks that need another partner, `concurrency` are copied at once.
  */
-import { Cause, Effect } from "effect"
+import { Cause, Deferred, Effect } from "effect"
 import type { BlockContents } from "../../../core/blocks/BlockContents.ts"
 import type { BlockId } from "../../../core/blocks/ReceivedBlock.ts"
 import type { Payload } from "../../../core/dstream/BatchPlan.ts"
@@ -26,6 +26,7 @@ import type { ToDriver } from "../../../core/protocol/ExecutorProtocol.ts"
 import type { ExecutorId } from "../../../core/protocol/Ids.ts"
 import type { Border } from "../../../core/protocol/RecordCodec.ts"
 import type { StorageLevel } from "../../../core/receiving/StorageLevel.ts"
+import type { Millis } from "../../../core/time/Time.ts"
 import type { BlockManager } from "./BlockManager.ts"
 import type { Peers, Replicate } from "../Peers.ts"
 import { messageOf } from "../TaskFault.ts"
@@ -64,6 +65,8 @@ export interface BlockReplicatorOptions {
   readonly toDriver: (message: ToDriver) => void
   /** Forks into the executor's scope. */
   readonly fork: (effect: Effect.Effect<void>) => unknown
+  /** How long `copy` takes at most. */
+  readonly copyTimeoutMillis: Millis
 }
 
 const concurrency = 2
@@ -111,19 +114,13 @@ export const make = (options: BlockReplicatorOptions): BlockReplicator => {
     return { partner: undefined, refusals }
   })
 
-  const packContents = (contents: BlockContents): Effect.Effect<Payload, string> =>
-    Effect.try({
-      try: () => border.pack(contents),
-      catch: (error) => `its records cannot leave their executor: ${messageOf(error)}`
-    })
-
   /** Undefined: it is no longer here. */
   const packStored = (block: BlockId): Effect.Effect<Payload | undefined, string> =>
     Effect.gen(function* () {
       const packed = yield* blocks.getPacked(block)
       if (packed !== undefined) return packed
       const contents = yield* blocks.get(block)
-      return contents && (yield* packContents(contents))
+      return contents && (yield* packContents(border, contents))
     }).pipe(Effect.catchCause((cause) => Effect.fail(describeError(Cause.squash(cause)))))
 
   /** From now on the block is looked after; a partner that is gone by now is none. */
@@ -173,12 +170,29 @@ export const make = (options: BlockReplicatorOptions): BlockReplicator => {
     fork(Effect.andThen(mendAll, Effect.sync(() => void (mending = false))))
   }
 
+  /** Also if nobody looks after the block any more: then the driver has the partner forget it. */
+  const cameLate = (block: BlockId, partner: ExecutorId | undefined) => {
+    if (partner === undefined) return
+    tell(partner, [block])
+    const one = known.get(block)
+    if (one === undefined || hasPartner(one)) return
+    Object.assign(one, { partner, tried: !gone.has(partner) })
+    mend()
+  }
+
   return {
-    copy: Effect.fnUntraced(function* (stored: StoredHere, contents: BlockContents) {
-      const copy = yield* give(stored, packContents(contents))
-      if (copy.unsendable === undefined) enter(stored, copy.partner)
-      return copy
-    }),
+    copy: (stored, contents) =>
+      Effect.map(
+        inTime(give(stored, packContents(border, contents)), options, (copy, isLate) => {
+          if (isLate) cameLate(stored.block, copy.partner)
+          else if (copy.unsendable === undefined) enter(stored, copy.partner)
+        }),
+        (copy) => {
+          if (copy !== undefined) return copy
+          enter(stored, undefined)
+          return { partner: undefined, refusals: [tookTooLong(options)] }
+        }
+      ),
     accept: Effect.fnUntraced(function* (from: ExecutorId, { block, contents, level, records }: Replicate) {
       const put = yield* Effect.result(blocks.putPacked(block, contents, records, level))
       if (put._tag === "Failure") return put.failure.message
@@ -214,3 +228,36 @@ export const make = (options: BlockReplicatorOptions): BlockReplicator => {
     size: () => known.size
   }
 }
+
+const packContents = (border: Border["Service"], contents: BlockContents): Effect.Effect<Payload, string> =>
+  Effect.try({
+    try: () => border.pack(contents),
+    catch: (error) => `its records cannot leave their executor: ${messageOf(error)}`
+  })
+
+const tookTooLong = ({ copyTimeoutMillis }: BlockReplicatorOptions): string =>
+  `no other executor took it within ${copyTimeoutMillis} ms (blockReplicationTimeout)`
+
+/** What `copying` gives in time; undefined: it goes on aside. `came` is told of what it gives, in time or late. */
+const inTime = Effect.fnUntraced(function* (
+  copying: Effect.Effect<Copy>,
+  { copyTimeoutMillis, fork }: BlockReplicatorOptions,
+  came: (copy: Copy, isLate: boolean) => void
+): Effect.fn.Return<Copy | undefined> {
+  const answered = Deferred.makeUnsafe<Copy>()
+  let inTime: Copy | undefined
+  let isLate = false
+  fork(Effect.map(copying, (copy) => {
+    came(copy, isLate)
+    if (!isLate) inTime = copy
+    Deferred.doneUnsafe(answered, Effect.succeed(copy))
+  }))
+  const waited = Effect.sync(() => {
+    isLate = inTime === undefined
+    return inTime
+  })
+  return yield* Deferred.await(answered).pipe(
+    Effect.raceFirst(Effect.andThen(Effect.sleep(copyTimeoutMillis), waited)),
+    Effect.onInterrupt(() => waited)
+  )
+})
