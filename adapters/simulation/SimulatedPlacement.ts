@@ -71,12 +71,17 @@ class Inbox {
   }
 }
 
+/** One less than what ends a driver that starts. */
+const startDeathsMax = 2
+
 export class SimulatedPlacement {
   readonly service: Placement["Service"]
   private readonly options: SimulatedPlacementOptions
   private readonly members = new Map<ExecutorId, Member>()
   private readonly gone = new Set<ExecutorId>()
   private readonly readyAt = new Map<ExecutorId, number>()
+  /** Executors that were lost before they were ready. */
+  private startDeaths = 0
   private readonly probed = new Map<ExecutorId, (message: ToPeer) => void>()
 
   constructor(options: SimulatedPlacementOptions) {
@@ -116,6 +121,12 @@ export class SimulatedPlacement {
     return this.alive.flatMap(({ executor, node }) =>
       (this.readyAt.get(executor) ?? Infinity) <= time ? [node.name] : []
     )
+  }
+
+  /** Whether a driver goes on after its loss: it gives up where too many executors die at their start. */
+  canLose(node: Node): boolean {
+    const member = this.memberAt(node)
+    return member !== undefined && (this.readyAt.has(member.executor) || this.startDeaths < startDeathsMax)
   }
 
   /** Kills an executor; false if it is not alive. */
@@ -244,6 +255,7 @@ export class SimulatedPlacement {
   private cut(member: Member, reason: string): void {
     if (member.cut) return
     member.cut = true
+    if (!this.readyAt.has(member.executor)) this.startDeaths++
     for (const link of member.toPeers.values()) link.cut()
     member.fromDriver.cut()
     const notice = () => Deferred.doneUnsafe(member.noticed, Exit.succeed(reason))

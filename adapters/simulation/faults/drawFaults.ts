@@ -2,17 +2,16 @@
  * drawFaults: which faults a seed has, and how many of each.
  */
 import type { Chance } from "../kernel/Chance.ts"
-import { drawStorageFaults } from "../storage/StorageFaults.ts"
+import { drawStorageFaults, faultClass, storageFaultKinds } from "../storage/StorageFaults.ts"
 import {
   type FaultKind,
   type FaultPlan,
-  type MomentKind,
   momentKinds,
   moments,
   noFaults,
+  ofStorage,
   type Part,
   partOf,
-  type RateKind,
   rateKinds,
   rates
 } from "./FaultPlan.ts"
@@ -27,10 +26,16 @@ const needs: Partial<Record<FaultKind, FaultKind>> = {
   crashInRecovery: "driverCrash"
 }
 
-const drawable: ReadonlyArray<MomentKind | RateKind> = [...moments, ...rates]
-
-/** Between three and six kinds of fault that any program may have, up to four of each part besides; a crash of what recovers. */
-export function drawFaults(chance: Chance, parts: ReadonlySet<Part>): FaultPlan {
+/**
+ * Between three and six kinds of fault that any program may have, up to four of each part besides; a crash of what recovers. Only
+ * kinds that are `allowed`.
+ */
+export function drawFaults(
+  chance: Chance,
+  parts: ReadonlySet<Part>,
+  allowed: (kind: FaultKind) => boolean = () => true
+): FaultPlan {
+  const drawable = [...moments, ...rates].filter(allowed)
   const kinds = new Set<FaultKind>(
     chance.some(drawable.filter((kind) => partOf(kind) === undefined), chance.between(3, 6))
   )
@@ -41,6 +46,7 @@ export function drawFaults(chance: Chance, parts: ReadonlySet<Part>): FaultPlan 
   }
   if (parts.has("recovery")) kinds.add("driverCrash")
   for (const kind of [...kinds]) if (needs[kind] !== undefined) kinds.add(needs[kind])
+  for (const kind of kinds) if (!allowed(kind)) kinds.delete(kind)
   const delayMillisMax = chance.pick([20, 200, 2000])
   const slowTaskMillisMax = chance.pick([50, 500, 3000])
   const plan = {
@@ -53,7 +59,10 @@ export function drawFaults(chance: Chance, parts: ReadonlySet<Part>): FaultPlan 
   }
   const detected = chance.coin(detectedShare)
   if (parts.has("recovery")) {
-    plan.storage = drawStorageFaults(chance, detected ? ["survived", "detected"] : ["survived"])
+    const kinds = storageFaultKinds.filter((kind) =>
+      allowed(ofStorage(kind)) && (detected || faultClass[kind] === "survived")
+    )
+    plan.storage = drawStorageFaults(chance, kinds)
   }
   for (const kind of moments) if (kinds.has(kind)) plan.moments[kind] = chance.between(1, momentKinds[kind].most)
   for (const kind of rates) if (kinds.has(kind)) plan.rates[kind] = rateKinds[kind].most * chance.between(2, 8) / 8

@@ -139,10 +139,10 @@ export class World {
     return { kind: "Done" }
   }
 
-  /** As `run`; where it ends in a deadlock, says whether a promise of the host was being awaited. */
+  /** As `run`; where it does not come to its end, says whether a promise of the host was being awaited. */
   async settle(options: RunOptions): Promise<Outcome> {
     const outcome = this.run(options)
-    if (outcome.kind !== "Deadlock") return outcome
+    if (outcome.kind !== "Deadlock" && outcome.kind !== "TimeLimit") return outcome
     for (let turn = 0; turn < foreignTurns && this.foreign.length === 0; turn++) {
       await new Promise<void>((resolve) => setTimeout(resolve, 1))
     }

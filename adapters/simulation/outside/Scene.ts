@@ -25,6 +25,8 @@ export interface SceneOptions {
   /** Who makes this call of a port, by number, dies of it. */
   readonly crashAt: { readonly call: number; readonly moment: CallMoment } | undefined
   readonly observe: (node: Node, observation: Observation) => void
+  /** A driver has taken the place of those before it. */
+  readonly tookOver: (node: Node) => void
   readonly crash: (node: Node) => void
   /** The newest driver is ended by hand, if it is the one of this node. */
   readonly endDriverOf: (node: Node) => void
@@ -69,7 +71,10 @@ export class Scene {
   provide<A, E, R>(node: Node, program: Effect.Effect<A, E, R>): Effect.Effect<A, E, Exclude<R, SnapshotSpace>> {
     const disk = this.snapshots.around(node, this.disk)
     const observe = (observation: Observation) => this.options.observe(node, observation)
-    const stable = this.snapshots.around(node, observedPlace(this.storage.client(node.name), observe))
+    const stable = this.snapshots.around(
+      node,
+      observedPlace(this.storage.client(node.name), observe, () => this.options.tookOver(node))
+    )
     return program.pipe(
       Effect.provideService(SnapshotSpace, { storage: disk, codec: messagePack }),
       Effect.provideService(StoragePlaces, { open: () => Effect.succeed(stable), codec: messagePack })

@@ -3,7 +3,7 @@
  * finds it before or after; or whoever makes it dies while it has its effect. Faults: it fails before its effect, or after, or never
  * answers.
  */
-import { Effect } from "effect"
+import { Effect, Schema } from "effect"
 import type { CallMoment, Faults } from "../faults/Faults.ts"
 import type { Chance } from "../kernel/Chance.ts"
 import type { Node } from "../kernel/Node.ts"
@@ -20,23 +20,30 @@ export interface SinkCallsOptions {
   readonly hangs: (node: Node) => void
 }
 
-/** A sink failed because the simulation let it. */
-export class SinkFailure extends Error {}
+/** A call failed because the simulation let it: before it had its effect, or after. */
+export class SimulatedFailure extends Schema.TaggedError<SimulatedFailure>()("SimulatedFailure", {
+  message: Schema.String
+}) {}
 
 /** Steps of the world within which a caller dies that dies in the middle of its call. */
 const tornStepsMax = 20
 
 export class SinkCalls {
+  /** Calls that failed so far. */
+  failures = 0
   private readonly options: SinkCallsOptions
 
   constructor(options: SinkCallsOptions) {
     this.options = options
   }
 
-  call<A, E, R>(node: Node, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | SinkFailure, R> {
+  call<A, E, R>(node: Node, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E | SimulatedFailure, R> {
     const { called, chance, faults, hangs } = this.options
     const pause = Effect.suspend(() => Effect.sleep(chance.below(12) / 4))
-    const failure = () => Effect.fail(new SinkFailure("the target failed (a simulated fault)"))
+    const failure = () => {
+      this.failures++
+      return Effect.fail(new SimulatedFailure({ message: "the call failed (a simulated fault)" }))
+    }
     return Effect.gen({ self: this }, function* () {
       const moment = called()
       if (moment !== undefined) return yield* this.last(node, moment, effect)

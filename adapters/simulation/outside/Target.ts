@@ -8,7 +8,7 @@ import { Effect } from "effect"
 import * as Sink from "../../../core/output/Sink.ts"
 import type { Time } from "../../../core/time/Time.ts"
 import type { Node } from "../kernel/Node.ts"
-import type { SinkCalls, SinkFailure } from "./SinkCalls.ts"
+import type { SimulatedFailure, SinkCalls } from "./SinkCalls.ts"
 
 export type Partitions = ReadonlyArray<ReadonlyArray<unknown>>
 
@@ -127,7 +127,7 @@ export class Target {
     batches.set(time, new Map([...batches.get(time) ?? [], ...kept]))
   }
 
-  private call<A>(node: Node, effect: () => A): Effect.Effect<A, SinkFailure> {
+  private call<A>(node: Node, effect: () => A): Effect.Effect<A, SimulatedFailure> {
     return this.options.calls.call(node, Effect.sync(effect))
   }
 }

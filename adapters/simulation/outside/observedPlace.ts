@@ -1,6 +1,6 @@
 /**
  * observedPlace: the checkpoint place as one node sees it, with an eye on what is written and removed there: which checkpoints there
- * are, what each refers to, which files go.
+ * are, what each refers to, which files go, and when a driver takes over.
  */
 import { Effect } from "effect"
 import { messagePack } from "../../codec/MessagePack.ts"
@@ -10,9 +10,14 @@ import * as names from "../../../core/checkpoint/names.ts"
 import type { StableStorage } from "../../../runtime/storage/StableStorage.ts"
 import type { Observation } from "../invariants/Observation.ts"
 
-export const observedPlace = (storage: StableStorage, observe: (observation: Observation) => void): StableStorage => ({
+export const observedPlace = (
+  storage: StableStorage,
+  observe: (observation: Observation) => void,
+  tookOver: () => void
+): StableStorage => ({
   ...storage,
   create: (name, bytes) => {
+    if (isOwner(name)) return Effect.tap(storage.create(name, bytes), () => Effect.sync(tookOver))
     const checkpoint = names.checkpointOf(name)
     if (checkpoint === undefined) return storage.create(name, bytes)
     const { epoch, sequence } = checkpoint
@@ -25,6 +30,8 @@ export const observedPlace = (storage: StableStorage, observe: (observation: Obs
       return storage.remove(name)
     })
 })
+
+const isOwner = (name: string): boolean => name.startsWith(names.epochs) && name.endsWith("/owner")
 
 /** What a checkpoint refers to: files, and from which segment on its epoch's log. */
 const contentsOf = (bytes: Uint8Array) => {

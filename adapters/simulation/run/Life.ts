@@ -4,12 +4,13 @@
  * | state | what ends it | then |
  * | --- | --- | --- |
  * | current | `crash`: its node dies, and each executor's with it or a while later | dead |
- * | current | `replace`: another driver is started, and this one does not know | replaced |
+ * | current | `replace`: another driver has taken over, and this one does not know | replaced |
  * | current | its program ends, well or not | ended |
  * | replaced | `crash`, or its program ends | dead |
  *
- * There is one current life at most. What a replaced driver does, and executors whose driver is dead, counts for nothing in the end,
- * but it goes on in the same world, on the same storage.
+ * A driver that is started beside another takes over when the next epoch of the checkpoint place is its own; until then both are
+ * current. What a replaced driver does, and executors whose driver is dead, counts for nothing in the end, but it goes on in the same
+ * world, on the same storage.
  */
 import { Effect, Exit } from "effect"
 import { messagePack } from "../../codec/MessagePack.ts"

@@ -9,19 +9,17 @@ import { Cause, Effect, Exit } from "effect"
 import * as DStreamGraph from "../../../core/dstream/DStreamGraph.ts"
 import type { StreamId } from "../../../core/protocol/Ids.ts"
 import { survivalOf } from "../../../core/receiving/Survival.ts"
-import * as Settings from "../../../core/settings/Settings.ts"
 import type { StreamingEvent } from "../../../core/scheduling/StreamingListener.ts"
 import type { Time } from "../../../core/time/Time.ts"
 import type { StopReport } from "../../../runtime/driver/Engine.ts"
 import { keeping, namesOf } from "../faults/FaultPlan.ts"
 import { Faults } from "../faults/Faults.ts"
-import { makeChecker } from "../invariants/Invariant.ts"
-import { invariants } from "../invariants/mod.ts"
 import { lifeOfName, type Observation } from "../invariants/Observation.ts"
 import type { Chance } from "../kernel/Chance.ts"
 import type { Node } from "../kernel/Node.ts"
 import { World } from "../kernel/World.ts"
 import type { SimulatedPlacement } from "../SimulatedPlacement.ts"
+import { type Checker, checkerOf } from "./checkerOf.ts"
 import { Ledger } from "./Ledger.ts"
 import { type End, Life } from "./Life.ts"
 import { observeStates } from "./ObservedStates.ts"
@@ -32,8 +30,8 @@ import type { RunOptions, RunResult } from "./RunOptions.ts"
 import type { Performance, Place, SimulatedApp, Subject } from "./Subject.ts"
 import { type BreakableSource, victimsOf } from "./victims.ts"
 
-/** Virtual time after which a run that has not ended is stuck. */
-const runMillisMax = 20 * 60_000
+/** Virtual time after which a run that has not ended is stuck, besides what its batches last. */
+const runMillisMax = 5 * 60_000
 
 /** After so long, pauses and delays among it, all executors know who is there. */
 const steadyMillis = 15_000
@@ -44,13 +42,20 @@ const strikingMillisMax = 8000
 /** A driver that ended because of a fault is started again after this. */
 const restartMillis = 700
 
-export class Run {
+/** Runs a seed to its end. */
+export async function runSeed(options: RunOptions): Promise<RunResult> {
+  const run = new Run(options)
+  await run.drive().catch((error) => run.fail(`the run broke: ${error instanceof Error ? error.stack : String(error)}`))
+  return run.result()
+}
+
+class Run {
   private readonly options: RunOptions
   private readonly subject: Subject
   readonly world: World
   private readonly faults: Faults
   private readonly ledger = new Ledger()
-  private readonly checker: ReturnType<typeof makeChecker>
+  private readonly checker: Checker
   private readonly failures: Array<string> = []
   private readonly scene: Scene
   private readonly performance: Performance
@@ -60,6 +65,8 @@ export class Run {
   private readonly observers: Array<Observer> = []
   private readonly completed = new Set<Time>()
   private checkpointed = 0
+  /** Calls of sinks that had failed when the newest driver was started. */
+  private failedCalls = 0
   private readonly modelNode: Node
   private readonly model: SimulatedApp
   private readonly graph: DStreamGraph.DStreamGraph
@@ -85,6 +92,7 @@ export class Run {
       faults: this.faults,
       crashAt: options.crashAt,
       observe: (node, observation) => this.observe(this.lifeOf(node).number, observation),
+      tookOver: (node) => this.tookOver(this.lifeOf(node)),
       crash: (node) => this.crashNode(node),
       endDriverOf: (node) => {
         if (this.lifeOf(node) === this.current) this.crashDriver(this.faults.chanceOf("sinkHangs"))
@@ -96,7 +104,7 @@ export class Run {
     this.modelNode = this.world.node("model")
     this.model = this.load(this.modelNode, "model", 1, 0)
     this.graph = DStreamGraph.make(this.model)
-    this.checker = this.makeChecker()
+    this.checker = checkerOf(this.subject, this.model, this.graph, this.faults.plan)
   }
 
   /** Runs the world until the last driver's program has ended and the executors with it. */
@@ -105,7 +113,7 @@ export class Run {
     const millis = Math.max(1, this.options.batches - 3) * batchMillis
     faults.schedule(victimsOf(this), { fromMillis: batchMillis / 2, millis, batchMillis })
     this.startLife()
-    const timeLimitMillis = world.now + runMillisMax
+    const timeLimitMillis = world.now + runMillisMax + 4 * this.options.batches * batchMillis
     const isOver = () =>
       this.report !== undefined || this.detected || this.failures.length > 0 || this.checker.violations.length > 0
     const outcome = await world.settle({ until: isOver, timeLimitMillis })
@@ -154,24 +162,9 @@ export class Run {
       ledger,
       sinkCalls,
       observe: (node, observation) => this.observe(this.lifeOf(node).number, observation),
+      fail: (failure) => this.fail(failure),
       isReplaced: (life) => this.lives[life - 1]!.replaced,
       attemptAt: (stream, node) => Math.max(...this.observers.map((observer) => observer.attemptAt(stream, node.name)))
-    })
-  }
-
-  private makeChecker(): ReturnType<typeof makeChecker> {
-    const { batchMillis, graph, model, subject: { changes, drawn: { executors }, snapshotsMax } } = this
-    const { concurrentJobs, missedTicks } = Settings.resolve([model.settings], { batchMillis, executors })
-    return makeChecker(invariants, {
-      batchMillis,
-      concurrentJobs,
-      missedTicks,
-      states: graph.nodes.flatMap(({ checkpointMillis, id }) => checkpointMillis === undefined ? [] : [id]),
-      snapshotsMax,
-      rememberMillis: graph.rememberMillis,
-      recovers: this.recovers,
-      damaged: this.faults.plan.storage.rates.flippedBit > 0,
-      changes
     })
   }
 
@@ -199,10 +192,10 @@ export class Run {
 
   /** Starts a driver, beside the last one if that lives. */
   startLife(): void {
-    this.lives.at(-1)?.replace()
     const number = this.lives.length + 1
     this.ledger.lives = number
     this.versions[number - 1] = this.changes
+    this.failedCalls = this.scene.sinkCalls.failures
     const life: Life = new Life({
       number,
       world: this.world,
@@ -231,7 +224,9 @@ export class Run {
       this.detected = true
       return
     }
-    if (!this.recovers || !cause.includes("(a simulated fault)")) {
+    // The program may tell the failure of a call in words of its own.
+    const isOfFault = cause.includes("(a simulated fault)") || this.scene.sinkCalls.failures > this.failedCalls
+    if (!this.recovers || !isOfFault) {
       return void this.failures.push(`the context ended: ${cause}`)
     }
     // As whoever watches over a driver would.
@@ -241,7 +236,10 @@ export class Run {
 
   private listen(life: number, event: StreamingEvent): void {
     if (this.lives[life - 1]!.state === "current") {
-      if (event.kind === "BatchCompleted") this.completed.add(event.batch.time)
+      if (event.kind === "BatchCompleted") {
+        this.completed.add(event.batch.time)
+        this.world.record(this.lives[life - 1]!.driver.name, event.kind, { time: event.batch.time })
+      }
       if (event.kind === "CheckpointCompleted") {
         this.checkpointed = Math.max(this.checkpointed, event.time)
       }
@@ -308,7 +306,7 @@ export class Run {
   private crashNode(node: Node): void {
     const life = this.lifeOf(node)
     if (node === this.current.driver) this.crashDriver(this.faults.chanceOf("crashAtCall"))
-    else if (node === life.driver) life.crash("at a call", 0.5)
+    else if (node === life.driver) this.crashLife(life, "at a call", 0.5)
     else {
       this.died(node)
       life.placement.crash(node, "at a call")
@@ -337,10 +335,27 @@ export class Run {
   crashDriver(chance: Chance): boolean {
     const life = this.current
     if (life.state !== "current") return false
-    for (const { node } of life.placement.alive) this.died(node)
-    life.crash("a fault", chance.pick([0, 0.5, 1]))
+    this.crashLife(life, "a fault", chance.pick([0, 0.5, 1]))
     this.world.after(chance.pick([10, 300, 1500, 5000]), undefined, () => this.startLife())
     return true
+  }
+
+  /** Kills a driver; `outlive`: how likely each of its executors goes on for a while. */
+  crashLife(life: Life, reason: string, outlive: number): void {
+    this.loseExecutors(life)
+    life.crash(reason, outlive)
+  }
+
+  /** From now on what earlier drivers do counts for nothing. */
+  private tookOver({ number }: Life): void {
+    for (const earlier of this.lives.slice(0, number - 1)) {
+      this.loseExecutors(earlier)
+      earlier.replace()
+    }
+  }
+
+  private loseExecutors({ placement, state }: Life): void {
+    if (state === "current") { for (const { node } of placement.alive) this.died(node) }
   }
 
   /** What an executor held counts as gone; nobody knows of it yet. */

@@ -34,6 +34,8 @@ export interface Stage {
   readonly ledger: Ledger
   readonly sinkCalls: SinkCalls
   readonly observe: (node: Node, observation: Observation) => void
+  /** Ends the run, which has failed. */
+  readonly fail: (failure: string) => void
   /** Whether another driver has taken the place of this one, by number, from 1. */
   readonly isReplaced: (life: number) => boolean
   /** The attempt of a stream's receiver that a node was told to run last. */

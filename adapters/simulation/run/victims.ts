@@ -26,6 +26,8 @@ export interface Struck {
   readonly startLife: () => void
   /** Kills the newest one, and starts another one a while later; false: there is none. */
   readonly crashDriver: (chance: Chance) => boolean
+  /** Kills one; `outlive`: how likely each of its executors goes on for a while. */
+  readonly crashLife: (life: Life, reason: string, outlive: number) => void
   /** What an executor held counts as gone. */
   readonly died: (node: Node) => void
   readonly placementOf: (node: Node) => SimulatedPlacement
@@ -47,11 +49,14 @@ export const victimsOf = (run: Struck): Victims => {
     driver: () => run.current.driver,
     executors: () => run.current.placement.alive.map(({ node }) => node),
     crash: (node) => {
+      const placement = run.placementOf(node)
+      if (!placement.canLose(node)) return false
       run.died(node)
-      return run.placementOf(node).crash(node, "a fault")
+      return placement.crash(node, "a fault")
     },
     giveUp: (node, pauseMillis, zombieMillis) => {
       const placement = run.placementOf(node)
+      if (!placement.canLose(node)) return false
       run.died(node)
       node.pause(pauseMillis)
       later(pauseMillis + zombieMillis, () => void placement.crash(node, "it was given up"))
@@ -71,8 +76,7 @@ export const victimsOf = (run: Struck): Victims => {
       const life = run.current
       if (life.state !== "current" || !life.running) return false
       if (chance.coin(0.5)) life.driver.pause(chance.between(1, 4000))
-      later(chance.between(1, replacedMillisMax), () => life.crash("it was replaced", 0.5))
-      for (const { node } of life.placement.alive) run.died(node)
+      later(chance.between(1, replacedMillisMax), () => run.crashLife(life, "it was replaced", 0.5))
       run.startLife()
       return true
     },

@@ -110,12 +110,14 @@ const ratesMax: StorageFaultRates = {
   lostSync: 0.01
 }
 
-/** Between two and six kinds, of the classes that are asked for. */
+/** Those that are survived. */
+const survived = storageFaultKinds.filter((kind) => faultClass[kind] === "survived")
+
+/** Between two and six kinds of those that are allowed. */
 export const drawStorageFaults = (
   chance: Chance,
-  classes: ReadonlyArray<"survived" | "detected"> = ["survived"]
+  allowed: ReadonlyArray<StorageFaultKind> = survived
 ): StoragePlan => {
-  const allowed = storageFaultKinds.filter((kind) => classes.includes(faultClass[kind]))
   const kinds = chance.some(allowed, chance.between(2, 6))
   return {
     rates: allOf(storageFaultKinds, (kind) => kinds.includes(kind) ? ratesMax[kind] * chance.between(2, 8) / 8 : 0),

@@ -1,7 +1,7 @@
 /**
- * shrink: makes a failing run small: fewer batches, then fewer faults, as long as it fails. Each fault has a stream of chance of its
- * own, so that leaving one out moves little of the rest.
+ * shrink: makes a failing job small.
  */
+import { shrink as shrinkRun } from "../../../adapters/simulation/run/shrink.ts"
 import type { SimulationResult } from "../run/Simulation.ts"
 import { type Job, run } from "./Job.ts"
 
@@ -14,24 +14,10 @@ export interface Shrunk {
 }
 
 export async function shrink(job: Job, result: SimulationResult, batches: number): Promise<Shrunk> {
-  let best: Shrunk = { job: { ...job, batches: job.batches ?? batches, only: result.drawnFaults }, result }
-  let runs = 0
-  const attempt = async (smaller: Job): Promise<boolean> => {
-    if (runs++ >= runsMax) return false
-    const tried = await run(smaller)
-    if (tried.failures.length === 0) return false
-    best = { job: smaller, result: tried }
-    return true
-  }
-  if (!await attempt(best.job)) return { job, result }
-  for (let count = Math.floor(best.job.batches! / 2); count >= 3; count = Math.floor(count / 2)) {
-    if (!await attempt({ ...best.job, batches: count })) break
-  }
-  for (let size = Math.ceil(best.job.only!.length / 2); size >= 1; size = Math.floor(size / 2)) {
-    for (let from = 0; from < best.job.only!.length;) {
-      const only = best.job.only!.toSpliced(from, size)
-      if (!await attempt({ ...best.job, only })) from += size
-    }
-  }
-  return best
+  const first = { batches: job.batches ?? batches, only: result.drawnFaults }
+  const small = await shrinkRun(first, runsMax, async (size) => {
+    const tried = await run({ ...job, ...size })
+    return tried.failures.length === 0 ? undefined : tried
+  })
+  return small === undefined ? { job, result } : { job: { ...job, ...small.size }, result: small.result }
 }

@@ -4,7 +4,7 @@
  * The seed draws the settings, the number of executors and receivers, the program's dice and the faults. Outputs are compared with the
  * model after the run.
  */
-import { Run } from "../../../adapters/simulation/run/Run.ts"
+import { runSeed } from "../../../adapters/simulation/run/Run.ts"
 import type { RunOptions, RunResult } from "../../../adapters/simulation/run/RunOptions.ts"
 import type { ReferenceProgram } from "../programs/ReferenceProgram.ts"
 import type { Delivery } from "./Delivery.ts"
@@ -35,9 +35,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const { batches = batchesDefault, program } = options
   let losses = { lostLines: 0, partialBatches: 0 }
   const subject = referenceSubject({ ...options, batches, compared: (comparison) => losses = comparison })
-  const run = new Run({ ...options, batches, subject })
-  await run.drive().catch((error) => run.fail(`the run broke: ${error instanceof Error ? error.stack : String(error)}`))
-  const result = run.result()
+  const result = await runSeed({ ...options, batches, subject })
   const struck = Object.values(result.faults).reduce((a, b) => a + b, 0)
   const isDrawn = options.faults === undefined && options.only === undefined
   const tooFew = isDrawn && !result.detected && struck < faultsLeast && result.failures.length === 0

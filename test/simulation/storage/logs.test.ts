@@ -280,7 +280,7 @@ test("a log that syncs on rolling loses nothing silently from its middle", () =>
 
 test("the same seed does the same to storage, twice", () => {
   const once = (seed: number) => {
-    const plan = drawStorageFaults(new World({ seed }).chance.split("plan"), ["survived", "detected"])
+    const plan = drawStorageFaults(new World({ seed }).chance.split("plan"), storageFaultKinds)
     const { storage, written } = run({ seed, plan })
     return JSON.stringify([storage.counts, storage.damage, [...written.acknowledged], storage.disk.journal.length])
   }
