@@ -15,7 +15,7 @@ import * as Socket from "../../adapters/socket/mod.ts"
 import * as Sql from "../../adapters/sql/mod.ts"
 import * as Core from "../../core/mod.ts"
 import * as Runtime from "../../runtime/mod.ts"
-import * as Testing from "../../runtime/testing/mod.ts"
+import * as Testing from "../../adapters/testing/mod.ts"
 import { it } from "../kit.ts"
 import { examples, pages, root } from "./pages.ts"
 

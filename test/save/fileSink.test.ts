@@ -10,7 +10,7 @@ import * as Save from "../../adapters/save/mod.ts"
 import { isPermanent } from "../../core/protocol/permanent.ts"
 import { DStream, Sink } from "../../core/mod.ts"
 import * as Memory from "../../adapters/memory/mod.ts"
-import { sinkConformance } from "../../runtime/testing/mod.ts"
+import { sinkConformance } from "../../adapters/testing/mod.ts"
 import { it } from "../kit.ts"
 import { filesOf, folder, quickFolder } from "./folder.ts"
 

@@ -4,7 +4,7 @@
 import * as assert from "node:assert/strict"
 import { Effect, Semaphore } from "effect"
 import { Sink } from "../../core/mod.ts"
-import { sinkConformance } from "../../runtime/testing/mod.ts"
+import { sinkConformance } from "../../adapters/testing/mod.ts"
 import { it } from "../kit.ts"
 
 /** A table with transactions, as a target: what is written in one is seen when it is committed, all at once. */
