@@ -1,0 +1,125 @@
+/**
+ * day: a small program that runs for a day of the test's clock over a checkpoint directory on the real disk.
+ *
+ * Each batch of 1 s is due as soon as the one before is done, so that a day takes half an hour. What the process holds is measured once
+ * all states have reached their size, and at the end.
+ */
+import * as fs from "node:fs"
+import * as os from "node:os"
+import * as path from "node:path"
+import * as process from "node:process"
+import { setImmediate } from "node:timers/promises"
+import { Clock, Effect, Layer, type Scope } from "effect"
+import { TestClock } from "effect/testing"
+import { stablePlaces } from "../../adapters/storage/stablePlaces.ts"
+import type { StreamingEvent } from "../../core/scheduling/StreamingListener.ts"
+import * as StreamingContext from "../../runtime/driver/StreamingContext.ts"
+import * as local from "../driver/local.ts"
+import { type Counts, program } from "./program.ts"
+
+export interface Holding {
+  readonly batches: number
+  /** In the checkpoint directory. */
+  readonly files: number
+  readonly bytes: number
+  /** Open files and sockets; 0 where the system does not tell. */
+  readonly handles: number
+  /** After garbage was collected; 0 where that cannot be asked for. */
+  readonly heapBytes: number
+}
+
+export interface DayOptions {
+  /** Of 1 s. */
+  readonly batches: number
+  /** What is held after so many batches has to be held at the end. */
+  readonly settledAfter: number
+  readonly say?: (holding: Holding) => void
+}
+
+export interface Day {
+  readonly settled: Holding
+  readonly end: Holding
+  readonly words: Counts
+}
+
+/** Snapshots and segments come and go; so many batches in a row are looked at, and the most is taken. */
+const lookedAt = 60
+
+export const day = ({ batches, settledAfter, say }: DayOptions): Effect.Effect<Day, unknown, Scope.Scope> =>
+  Effect.gen(function* () {
+    const began = yield* Clock.currentTimeMillis
+    const place = yield* Effect.acquireRelease(
+      Effect.sync(() => fs.mkdtempSync(path.join(os.tmpdir(), "day-"))),
+      (folder) => Effect.sync(() => fs.rmSync(folder, { recursive: true, force: true }))
+    )
+    const words: Counts = { received: 0, given: 0 }
+    let completed = began
+    const app = program(words)
+    const observers = [(event: StreamingEvent) => {
+      if (event.kind === "BatchCompleted") completed = event.batch.time
+    }]
+    const options = { settings: { checkpointDirectory: place }, observers }
+    const layer = Layer.merge(local.layerOf(app, options), stablePlaces)
+    const context = yield* Effect.provide(StreamingContext.start(app, options), layer)
+    yield* local.settled
+    let batch = 0
+    const runUntil = Effect.fnUntraced(function* (last: number) {
+      let most = nothing
+      while (batch < last) {
+        batch++
+        const due = began + batch * 1000
+        yield* TestClock.setTime(Math.max(due, yield* Clock.currentTimeMillis))
+        for (let looks = 1; completed < due; looks++) {
+          yield* passed
+          // As time would: what was late for the tick itself waits for the clock to go on.
+          if (looks % 20 === 0) yield* TestClock.adjust("1 millis")
+        }
+        if (batch > last - lookedAt) most = mostOf(most, holdingOf(place, batch))
+      }
+      const holding = { ...most, heapBytes: heapBytes() }
+      say?.(holding)
+      return holding
+    })
+    const all = Effect.gen(function* () {
+      const settled = yield* runUntil(settledAfter)
+      while (batch + settledAfter < batches) yield* runUntil(batch + settledAfter)
+      return { settled, end: yield* runUntil(batches), words }
+    })
+    const over = Effect.andThen(context.awaitTermination, Effect.die(new Error("the context ended before the day")))
+    return yield* Effect.raceFirst(all, over)
+  })
+
+/** The disk's answers, which no clock brings, have come in. */
+const passed = Effect.promise(() => setImmediate())
+
+const nothing: Holding = { batches: 0, files: 0, bytes: 0, handles: 0, heapBytes: 0 }
+
+const mostOf = (a: Holding, b: Holding): Holding => ({
+  batches: b.batches,
+  files: Math.max(a.files, b.files),
+  bytes: Math.max(a.bytes, b.bytes),
+  handles: Math.max(a.handles, b.handles),
+  heapBytes: 0
+})
+
+const holdingOf = (place: string, batches: number): Holding => {
+  const files = fs.readdirSync(place, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
+  const sizes = files.map(({ name, parentPath }) =>
+    fs.statSync(path.join(parentPath, name), { throwIfNoEntry: false })?.size ?? 0
+  )
+  return {
+    batches,
+    files: files.length,
+    bytes: sizes.reduce((sum, size) => sum + size, 0),
+    handles: fs.existsSync("/proc/self/fd") ? fs.readdirSync("/proc/self/fd").length : 0,
+    heapBytes: 0
+  }
+}
+
+/** 0 where the runtime was not told to let garbage be collected when asked (`--expose-gc`). */
+const heapBytes = (): number => {
+  if (globalThis.gc === undefined) return 0
+  globalThis.gc()
+  globalThis.gc()
+  return process.memoryUsage().heapUsed
+}
