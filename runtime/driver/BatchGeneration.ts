@@ -130,9 +130,8 @@ const clearMetadata = Effect.fnUntraced(
     const { from, removable } = snapshots.needed(time)
     recording.batchesDone(durability, { graph, time, from, removable })
     memo.clearMetadata(time, from)
-    const before = Math.min(time - graph.rememberMillis + 1, from)
-    // A batch that is generated ahead of a clock that was set back.
-    if (before >= now()) return
+    // Of batches ahead of a clock that was set back, those that it has passed.
+    const before = Math.min(time - graph.rememberMillis + 1, from, now() - 1)
     if (before > -Infinity) yield* receivers.cleanup(before)
     tasks.forget({ before, blocks: [], done: time, snapshots: removable })
   }
