@@ -158,12 +158,31 @@ test(
   }
 )
 
-test("every export of the installed package loads", { timeout: 60_000 }, async () => {
-  const { exports } = JSON.parse(fs.readFileSync(path.join(root, "package.json"), "utf8"))
-  const names = Object.keys(exports).filter((name) => name !== "./package.json" && !name.startsWith("./internal/"))
-  const script = names.map((name) => `await import("dstreams${name.slice(1)}")`).join("\n")
-  await succeed(folder, process.execPath, "--input-type=module", "--eval", script)
-})
+/** The program of the page about testing that simulates another one, and what it prints. */
+const simulating = (): readonly [source: string, printed: string] => {
+  const page = fs.readFileSync(path.join(root, "docs", "testing.md"), "utf8")
+  const blocks = Array.from(page.matchAll(/```ts\n([\s\S]*?)```(?:\n\n```text\n([\s\S]*?)```)?/g))
+  const [, source, printed] = blocks.find(([, source]) => source!.includes("simulate("))!
+  return [`${blocks[0]![1]}\n${source}\nawait Effect.runPromise(program)\n`, printed!]
+}
+
+for (const [runtime, command] of [["Node", [process.execPath]], ["Deno", [bin("deno"), "run", "-A"]]] as const) {
+  const runFile = (file: string) => succeed(folder, command[0], ...command.slice(1), file)
+
+  test(`every export of the installed package loads on ${runtime}`, { timeout: 60_000 }, async () => {
+    const { exports } = JSON.parse(fs.readFileSync(path.join(root, "package.json"), "utf8"))
+    const names = Object.keys(exports).filter((name) => name !== "./package.json" && !name.startsWith("./internal/"))
+    const script = names.map((name) => `await import("dstreams${name.slice(1)}")`).join("\n")
+    fs.writeFileSync(path.join(folder, "exports.js"), script)
+    await runFile("exports.js")
+  })
+
+  test(`the installed package simulates a program on ${runtime}`, { timeout: 60_000 }, async () => {
+    const [source, printed] = simulating()
+    fs.writeFileSync(path.join(folder, "simulating.ts"), source)
+    assert.equal(await runFile("simulating.ts"), printed)
+  })
+}
 
 for (const master of ["local", "local[2]"]) {
   test(`the sources run with Deno, --master ${master}`, { timeout: 60_000 }, async () => {
