@@ -167,7 +167,7 @@ class Writer {
       const { number, offset } = segment
       this.stamp(encoded, group, number, offset)
       return segment.file.append(encoded.bytes, { sync: this.options.sync === "always" }).pipe(
-        Effect.tapError(() => this.abandon(segment)),
+        Effect.tapError((error) => Effect.andThen(this.leaveUnsynced(error), this.abandon(segment))),
         Effect.map(() => {
           segment.offset += encoded.bytes.length
           return { segment: number, offset }
@@ -257,9 +257,17 @@ class Writer {
       ? Effect.void
       : segment.file.append(new Uint8Array(0), { sync: true }).pipe(
         Effect.tap(() => Effect.sync(() => void (this.durable = this.acknowledged))),
-        Effect.catch((error) => Effect.logWarning(`a log was not synced: ${error.message}`))
+        Effect.catch((error) => this.leaveUnsynced(error))
       )
     return Effect.andThen(syncing, this.abandon(segment))
+  }
+
+  private leaveUnsynced({ message }: StorageError): Effect.Effect<void> {
+    const { prefix, sync } = this.options
+    if (sync === "always" || this.acknowledged === this.durable) return Effect.void
+    return Effect.logWarning(
+      `a segment of the log ${prefix} was not synced: what was acknowledged since the last roll may be lost when the machine stops: ${message}`
+    )
   }
 
   private abandon(segment: OpenSegment): Effect.Effect<void> {

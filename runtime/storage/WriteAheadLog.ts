@@ -8,7 +8,7 @@
  * | `sync` | an append returns | what a crash costs |
  * | --- | --- | --- |
  * | always | when its records are durable | nothing that was acknowledged |
- * | onRoll | when they are written | of the process: nothing. Of the machine: any records since the last roll, also from the middle |
+ * | onRoll | when they are written | of the process: nothing. Of the machine: any records since the last roll, also from the middle; and of a segment that could not be synced, which is logged |
  *
  * So `onRoll` is for logs whose records do not build on each other; reading tells what was lost. Where storage takes no appends, or
  * with `closeAfterWrite`, each group is a file of its own and always durable.
