@@ -5,7 +5,7 @@
 import * as assert from "node:assert/strict"
 import { test } from "node:test"
 import type { Observed } from "../../adapters/simulation/invariants/Observation.ts"
-import { programs } from "../simulation/programs/mod.ts"
+import { startedOnce } from "../simulation/programs/mod.ts"
 import { simulate } from "../simulation/run/Simulation.ts"
 
 /** So narrow that most intervals decide something. */
@@ -18,7 +18,7 @@ const settings = {
   minExecutors: 1
 }
 
-for (const program of programs) {
+for (const program of startedOnce) {
   test(`${program.name} passes while executors come and go`, async () => {
     for (let seed = 6000; seed < 6003; seed++) {
       let joined = 0

@@ -14,8 +14,8 @@ import { faultTableSeedsMin, summarize } from "./command/summary.ts"
 import { runAll } from "./command/workers.ts"
 
 for (const program of programs) {
-  test(`${program.name} passes under the faults of four seeds`, async () => {
-    for (let seed = 1000; seed < 1004; seed++) {
+  test(`${program.name} passes under the faults of two seeds`, async () => {
+    for (let seed = 1000; seed < 1002; seed++) {
       const { batches, failures, faults } = await simulate({ program, seed })
       assert.deepEqual(failures, [], `seed ${seed}`)
       assert.ok(batches >= 30)

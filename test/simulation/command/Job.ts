@@ -3,7 +3,7 @@
  */
 import type { CallMoment } from "../../../adapters/simulation/faults/Faults.ts"
 import { noFaults } from "../../../adapters/simulation/faults/FaultPlan.ts"
-import { programs, recovering } from "../programs/mod.ts"
+import { programs } from "../programs/mod.ts"
 import { simulate, type SimulationOptions, type SimulationResult } from "../run/Simulation.ts"
 
 export interface Job {
@@ -18,7 +18,7 @@ export interface Job {
 
 export const run = (job: Job, trace?: SimulationOptions["trace"]): Promise<SimulationResult> => {
   const { batches, crashAt, only, seed } = job
-  const program = [...programs, ...recovering].find(({ name }) => name === job.program)!
+  const program = programs.find(({ name }) => name === job.program)!
   return simulate({
     program,
     seed,

@@ -19,10 +19,8 @@
 import { availableParallelism } from "node:os"
 import { parseArgs } from "node:util"
 import type { CallMoment } from "../../../adapters/simulation/faults/Faults.ts"
-import { programs, recovering } from "../programs/mod.ts"
+import { programs } from "../programs/mod.ts"
 import type { ReferenceProgram } from "../programs/ReferenceProgram.ts"
-
-const all = [...programs, ...recovering]
 
 export interface Arguments {
   readonly seeds: ReadonlyArray<number>
@@ -59,10 +57,10 @@ export function readArguments(args: ReadonlyArray<string>): Arguments {
       workers: { type: "string", default: String(availableParallelism()) }
     }
   })
-  const chosen = values.program === undefined ? programs : all.filter(({ name }) => name === values.program)
+  const chosen = values.program === undefined ? programs : programs.filter(({ name }) => name === values.program)
   if (chosen.length === 0) {
     throw new Error(
-      `There is no program "${values.program}"; the programs are ${all.map(({ name }) => name).join(", ")}`
+      `There is no program "${values.program}"; the programs are ${programs.map(({ name }) => name).join(", ")}`
     )
   }
   const first = wholeNumber("from", values.from)

@@ -12,6 +12,8 @@ import { states } from "./states.ts"
 import { windows } from "./windows.ts"
 import { wordCount } from "./wordCount.ts"
 
-export const programs: ReadonlyArray<ReferenceProgram> = [stateless, wordCount, states, windows]
+export const startedOnce: ReadonlyArray<ReferenceProgram> = [stateless, wordCount, states, windows]
 
 export const recovering: ReadonlyArray<ReferenceProgram> = [relay, trends, sessions, files, changing]
+
+export const programs: ReadonlyArray<ReferenceProgram> = [...startedOnce, ...recovering]
