@@ -11,6 +11,7 @@ import { memoryFiles } from "../../../adapters/file/memoryFiles.ts"
 import type { Faults } from "../../../adapters/simulation/faults/Faults.ts"
 import type { Chance } from "../../../adapters/simulation/kernel/Chance.ts"
 import type { World } from "../../../adapters/simulation/kernel/World.ts"
+import type { Time } from "../../../core/time/Time.ts"
 
 export const filesDirectory = "/files"
 
@@ -27,6 +28,7 @@ const words = ["ant", "bee", "cat", "dog", "eel", "fox", "gnu", "hen"]
 export class FileServer {
   /** The lines of each file. */
   readonly files = new Map<string, ReadonlyArray<string>>()
+  readonly writtenAt = new Map<string, Time>()
   private readonly world: World
   private readonly faults: Faults
   private readonly chance: Chance
@@ -59,7 +61,8 @@ export class FileServer {
         [`f${number}#${i}`, ...Array.from({ length: this.chance.below(4) }, () => this.chance.pick(words))].join(" ")
     )
     this.files.set(path, lines)
-    this.disk.write(path, lines.map((line) => `${line}\n`).join(""), Math.floor(this.world.now))
+    this.writtenAt.set(path, Math.floor(this.world.now))
+    this.disk.write(path, lines.map((line) => `${line}\n`).join(""), this.writtenAt.get(path)!)
     if (this.faults.strikes("fileListedLate")) {
       this.hiddenUntil.set(path, this.world.now + this.chance.between(1, hiddenMillisMax))
     }

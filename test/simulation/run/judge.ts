@@ -58,12 +58,13 @@ export function judgeOutputs(run: Finished): Comparison {
   }
 }
 
-/** Each file is in one batch. */
+/** Each file is in one batch, but for those that were there before a driver began, which was before any driver knew of a batch. */
 function lostFiles({ files, graphs, ledger }: Finished): ReadonlyArray<string> {
   if (!graphs[0]!.inputs.some(({ stream }) => stream.kind === "textFiles")) return []
   const taken = [...ledger.plans.values()].flatMap(({ inputs }) => inputs.flatMap(({ partitions }) => partitions))
     .flatMap((part) => part.kind === "source" ? [(part.value as { readonly path?: string }).path] : [])
-  const lost = [...files.files.keys()].filter((path) => !taken.includes(path))
+  const began = Math.min(...[...ledger.plans.values()].map(({ zeroTime }) => zeroTime))
+  const lost = [...files.writtenAt].flatMap(([path, at]) => at <= began || taken.includes(path) ? [] : [path])
   const twice = [...files.files.keys()].filter((path) => taken.filter((other) => other === path).length > 1)
   return [
     ...(lost.length === 0 ? [] : [`files are in no batch: ${lost.join(", ")}`]),
