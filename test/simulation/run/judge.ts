@@ -63,7 +63,7 @@ function lostFiles({ files, graphs, ledger }: Finished): ReadonlyArray<string> {
   if (!graphs[0]!.inputs.some(({ stream }) => stream.kind === "textFiles")) return []
   const taken = [...ledger.plans.values()].flatMap(({ inputs }) => inputs.flatMap(({ partitions }) => partitions))
     .flatMap((part) => part.kind === "source" ? [(part.value as { readonly path?: string }).path] : [])
-  const began = Math.min(...[...ledger.plans.values()].map(({ zeroTime }) => zeroTime))
+  const began = batchMillis + Math.min(...[...ledger.plans.values()].map(({ zeroTime }) => zeroTime))
   const lost = [...files.writtenAt].flatMap(([path, at]) => at <= began || taken.includes(path) ? [] : [path])
   const twice = [...files.files.keys()].filter((path) => taken.filter((other) => other === path).length > 1)
   return [
