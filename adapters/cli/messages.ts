@@ -9,6 +9,7 @@ import { formatStatus } from "../../core/scheduling/BatchInfo.ts"
 import { settingNames, variableOf, variablePrefix } from "../../core/settings/definitions.ts"
 import { nearest } from "../../core/settings/invalidSettings.ts"
 import type { ReceiverInfo, StreamingEvent } from "../../core/scheduling/StreamingListener.ts"
+import { ProgramRefused } from "../../runtime/driver/checkpoint/Durability.ts"
 
 export const say = (text: string): void => void process.stderr.write(`dstreams: ${text}\n`)
 
@@ -152,8 +153,8 @@ const sentence = (error: unknown, unexpected: boolean): string => {
       `${error.partition}: ${firstLine(error.message)}`
   }
   const message = error instanceof Error ? error.message : String(error)
-  // All mistakes of an app, each on its line.
-  if (error instanceof InvalidApp) return message
+  // All mistakes of an app, each on its line, and what is to become of each state of a changed program.
+  if (error instanceof InvalidApp || error instanceof ProgramRefused) return message
   const text = firstLine(message === "" && error instanceof Error ? error.name : message)
   return unexpected ? `An error that nobody expected ended the program: ${text} (--debug shows where)` : text
 }

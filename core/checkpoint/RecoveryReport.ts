@@ -43,7 +43,9 @@ export const format = (report: RecoveryReport): string => {
       lastBatch === undefined ? "" : " ms"
     }.`,
     `${counted(pending.length, "batch")} run again${
-      outputsDone === 0 ? "" : `, without ${counted(outputsDone, "output")} that were done`
+      outputsDone === 0
+        ? ""
+        : `, without ${counted(outputsDone, "output")} that ${outputsDone === 1 ? "was" : "were"} done`
     }; ${counted(waitingBlocks, "received block")} waiting.`
   ]
   if (report.programChanged) {

@@ -147,8 +147,12 @@ export const refusal = (
     `  ${outcome} ${operator}${reason === undefined ? "" : `: ${reason}`}`
   )
   return `the program has changed, and not every state can be gone on with:\n${lines.join("\n")}\n` +
-    `Mend what is said, or set onProgramChange to "accept": then what is refused begins anew and what is dropped is given up`
+    remedy
 }
+
+/** What is to be done where the program cannot go on with a state. */
+export const remedy =
+  `Mend what is said, or set onProgramChange to "accept": then what is refused begins anew and what is dropped is given up`
 
 /** Operators whose history begins after the last batch of the checkpoint; ids of outputs among them are no matter. */
 export const bornNow = ({ operators }: Compatibility): ReadonlyArray<StreamId> =>

@@ -29,7 +29,8 @@ export const checkCheckpoint = Effect.fnUntraced(function* (reading: Reading, co
     canMigrate(graph),
     keptOf(state)
   )
-  const why = compatibility.refusal(compared, false)
+  const accepts = (settings.onProgramChange ?? app.settings.onProgramChange) === "accept"
+  const why = compatibility.refusal(compared, accepts)
   const states = compared.operators.map(({ operator, outcome, reason }) =>
     `  ${outcome.padEnd(9)} ${operator}${reason === undefined ? "" : `: ${reason}`}`
   )
@@ -38,7 +39,8 @@ export const checkCheckpoint = Effect.fnUntraced(function* (reading: Reading, co
       `${graph.manifest.app} ${why === undefined ? "can go on" : "cannot go on"} from ${chosen.name.name}` +
       ` (${compared.same ? "the graph is the same" : "the graph has changed"}):`,
       ...(states.length === 0 ? ["  there are no states"] : states),
-      ...(compared.mistake === undefined ? [] : [`  ${compared.mistake}`])
+      ...(compared.mistake === undefined ? [] : [`  ${compared.mistake}`]),
+      ...(compared.mistake === undefined && why !== undefined ? [compatibility.remedy] : [])
     ],
     code: why === undefined ? 0 : 1
   }
