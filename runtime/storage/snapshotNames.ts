@@ -3,7 +3,6 @@
  * written again has `.2` behind it, and so on. What a file builds on its own description says.
  */
 import type { PartitionIndex, StreamId } from "../../core/protocol/Ids.ts"
-import type { RemovableSnapshots } from "../../core/state/SnapshotTracker.ts"
 import type { Time } from "../../core/time/Time.ts"
 import { nameOf } from "./StableStorage.ts"
 
@@ -30,12 +29,4 @@ export const snapshotOf = (name: string): SnapshotName | undefined => {
   } catch {
     return undefined
   }
-}
-
-/** Whether a file is of a snapshot that nobody needs any more, by what the `SnapshotTracker` says. */
-export const isRemovable = (name: string, removable: ReadonlyArray<RemovableSnapshots>): boolean => {
-  const snapshot = snapshotOf(name)
-  if (snapshot === undefined) return false
-  const gone = removable.find(({ operator }) => operator === snapshot.operator)
-  return gone !== undefined && snapshot.time < gone.before && !gone.but.includes(name)
 }

@@ -9,7 +9,7 @@ import fc from "fast-check"
 import { messagePack as codec } from "../../adapters/codec/MessagePack.ts"
 import { InvalidSnapshot } from "../../core/state/snapshots/InvalidSnapshot.ts"
 import * as SnapshotFile from "../../core/state/snapshots/SnapshotFile.ts"
-import { readChain } from "../../core/state/snapshots/readChain.ts"
+import { readStates } from "../../core/state/snapshots/readStates.ts"
 import { StateRefused } from "../../core/state/snapshots/StateRefused.ts"
 import type { StateDefinition } from "../../core/state/StateStore.ts"
 import { updateState } from "../../core/state/UpdateState.ts"
@@ -90,7 +90,7 @@ const attempt = (definition: StateDefinition, file: Uint8Array) => {
 /** What is shown of it without its program, or why nothing is. */
 const shown = (file: Uint8Array): string => {
   try {
-    return `${readChain([read(file)]).length} keys`
+    return `${readStates([read(file)]).entries.length} keys`
   } catch (error) {
     assert.ok(error instanceof SnapshotFile.SnapshotDamaged || (error as Error).constructor === Error, String(error))
     return (error as Error).message

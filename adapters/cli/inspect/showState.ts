@@ -3,7 +3,7 @@
  */
 import { Effect, Result } from "effect"
 import { describeError } from "../../../core/protocol/describeError.ts"
-import { type KeyedValue, readChain } from "../../../core/state/snapshots/readChain.ts"
+import { readStates } from "../../../core/state/snapshots/readStates.ts"
 import * as SnapshotFile from "../../../core/state/snapshots/SnapshotFile.ts"
 import type { Reading } from "../../../runtime/driver/checkpoint/recover.ts"
 import type { InspectCommand } from "../arguments.ts"
@@ -23,12 +23,12 @@ export const showState = Effect.fnUntraced(function* (reading: Reading, { key, o
     return yield* new NothingThere({ message })
   }
   const partitions = yield* Effect.forEach(snapshot.files, (files) => readPartition(reading, files))
-  const all = partitions.flatMap((values, partition) => values.map((each) => ({ ...each, partition })))
-  const wanted = key === undefined ? all : all.filter((each) => shown(each.key) === key || jsonOf(each.key) === key)
+  const all = partitions.flatMap((states, partition) => states.map(([of, state]) => ({ partition, of, state })))
+  const wanted = key === undefined ? all : all.filter(({ of }) => shown(of) === key || jsonOf(of) === key)
   const findings: Findings = {
     lines: [
       `${operator} as of ${snapshot.time} ms: ${all.length} keys in ${partitions.length} partitions`,
-      ...wanted.map(({ key, partition, value }) => `${partition}  ${shown(key)}  ${shown(value)}`)
+      ...wanted.map(({ of, partition, state }) => `${partition}  ${shown(of)}  ${shown(state)}`)
     ],
     code: key !== undefined && wanted.length === 0 ? 1 : 0
   }
@@ -48,7 +48,7 @@ const readPartition = Effect.fnUntraced(function* (
       return Result.isSuccess(decoded) ? [file, decoded.success] as const : yield* decoded.failure
     }))
   return yield* Effect.try({
-    try: (): ReadonlyArray<KeyedValue> => readChain(contents.map((each) => SnapshotFile.piecesOf([each], codec))),
+    try: () => readStates(contents.map((each) => SnapshotFile.piecesOf([each], codec))).entries,
     catch: (error) => new NothingThere({ message: `${files.join(", ")} cannot be read: ${describeError(error)}` })
   })
 })

@@ -22,7 +22,6 @@ import {
 } from "./FaultPlan.ts"
 
 const statePhases = ["crashInStep", "crashAfterStep", "crashInSnapshot"] as const
-export type StatePhase = (typeof statePhases)[number]
 
 /** Those that wait for something to be done, and strike in the middle of it. */
 const phases = [...statePhases, "crashInRecovery"] as const

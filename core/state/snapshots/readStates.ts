@@ -1,5 +1,6 @@
 /**
- * readStates: what states are in a chain of snapshots, whatever operator keeps them: for people to look at, without the program.
+ * readStates: the states by key that a snapshot of one partition holds, whatever operator keeps them: for people to look at, without
+ * the program. Of a window it is what is kept by key.
  */
 import { Schema } from "effect"
 import type { Time } from "../../time/Time.ts"
