@@ -17,11 +17,14 @@ const folder = Effect.acquireRelease(
 const at = (place: string, ...config: ReadonlyArray<string>) =>
   [`DSTREAMS_CHECKPOINT_DIRECTORY=${place}`, ...config].flatMap((each) => ["--config", each])
 
+const firstLog = (place: string) => path.join(place, "epochs", "00000001", "log", "00000001")
+
 /** Runs the program until its states have been made safe, then kills it. */
 const killed = (place: string) =>
   Effect.gen(function* () {
     const program = yield* start("run", programOf("kept"), ...at(place))
     yield* program.sees("out", /\(all,1[0-9]\)/)
+    while (!fs.readFileSync(firstLog(place)).includes("SnapshotCompleted")) yield* Effect.sleep(20)
     program.child.kill("SIGKILL")
     yield* program.ended
   })
@@ -107,7 +110,7 @@ it.live(
       assert.equal(empty.code, 1)
       assert.match(empty.err, /is no checkpoint place/)
       yield* killed(place)
-      const log = path.join(place, "epochs", "00000001", "log", "00000001")
+      const log = firstLog(place)
       const bytes = fs.readFileSync(log)
       bytes[200]! ^= 1
       fs.writeFileSync(log, bytes)
