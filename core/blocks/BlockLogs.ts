@@ -6,6 +6,7 @@
  * refused once a newer one has reported. The ReceivedBlockTracker keeps both; `neededLogs` tells from it which files can go.
  */
 import { Schema } from "effect"
+import { epochFolder } from "../checkpoint/names.ts"
 import type { StreamId } from "../protocol/Ids.ts"
 import { digest } from "../protocol/Digest.ts"
 import type { ReceivedBlockInfo } from "./ReceivedBlock.ts"
@@ -26,7 +27,7 @@ export const NewestLogSchema = Schema.Struct({
 
 /** The folder of an attempt's log; `stream` is a part of a name already (`partOf`). */
 export const folderOf = (epoch: number, stream: string, attempt: number): string =>
-  `epochs/${String(epoch).padStart(8, "0")}/blocks/${stream}/${attempt}`
+  `${epochFolder(epoch)}blocks/${stream}/${attempt}`
 
 /** A stream's id as a part of a name; `nameOf` escapes it. One that is too long for storage is cut, and completed by its digest. */
 export const partOf = (stream: StreamId, nameOf: (text: string) => string): string => {

@@ -9,6 +9,7 @@ import { Schema } from "effect"
 import * as TrackerSnapshot from "../blocks/trackerSnapshot.ts"
 import { Asked, History } from "../dstream/planSchema.ts"
 import type { StreamId } from "../protocol/Ids.ts"
+import { LogPlace } from "../wal/LogPosition.ts"
 import { SnapshotReference } from "./DriverLogEvent.ts"
 import type { DriverState } from "./DriverState.ts"
 import * as DriverStates from "./DriverState.ts"
@@ -71,7 +72,7 @@ export const Checkpoint = Schema.Struct({
   time: Schema.Int,
   written: Schema.Number,
   /** All before this position of the epoch's log is in the checkpoint. */
-  log: Schema.Struct({ segment: Schema.Int, offset: Schema.Int }),
+  log: LogPlace,
   tracker: TrackerSnapshot.TrackerSnapshot,
   asked: Schema.Array(Schema.Tuple([Schema.Int, Asked])),
   /** Outputs of pending batches that need not run again. */

@@ -7,9 +7,8 @@
 import { Result, Schema } from "effect"
 import { describeError } from "../protocol/describeError.ts"
 import type { RecordCodec } from "../protocol/RecordCodec.ts"
+import type { Checksum } from "../wal/crc32.ts"
 import { Checkpoint, formatVersion } from "./Checkpoint.ts"
-
-export type Checksum = (bytes: Uint8Array) => number
 
 /** Longest first line. */
 const headerBytesMax = 100

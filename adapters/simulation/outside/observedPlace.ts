@@ -7,6 +7,7 @@ import { messagePack } from "../../codec/MessagePack.ts"
 import type { ReceivedBlockInfo } from "../../../core/blocks/ReceivedBlock.ts"
 import type { Checkpoint } from "../../../core/checkpoint/Checkpoint.ts"
 import * as names from "../../../core/checkpoint/names.ts"
+import { segmentName } from "../../../core/wal/LogPosition.ts"
 import type { StableStorage } from "../../../runtime/storage/StableStorage.ts"
 import type { Observation } from "../invariants/Observation.ts"
 
@@ -40,7 +41,7 @@ const contentsOf = (bytes: Uint8Array) => {
   const infos = [...tracker.waiting, ...tracker.batches.flatMap(([, blocks]) => blocks)].flatMap(([, blocks]) => blocks)
   return {
     files: [...snapshots.flatMap(({ files }) => files.flat()), ...infos.flatMap(logFileOf)],
-    log: `${names.logPrefix(run.epoch)}/${String(log.segment).padStart(8, "0")}`
+    log: segmentName(names.logPrefix(run.epoch), log.segment)
   }
 }
 

@@ -10,20 +10,21 @@
  * found silence.
  */
 import { Clock, Effect, type Scope } from "effect"
-import { type MemoryStorage, memoryStorage } from "../../../runtime/storage/memoryStorage.ts"
+import { type JournalEntry, type MemoryStorage, memoryStorage } from "../../../runtime/storage/memoryStorage.ts"
 import {
   type AppendFile,
   type NameTaken,
   type StableStorage,
   StorageError
 } from "../../../runtime/storage/StableStorage.ts"
+import type { CallMoment } from "../faults/Faults.ts"
 import type { Chance } from "../kernel/Chance.ts"
 import { drawnFate, tornBytes } from "./fates.ts"
 import { type FateKind, type StorageFaultKind, storageFaultKinds, type StoragePlan } from "./StorageFaults.ts"
 
 export interface PortCall {
   readonly client: string
-  readonly call: "create" | "open" | "append" | "read" | "size" | "list" | "remove"
+  readonly call: JournalEntry["call"]
   readonly name: string
   /** Counts the calls of all clients, from 0. */
   readonly index: number
@@ -31,7 +32,7 @@ export interface PortCall {
 
 /** How far a call gets before something happens to who made it: it never returns. */
 export interface Interference {
-  readonly moment: "before" | "torn" | "after"
+  readonly moment: CallMoment
   readonly act: () => void
 }
 

@@ -20,9 +20,10 @@ import * as names from "../../../core/checkpoint/names.ts"
 import { describeError } from "../../../core/protocol/describeError.ts"
 import type { StreamingEvent } from "../../../core/scheduling/StreamingListener.ts"
 import type { Millis, Time } from "../../../core/time/Time.ts"
+import type { LogPlace } from "../../../core/wal/LogPosition.ts"
 import { nameOf, type NameTaken, type StorageError } from "../../storage/StableStorage.ts"
 import * as Supervisor from "../../Supervisor.ts"
-import type { DriverLog, LogEnd } from "./DriverLog.ts"
+import type { DriverLog } from "./DriverLog.ts"
 import * as Epoch from "./Epoch.ts"
 import type { Reading } from "./recover.ts"
 
@@ -52,7 +53,7 @@ export interface CheckpointWriterOptions extends Reading {
 interface Kept {
   readonly name: string
   readonly epoch: number
-  readonly log: LogEnd
+  readonly log: LogPlace
   readonly files: ReadonlySet<string>
 }
 

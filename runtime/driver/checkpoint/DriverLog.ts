@@ -13,22 +13,18 @@ import type { DriverLogEvent } from "../../../core/checkpoint/DriverLogEvent.ts"
 import { apply, type DriverState } from "../../../core/checkpoint/DriverState.ts"
 import { describeError } from "../../../core/protocol/describeError.ts"
 import type { RecordCodec } from "../../../core/protocol/RecordCodec.ts"
+import type { LogPlace } from "../../../core/wal/LogPosition.ts"
 import * as Supervisor from "../../Supervisor.ts"
 import { EventLogError } from "../../storage/EventLog.ts"
 import type { StorageError } from "../../storage/StableStorage.ts"
 import type { WriteAheadLog } from "../../storage/WriteAheadLog.ts"
 import type { Superseded } from "./Epoch.ts"
 
-export interface LogEnd {
-  readonly segment: number
-  readonly offset: number
-}
-
 export interface DriverLog {
   readonly append: (events: ReadonlyArray<DriverLogEvent>) => Effect.Effect<void, EventLogError>
   readonly note: (event: DriverLogEvent) => void
   readonly state: DriverState
-  readonly position: () => LogEnd
+  readonly position: () => LogPlace
   /** Whole segments before this one are not needed any more. */
   readonly dropBefore: WriteAheadLog["dropBefore"]
 }

@@ -15,6 +15,7 @@ import * as names from "../../../core/checkpoint/names.ts"
 import { describeError } from "../../../core/protocol/describeError.ts"
 import type { StreamId } from "../../../core/protocol/Ids.ts"
 import type { RecordCodec } from "../../../core/protocol/RecordCodec.ts"
+import type { Checksum } from "../../../core/wal/crc32.ts"
 import type { LogDamaged } from "../../storage/logErrors.ts"
 import { type LogContents, readLog } from "../../storage/readLog.ts"
 import type { StableStorage, StorageError } from "../../storage/StableStorage.ts"
@@ -58,7 +59,7 @@ export interface Recovered {
 export interface Reading {
   readonly storage: StableStorage
   readonly codec: RecordCodec
-  readonly checksum: CheckpointFile.Checksum
+  readonly checksum: Checksum
 }
 
 /** The furthest checkpoint that is good; undefined: there is none at all. `earlier`: the epochs that are known, in order. */
@@ -123,7 +124,7 @@ export const recover = Effect.fnUntraced(function* (
   const { chosen, passedOver } = yield* choose(reading, earlier)
   if (chosen === undefined) return yield* nothingHappened(reading, earlier)
   const { checkpoint } = chosen
-  const { epoch, log } = { epoch: chosen.name.epoch, log: checkpoint.log }
+  const { epoch } = chosen.name
   const state = Checkpoints.stateOf(checkpoint, streams)
   const told = [...passedOver]
   const predecessors: Array<Sealed["predecessors"][number]> = []
@@ -133,7 +134,7 @@ export const recover = Effect.fnUntraced(function* (
   for (const each of later) {
     const sealed = seals.find(({ of }) => of === each)?.segments
     const contents = yield* readLog(reading.storage, names.logPrefix(each), {
-      ...(each === epoch ? { from: log } : {}),
+      ...(each === epoch ? { from: checkpoint.log } : {}),
       ...(sealed === undefined ? {} : { sealed })
     })
     for (const { file, offset, reason } of contents.torn) {
@@ -167,7 +168,6 @@ const nothingHappened = Effect.fnUntraced(function* (reading: Reading, earlier: 
 
 interface Seal {
   readonly of: number
-  readonly by: number
   readonly segments: Sealed["predecessors"][number]["segments"]
 }
 
@@ -182,7 +182,7 @@ const sealsOf = Effect.fnUntraced(function* (
     const [first] = yield* eventsOf(reading, { records: contents.records.slice(0, 1) })
     if (first?.kind !== "Sealed") continue
     for (const { epoch: of, segments } of first.predecessors) {
-      if (!seals.some((seal) => seal.of === of)) seals.push({ of, by, segments })
+      if (!seals.some((seal) => seal.of === of)) seals.push({ of, segments })
     }
   }
   return seals
