@@ -1,7 +1,7 @@
 /**
  * W9's source: writes 26 files of 250,000 lines (data set 42) beside an empty folder, prints the folder, renames six of them in one by
- * one, then the other twenty at once. Prints how many words all lines have, and those of the twenty, when it has done so; ends, and removes everything, when its parent
- * closes its stdout.
+ * one, then the other twenty at once. Prints how many words all lines have, and those of the twenty, when it has done so; ends, and
+ * removes everything, when its parent closes its stdout.
  */
 import * as fs from "node:fs"
 import * as os from "node:os"

@@ -1,6 +1,6 @@
 /**
- * W3's source: `lineGenerator.ts PHASES` serves one client on a free port of the loopback address and prints the port; PHASES is JSON, a list of
- * `[linesPerSecond, seconds]`. Lines go out every 5 ms, a cycle of 100,000 from data set 42; at the end it prints how many were sent.
+ * W3's source: `lineGenerator.ts PHASES` serves one client on a free port of the loopback address and prints the port; PHASES is
+ * JSON, a list of `[linesPerSecond, seconds]`. Lines go out every 5 ms, a cycle of 100,000 from data set 42; at the end it prints how many were sent.
  */
 import { createServer } from "node:net"
 import * as process from "node:process"

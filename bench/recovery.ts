@@ -1,6 +1,6 @@
 /**
- * W8: a program is killed (SIGKILL) while a source sends at a rate, and started again at once. How long from the start of the process to the
- * first output; whether three batches later nothing is behind; whether in the end each id was counted once.
+ * W8: a program is killed (SIGKILL) while a source sends at a rate, and started again at once. How long from the start of the process
+ * to the first output; whether three batches later nothing is behind; whether in the end each id was counted once.
  */
 import type { ChildProcess } from "node:child_process"
 import { createInterface } from "node:readline"

@@ -14,8 +14,9 @@
  * - Without conditional writes two drivers could take one epoch. A store that takes `If-None-Match` and ignores it is found out at
  *   opening: it makes one object twice. Where the right to write is missing, that is looked at before the first `create`.
  * - The client repeats what failed (`AWS_MAX_ATTEMPTS`, 3), and so may the host beneath it. A repeated PUT whose first answer was
- *   lost is refused as if another had the name; each creation therefore marks its object, and whose it is decides. After a failure that cannot be decided
- *   (no answer, then or later) the object may be there, or come to be there, as when a process dies while it creates.
+ *   lost is refused as if another had the name; each creation therefore marks its object, and whose it is decides. After a failure
+ *   that cannot be decided (no answer, then or later) the object may be there, or come to be there, as when a process dies while it
+ *   creates.
  * - An answer that ends early, or is not the range that was asked for, is a failure and never fewer bytes.
  * - Every request has a time limit, requests under way and names in a list a number.
  *

@@ -5,7 +5,8 @@
  * The segments are asked for by number, for a list may be late. Reading ends at the first number of which there is nothing. What is torn
  * at the end of a segment is told and left out; what is damaged is an error that names file and byte, and so is whatever shows that
  * something durable is gone: a number that is missing before others, a segment that is shorter than the place to read from, or than
- * what was sealed of it; so of a log that syncs on rolling only a place before its last segment is one to read from. Damage before the place to read from is of no matter.
+ * what was sealed of it. So of a log that syncs on rolling only a place before its last segment is one to read from. Damage before the
+ * place to read from is of no matter.
  *
  * `sealed` is what an earlier reader accepted of each segment (its `segments`): just that is read, whatever was written later.
  * Memory: one segment at a time (16 where each group is one), besides the records that the caller keeps: a record is a view of its

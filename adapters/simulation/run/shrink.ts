@@ -1,6 +1,6 @@
 /**
- * shrink: makes a failing run small, as long as it fails: fewer batches, then one fault alone, or else fewer. Each fault has a stream of chance of its
- * own, so that leaving one out moves little of the rest.
+ * shrink: makes a failing run small, as long as it fails: fewer batches, then one fault alone, or else fewer. Each fault has a stream
+ * of chance of its own, so that leaving one out moves little of the rest.
  */
 export interface Size {
   readonly batches: number

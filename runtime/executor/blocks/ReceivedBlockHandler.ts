@@ -4,8 +4,8 @@
  *
  * The BlockManager-based one keeps the block on this executor by the receiver's storage level, and of a level with `_2` a copy
  * on another one: it returns when both hold it. Where no other executor takes it, the block is kept here alone; if there
- * was one to ask, or none answers in time (`blockReplicationTimeout`), `degraded` says why. It is stored here first: what does not fit is not sent. Source: Spark Streaming's
- * `ReceivedBlockHandler` and `BlockManagerBasedBlockHandler`.
+ * was one to ask, or none answers in time (`blockReplicationTimeout`), `degraded` says why. It is stored here first: what does not
+ * fit is not sent. Source: Spark Streaming's `ReceivedBlockHandler` and `BlockManagerBasedBlockHandler`.
  */
 import { Effect } from "effect"
 import type { BlockContents } from "../../../core/blocks/BlockContents.ts"
