@@ -132,6 +132,10 @@ const planted: Record<string, History> = {
     (it) => [{ ...it, unlogged: ["b2"] }],
     true
   ),
+  "a block that was accepted is in one of the batches after it": [
+    ...first,
+    ...Array.from({ length: 14 }, (_, i) => batch(4000 + i * 1000, [], "e2")).flat()
+  ],
   "a driver that goes on where another stopped tells how many blocks that one had accepted are gone": replace(
     "RecoveredFrom",
     () => true,

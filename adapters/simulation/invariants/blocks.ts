@@ -178,3 +178,27 @@ export const forgottenIsGone: Invariant = {
       ? `executor ${event.executor} still holds ${event.forgotten}`
       : undefined
 }
+
+/** By then every batch that was being made, or waited for its jobs, has been sent to an executor. */
+const laterMax = 12
+
+export const acceptedIsAllocated: Invariant = {
+  name: "a block that was accepted is in one of the batches after it",
+  start: () => {
+    const waiting = new Map<BlockId, number>()
+    const allocated = new Set<BlockId>()
+    return (event) => {
+      if (event.kind === "BlockAnswered" && event.accepted && !event.repeated && !allocated.has(event.block)) {
+        waiting.set(event.block, 0)
+      }
+      if (event.kind === "BatchSubmitted") { for (const [block, later] of waiting) waiting.set(block, later + 1) }
+      if (event.kind !== "BatchAllocated") return undefined
+      for (const block of event.blocks) {
+        waiting.delete(block)
+        allocated.add(block)
+      }
+      const left = [...waiting].find(([, later]) => later > laterMax)
+      return left && `block ${left[0]} was accepted, and is in none of the ${left[1]} batches after it`
+    }
+  }
+}

@@ -7,6 +7,7 @@ import type { Mutant } from "../Mutant.ts"
 
 const tracker = "core/blocks/ReceivedBlockTracker.ts"
 const trackerSnapshot = "core/blocks/trackerSnapshot.ts"
+const receiverTracker = "runtime/driver/ReceiverTracker.ts"
 const driverLog = "runtime/driver/checkpoint/DriverLog.ts"
 const durability = "runtime/driver/checkpoint/Durability.ts"
 const recording = "runtime/driver/checkpoint/recording.ts"
@@ -47,6 +48,52 @@ export const blocks: ReadonlyArray<Mutant> = [
     ],
     program: "relay",
     caughtBy: [blockRules.nothingLeftBehind.name, "lines that were acknowledged are in no batch"]
+  },
+  {
+    number: 2,
+    knownAs: "SPARK-23991",
+    plants:
+      "blocks leave the queue before their allocation is written; a write that fails is passed over, with a batch of none",
+    edits: [
+      {
+        file: receiverTracker,
+        find: "yield* write(plan.events) return plan.events",
+        replace: `
+    if (command.kind === "AllocateBatch") {
+      for (const waiting of state.waiting.values()) {
+        state.waitingCount -= waiting.size
+        waiting.clear()
+      }
+      const ofNone = plan.events.map((event) =>
+        event.kind === "BatchAllocation" ? { ...event, blocks: event.blocks.map(([stream]) => [stream, []] as const) } : event
+      )
+      yield* Effect.catch(write(plan.events), () => write(ofNone))
+    } else yield* write(plan.events)
+    return plan.events`
+      },
+      {
+        file: driverLog,
+        find: "broken = new EventLogError({ message, undecided: true })",
+        replace: `
+      const error = new EventLogError({ message, undecided: true })
+      const allocated = entries.flatMap(({ events }) => events).filter(({ kind }) => kind === "BatchAllocation")
+      if (failure._tag !== "Superseded" && allocated.length > 0) {
+        for (const [stream, infos] of allocated.flatMap(({ blocks }) => blocks)) {
+          for (const { block } of infos) {
+            if (state.tracker.waiting.get(stream)?.delete(block)) state.tracker.waitingCount--
+          }
+        }
+        return answer(entries, Exit.fail(error))
+      }
+      broken = error`
+      }
+    ],
+    program: "relay",
+    caughtBy: [
+      blockRules.acceptedIsAllocated.name,
+      blockRules.nothingLeftBehind.name,
+      "lines that were acknowledged are in no batch"
+    ]
   },
   {
     number: 3,
