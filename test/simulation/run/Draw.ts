@@ -9,7 +9,7 @@ import type { FaultPlan } from "../../../adapters/simulation/faults/FaultPlan.ts
 import type { Chance } from "../../../adapters/simulation/kernel/Chance.ts"
 import { type Dice, partsOf, type ReferenceProgram } from "../programs/ReferenceProgram.ts"
 import { type StoreForm, storeForms } from "../outside/SimulatedReceiver.ts"
-import { type SinkForm, sinkForms } from "../../../adapters/simulation/outside/Target.ts"
+import { type SinkForm, sinkForms } from "../outside/Target.ts"
 
 /** The batch duration of every program. */
 export const batchMillis = 1000

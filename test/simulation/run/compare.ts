@@ -24,12 +24,12 @@ import { type Contents, contentsOf } from "./contents.ts"
 import type { Delivery } from "./Delivery.ts"
 
 /** Lines that have to be in a batch; `once`: in one only. */
-export interface Promise {
+export interface Promised {
   readonly lines: Iterable<string>
   readonly once: boolean
 }
 
-export interface RunFacts {
+export interface RunToCompare {
   readonly ledger: Ledger
   /** What outputs were given. */
   readonly deliveries: ReadonlyArray<Delivery>
@@ -40,7 +40,7 @@ export interface RunFacts {
   /** A batch may be given to its outputs again by another driver. */
   readonly recovers: boolean
   /** What was acknowledged to sources, of streams that promise to lose none of it. */
-  readonly promised: ReadonlyArray<Promise>
+  readonly promised: ReadonlyArray<Promised>
   readonly batchMillis: number
   readonly defaultParallelism: number
   readonly taken: ReadonlyArray<Taken>
@@ -63,7 +63,7 @@ export interface Comparison {
 
 const shownMistakesMax = 10
 
-export function compare(facts: RunFacts): Comparison {
+export function compare(facts: RunToCompare): Comparison {
   const contents = contentsOf(facts.ledger, facts.taken)
   const mistakes = [...contents.mistakes, ...accountForLines(facts, contents), ...keepPromises(facts, contents)]
   const deliveries = new Map<string, Array<Delivery>>()
@@ -102,7 +102,7 @@ export function compare(facts: RunFacts): Comparison {
 }
 
 /** States that came with a change of the program have no batches at or before this time. */
-function birthOf({ ledger }: RunFacts, graph: DStreamGraph, stream: AnyDStream): Time {
+function birthOf({ ledger }: RunToCompare, graph: DStreamGraph, stream: AnyDStream): Time {
   const born = new Map([...ledger.plans.values()].flatMap(({ history }) => history?.births ?? []))
   const above = (one: AnyDStream): ReadonlyArray<Time> => [
     born.get(graph.nodes.find((node) => node.stream === one)!.id) ?? -Infinity,
@@ -113,7 +113,7 @@ function birthOf({ ledger }: RunFacts, graph: DStreamGraph, stream: AnyDStream):
 
 /** The world of the model: inputs as the driver planned them; blocks in `without` are empty. */
 function modelWorld(
-  facts: RunFacts,
+  facts: RunToCompare,
   graph: DStreamGraph,
   contents: Contents,
   without: ReadonlySet<string>,
@@ -143,7 +143,7 @@ function modelWorld(
 
 /** One output of one batch, and what the model says of it. */
 interface Of {
-  readonly facts: RunFacts
+  readonly facts: RunToCompare
   readonly output: string
   readonly stream: AnyDStream
   readonly time: Time
@@ -231,7 +231,7 @@ const inAnyOrder = (records: ReadonlyArray<unknown>): ReadonlyArray<string> =>
 const readsReceiver = (stream: AnyDStream): boolean =>
   stream.input?.kind === "receiver" || stream.parents.some(readsReceiver)
 
-const ignoredUpTo = ({ ledger }: RunFacts, time: Time): ReadonlySet<string> =>
+const ignoredUpTo = ({ ledger }: RunToCompare, time: Time): ReadonlySet<string> =>
   new Set([...ledger.ignored].flatMap(([batch, blocks]) => batch <= time ? [...blocks] : []))
 
 /** A partition may be delivered more than once, for a task may run again; each time it is the same. */
@@ -264,7 +264,7 @@ function comparePartitions(
   return mistakes
 }
 
-const notReported = (facts: RunFacts, where: string, ignored: ReadonlySet<string>): ReadonlyArray<string> => {
+const notReported = (facts: RunToCompare, where: string, ignored: ReadonlySet<string>): ReadonlyArray<string> => {
   const alive = [...ignored].filter((block) =>
     facts.ledger.blocks.get(block)?.info.locations.some((holder) => !facts.ledger.isGone(holder))
   )
@@ -275,7 +275,7 @@ const notReported = (facts: RunFacts, where: string, ignored: ReadonlySet<string
 }
 
 /** Every line that was stored is in a block; every block of an executor that lives was accepted. */
-function accountForLines({ ledger }: RunFacts, { left }: Contents): ReadonlyArray<string> {
+function accountForLines({ ledger }: RunToCompare, { left }: Contents): ReadonlyArray<string> {
   const mistakes: Array<string> = []
   for (const { taken, lines } of left) {
     if (ledger.isGone(taken.executor)) continue
@@ -299,7 +299,7 @@ function accountForLines({ ledger }: RunFacts, { left }: Contents): ReadonlyArra
 }
 
 /** What was acknowledged is in a batch, and where lines are numbered in one only. */
-function keepPromises({ ledger, promised }: RunFacts, { lines }: Contents): ReadonlyArray<string> {
+function keepPromises({ ledger, promised }: RunToCompare, { lines }: Contents): ReadonlyArray<string> {
   const times = new Map<string, number>()
   for (
     const part of [...ledger.plans.values()].flatMap(({ inputs }) => inputs.flatMap(({ partitions }) => partitions))

@@ -8,7 +8,7 @@ import { batchMillis, type Draw } from "./Draw.ts"
 import type { FileServer } from "../outside/FileServer.ts"
 import type { Ledger } from "../../../adapters/simulation/run/Ledger.ts"
 import type { Source } from "../outside/Source.ts"
-import type { Target } from "../../../adapters/simulation/outside/Target.ts"
+import type { Target } from "../outside/Target.ts"
 
 export interface Finished {
   readonly ledger: Ledger

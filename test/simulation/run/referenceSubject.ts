@@ -2,7 +2,7 @@
  * referenceSubject: a reference program as the subject of a run, with the sources, files and the target that are around it.
  */
 import type { DrawSubject, Performance, Stage } from "../../../adapters/simulation/run/Subject.ts"
-import { Target } from "../../../adapters/simulation/outside/Target.ts"
+import { Target } from "../outside/Target.ts"
 import * as DStreamGraph from "../../../core/dstream/DStreamGraph.ts"
 import { FileServer } from "../outside/FileServer.ts"
 import { Source } from "../outside/Source.ts"

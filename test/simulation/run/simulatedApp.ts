@@ -16,7 +16,7 @@ import type { Delivery } from "./Delivery.ts"
 import { decodeLines, receiverOf } from "../outside/SimulatedReceiver.ts"
 import { filesDirectory, type FileServer } from "../outside/FileServer.ts"
 import type { Source } from "../outside/Source.ts"
-import type { Target } from "../../../adapters/simulation/outside/Target.ts"
+import type { Target } from "../outside/Target.ts"
 
 export interface SimulatedAppOptions {
   readonly program: ReferenceProgram

@@ -5,12 +5,10 @@
  * and compares the epoch where the sink is transactional. Faults strike its calls as those of any sink.
  */
 import { Effect } from "effect"
+import type { Node } from "../../../adapters/simulation/kernel/Node.ts"
+import type { SimulatedFailure, SinkCalls } from "../../../adapters/simulation/outside/SinkCalls.ts"
 import * as Sink from "../../../core/output/Sink.ts"
 import type { Time } from "../../../core/time/Time.ts"
-import type { Node } from "../kernel/Node.ts"
-import type { SimulatedFailure, SinkCalls } from "./SinkCalls.ts"
-
-export type Partitions = ReadonlyArray<ReadonlyArray<unknown>>
 
 export const sinkForms = ["transactional", "idempotent", "per partition"] as const
 export type SinkForm = (typeof sinkForms)[number]
@@ -21,16 +19,11 @@ export interface TargetOptions {
   readonly committed: (commit: Commit, before: string | undefined, node: Node) => void
 }
 
-export interface Commit {
+interface Commit {
   readonly output: string
   readonly time: Time
   /** Undefined: the whole batch. */
   readonly partition: number | undefined
-  readonly contents: string
-}
-
-interface Kept {
-  readonly partitions: Map<number, ReadonlyArray<unknown>>
   readonly contents: string
 }
 
@@ -41,7 +34,8 @@ export class Target {
   readonly outputs = new Map<string, Map<Time, Map<number, ReadonlyArray<unknown>>>>()
   private readonly options: TargetOptions
   private readonly staged = new Map<string, ReadonlyArray<unknown>>()
-  private readonly ids = new Map<string, Kept>()
+  /** The contents of what was committed, by commit id. */
+  private readonly ids = new Map<string, string>()
   private readonly epochs = new Map<string, number>()
   private stages = 0
 
@@ -61,8 +55,8 @@ export class Target {
         this.staged.set(stage, structuredClone(records))
         return stage
       })
-    const commit = (batch: Sink.CommitContext, stages: ReadonlyArray<string>) =>
-      this.call(node, () => this.commit(batch, undefined, stages.map((stage) => this.staged.get(stage)!), node))
+    const put = (batch: Sink.CommitContext, stages: ReadonlyArray<string>) =>
+      this.commit(batch, undefined, stages.map((stage) => this.staged.get(stage)!), node)
     const fence = (output: Sink.OutputContext) => this.call(node, () => this.fence(output))
     switch (form) {
       case "transactional":
@@ -74,21 +68,14 @@ export class Target {
             Effect.flatMap(
               this.call(node, () => {
                 const fenced = this.isFenced(batch)
-                if (fenced === undefined) {
-                  this.commit(
-                    batch,
-                    undefined,
-                    stages.map((stage) => this.staged.get(stage)!),
-                    node
-                  )
-                }
+                if (fenced === undefined) put(batch, stages)
                 return fenced
               }),
               (fenced) => fenced === undefined ? Effect.void : Effect.fail(fenced)
             )
         })
       case "idempotent":
-        return Sink.idempotent({ name, prepare, commit })
+        return Sink.idempotent({ name, prepare, commit: (batch, stages) => this.call(node, () => put(batch, stages)) })
       case "per partition":
         return Sink.perPartition({
           name,
@@ -113,15 +100,15 @@ export class Target {
   private commit(
     { commitId, output, time }: Sink.CommitContext,
     partition: number | undefined,
-    partitions: Partitions,
+    partitions: ReadonlyArray<ReadonlyArray<unknown>>,
     node: Node
   ): void {
     const contents = asText(partitions)
     const before = this.ids.get(commitId)
-    this.options.committed({ output, time, partition, contents }, before?.contents, node)
+    this.options.committed({ output, time, partition, contents }, before, node)
     if (before !== undefined) return
     const kept = new Map(partitions.map((records, i) => [partition ?? i, records]))
-    this.ids.set(commitId, { partitions: kept, contents })
+    this.ids.set(commitId, contents)
     const batches = this.outputs.get(output) ?? new Map<Time, Map<number, ReadonlyArray<unknown>>>()
     this.outputs.set(output, batches)
     batches.set(time, new Map([...batches.get(time) ?? [], ...kept]))
