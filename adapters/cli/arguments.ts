@@ -7,6 +7,7 @@
  */
 import { parseArgs, type ParseArgsOptionDescriptor } from "node:util"
 import { Data, Effect } from "effect"
+import { settingNames, variableOf } from "../../core/settings/definitions.ts"
 import { millisOrNaN } from "../../core/time/Time.ts"
 
 /** The command was not written as it has to be. */
@@ -176,7 +177,7 @@ const checkpoint = (args: ReadonlyArray<string>): Command => {
   if (args[0] !== "check") {
     return inspect("checkpoint", args, ["DIR"], [], ([place]) => ({ kind: "checkpoint show", place: place! }))
   }
-  const read = options("checkpoint", args.slice(1), programOptions)
+  const read = options("checkpoint", args.slice(1), programOptions, "checkpoint check")
   if (read.flag("help")) return { kind: "help", topic: "checkpoint" }
   const [place, program] = read.words(["DIR", "PROGRAM"])
   return { kind: "checkpoint check", place: place!, program: program!, ...configOf(read), debug: read.flag("debug") }
@@ -196,7 +197,7 @@ const inspect = (
     const known = name === "checkpoint" ? "show or check" : "show"
     return wrong(`"dstreams ${name}" is followed by ${known}${verb === undefined ? "" : `, not ${verb}`}.`)
   }
-  const read = options(name, rest, { help: { type: "boolean", short: "h" } })
+  const read = options(name, rest, { help: { type: "boolean", short: "h" } }, `${name} show`)
   return read.flag("help") ? { kind: "help", topic: name } : of(read.words(needed, more))
 }
 
@@ -219,7 +220,9 @@ const withoutSeparator = (args: ReadonlyArray<string>): Array<string> => {
 const options = (
   name: string,
   args: ReadonlyArray<string>,
-  known: Record<string, ParseArgsOptionDescriptor>
+  known: Record<string, ParseArgsOptionDescriptor>,
+  /** The command, with its verb. */
+  whole = name
 ): Options => {
   const { tokens } = parseArgs({
     args: withoutSeparator(args),
@@ -235,7 +238,9 @@ const options = (
     if (token.kind === "positional") positionals.push(token.value)
     if (token.kind !== "option") continue
     const option = Object.hasOwn(known, token.name) ? known[token.name] : undefined
-    if (option === undefined) return wrong(`There is no option ${token.rawName}; see "dstreams ${name} --help".`)
+    if (option === undefined) {
+      return wrong(`There is no option ${token.rawName}; ${asSetting(token.name)}see "dstreams ${name} --help".`)
+    }
     if (option.type === "boolean") {
       if (token.value !== undefined) wrong(`${token.rawName} takes no value, and was given "${token.value}".`)
       flags.add(token.name)
@@ -253,7 +258,7 @@ const options = (
     words: (needed, more = []) => {
       const all = [...needed, ...more.map((word) => `[${word}]`)].join(" ")
       if (positionals.length >= needed.length && positionals.length <= needed.length + more.length) return positionals
-      return wrong(`"dstreams ${name}" takes ${all}, and was given ${positionals.join(" ") || "nothing"}.`)
+      return wrong(`"dstreams ${whole}" takes ${all}, and was given ${positionals.join(" ") || "nothing"}.`)
     },
     program: () => {
       if (positionals.length === 0) {
@@ -265,6 +270,13 @@ const options = (
       return positionals[0]!
     }
   }
+}
+
+/** `--checkpoint-directory`, `--checkpointDirectory`: settings are no options. */
+const asSetting = (option: string): string => {
+  const letters = (name: string) => name.replaceAll(/[-_]/g, "").toLowerCase()
+  const setting = settingNames.find((each) => letters(each) === letters(option))
+  return setting === undefined ? "" : `the setting is given as --config ${variableOf(setting)}=VALUE; `
 }
 
 const optional = <A>(text: string | undefined, read: (text: string) => A): A | undefined =>

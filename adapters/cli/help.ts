@@ -80,6 +80,7 @@ Exit codes: 0 the program can go on, 1 it cannot or there is nothing to go on fr
 const state = `dstreams state show DIR OPERATOR [KEY]
 
 The states by key of the operator's last complete snapshot; with KEY, as it is shown or as JSON, that one alone.
+A line for each: the number of its partition, the key, the state.
 Exit codes: 0 done, 1 there is none, 2 wrong usage.`
 
 const wal = `dstreams wal show DIR

@@ -44,5 +44,5 @@ export const storageError = (root: string, name: string, error: unknown): Storag
     ? meanings[code]!
     : { reason: "Unavailable", text: "it may be there again later" } as const
   const what = name === "" ? root : `${name} in ${root}`
-  return new StorageError({ reason, name, message: `${what} failed: ${text} (${describeError(error)})` })
+  return new StorageError({ reason, name, message: `access to ${what} failed: ${text} (${describeError(error)})` })
 }

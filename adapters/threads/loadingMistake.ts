@@ -131,6 +131,11 @@ const missingFile = (message: string): string | undefined => {
 }
 
 const missingPackage = (message: string): string | undefined =>
+  /^Cannot find package 'dstreams'/.test(message)
+    ? "Install dstreams where the program is (the README says how), or put the program into the folder of dstreams' own clone."
+    : missingOther(message)
+
+const missingOther = (message: string): string | undefined =>
   /^(Cannot find (package|module)|Module not found)|not a dependency/.test(message)
     ? "Install the package that it imports, or correct the import."
     : undefined

@@ -30,7 +30,7 @@ export interface RecoveryReport {
   readonly programChanged: boolean
 }
 
-const counted = (count: number, what: string): string =>
+export const counted = (count: number, what: string): string =>
   `${count} ${what}${count === 1 ? "" : what.endsWith("h") ? "es" : "s"}`
 
 /** For people, a few lines. */

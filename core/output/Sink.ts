@@ -75,7 +75,8 @@ export class Fenced extends Schema.TaggedError<Fenced>()("Fenced", {
       current,
       message:
         `output "${output}" belongs to a driver of epoch ${current}, and this one is of epoch ${epoch}: another driver has ` +
-        "taken over, and this one is to end. If there is none, and the checkpoints were removed on purpose, let the output write to another place"
+        "taken over, and this one is to end. If there is none, this is not the checkpoint place that the output was written from " +
+        "before: give that one, or let the output write to another place"
     })
 }
 

@@ -52,7 +52,8 @@ const failForgotten = (state: State, job: Job, task: Task, commands: Array<Comma
     `${spec.reads.map((read) => read.stage).join(", ")}, of which something was forgotten: `
   const message = unreadable === undefined
     ? `${reads}its batch is older than the remember durations of the graph reach; remember it for longer`
-    : `${reads}${unreadable}; and no snapshot before that one is left to go on from`
+    : `${reads}${unreadable}; and no snapshot before that one is left to go on from: ` +
+      "put the file back from a copy, or begin anew, with another checkpoint directory"
   const failure = { kind: "Forgotten", operator, partition: spec.partition, message, stack: undefined } as const
   commands.push({ kind: "JobFailed", job: job.id, failure })
 }

@@ -88,8 +88,10 @@ export const unknownSetting = (setting: string, names: ReadonlyArray<string>): I
   })
 }
 
-/** The name with the fewest edits to the wrong one, if they are few. */
+/** The one name of which the wrong one is a beginning, or that with the fewest edits to it, if they are few. */
 export const nearest = (wrong: string, names: ReadonlyArray<string>): string | undefined => {
+  const longer = names.filter((name) => name.toLowerCase().startsWith(wrong.toLowerCase()))
+  if (longer.length === 1 && wrong.length >= beginningMin) return longer[0]
   const editsMax = Math.min(Math.max(2, wrong.length / 3), wrong.length / 2)
   let best: { readonly name: string; readonly edits: number } | undefined
   for (const name of names) {
@@ -98,6 +100,9 @@ export const nearest = (wrong: string, names: ReadonlyArray<string>): string | u
   }
   return best?.name
 }
+
+/** Shorter ones begin too much. */
+const beginningMin = 4
 
 const nameCharactersMax = 60
 

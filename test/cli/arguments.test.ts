@@ -81,6 +81,10 @@ const mistakes: ReadonlyArray<readonly [args: string, message: RegExp]> = [
   ["run", /needs a PROGRAM/],
   ["run a.ts b.ts", /takes one PROGRAM, and was given a\.ts and b\.ts/],
   ["run p.ts --fast", /There is no option --fast; see "dstreams run --help"/],
+  [
+    "run p.ts --checkpoint-directory x",
+    /There is no option --checkpoint-directory; the setting is given as --config DSTREAMS_CHECKPOINT_DIRECTORY=VALUE; see/
+  ],
   ["run p.ts -x", /There is no option -x/],
   ["run p.ts --toString", /There is no option --toString/],
   ["check p.ts --batches 3", /There is no option --batches; see "dstreams check --help"/],

@@ -47,9 +47,12 @@ it.live(
       assert.equal(log.code, 0, log.err)
       assert.match(log.out, /Sealed nothing before it[^]*BatchAllocation \d+ ms[^]*OutputEnded print-0 of \d+ ms, done/)
       const state = yield* inspect("state", "show", place, "counts")
-      assert.match(state.out, /^counts as of \d+ ms: 5 keys in 1 partitions\n[^]*^0 {2}all {2}\d+$/m)
+      assert.match(state.out, /^counts as of \d+ ms: 5 keys in 1 partition\n[^]*^0 {2}all {2}\d+$/m)
       const one = yield* inspect("state", "show", place, "counts", "p0")
       assert.deepEqual(one.out.trim().split("\n").slice(1).map((line) => line.split("  ")[1]), ["p0"])
+      const noKey = yield* inspect("state", "show", place, "counts", "p9")
+      assert.equal(noKey.code, 1)
+      assert.match(noKey.err, /counts had no key p9 as of \d+ ms; without KEY all 5 of them are shown/)
       const none = yield* inspect("state", "show", place, "sums")
       assert.equal(none.code, 1)
       assert.match(none.err, /no snapshot of a state "sums"; there are those of counts/)
@@ -126,8 +129,9 @@ it.live("wrong usage is told", () =>
     const cases: ReadonlyArray<readonly [ReadonlyArray<string>, RegExp]> = [
       [["checkpoint"], /followed by show or check/],
       [["state", "list"], /followed by show, not list/],
-      [["state", "show", "somewhere"], /takes DIR OPERATOR \[KEY\]/],
-      [["wal", "show"], /takes DIR, and was given nothing/]
+      [["state", "show", "somewhere"], /"dstreams state show" takes DIR OPERATOR \[KEY\]/],
+      [["wal", "show"], /"dstreams wal show" takes DIR, and was given nothing/],
+      [["checkpoint", "check", "somewhere"], /"dstreams checkpoint check" takes DIR PROGRAM, and was given somewhere/]
     ]
     for (const [args, text] of cases) {
       const { code, err } = yield* dstreams(...args)

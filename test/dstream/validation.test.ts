@@ -122,11 +122,15 @@ const ofSettings = (settings: unknown) => mistakesOf({ ...good, settings })
 
 it("a setting that there is not is refused with the nearest name", () =>
   Effect.gen(function* () {
-    assert.deepEqual(yield* ofSettings({ concurentJobs: 2, missedTick: "skip", backPressure: true }), [
-      "concurentJobs: there is no such setting; did you mean concurrentJobs?",
-      "missedTick: there is no such setting; did you mean missedTicks?",
-      "backPressure: there is no such setting; did you mean backpressure?"
-    ])
+    assert.deepEqual(
+      yield* ofSettings({ concurentJobs: 2, checkpointDir: "x", missedTick: "skip", backPressure: true }),
+      [
+        "concurentJobs: there is no such setting; did you mean concurrentJobs?",
+        "checkpointDir: there is no such setting; did you mean checkpointDirectory?",
+        "missedTick: there is no such setting; did you mean missedTicks?",
+        "backPressure: there is no such setting; did you mean backpressure?"
+      ]
+    )
     const [far] = yield* ofSettings({ toString: 1 })
     assert.match(far!, /^toString: there is no such setting; the settings are concurrentJobs, .*shuffleRecordsMax$/)
   }))

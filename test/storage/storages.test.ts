@@ -157,7 +157,7 @@ test("what a file system says becomes an error that says what to do", () => {
   for (const code of ["EIO", "EMFILE", "ESTALE", "constructor"]) assert.equal(of(code).reason, "Unavailable")
   assert.match(
     of("ENOSPC").message,
-    /^log\/1 in \/place failed: the disk is full: make room, or name a place on another/
+    /^access to log\/1 in \/place failed: the disk is full: make room, or name a place on another/
   )
   assert.equal(storageError("/place", "", "odd").reason, "Unavailable")
 })

@@ -11,12 +11,14 @@ export class NothingThere extends Data.TaggedError("NothingThere")<{ readonly me
 
 /** The place has been used; fails with a sentence otherwise. */
 export const epochsOf = Effect.fnUntraced(function* ({ storage }: Reading) {
-  if ((yield* storage.size(names.app)) === undefined) {
+  const epochs = yield* Epoch.list(storage)
+  if (epochs.length === 0 && (yield* storage.size(names.app)) === undefined) {
     return yield* new NothingThere({
-      message: `${storage.place} is no checkpoint place: there is nothing of dstreams in it`
+      message: `${storage.place} is no checkpoint place: it is not there, or nothing of dstreams is in it. Give the ` +
+        "place that the program has as its checkpointDirectory"
     })
   }
-  return yield* Epoch.list(storage)
+  return epochs
 })
 
 export const readPlace = Effect.fnUntraced(function* (reading: Reading) {

@@ -6,6 +6,7 @@ import * as CheckpointFile from "../../../core/checkpoint/CheckpointFile.ts"
 import type { Checkpoint } from "../../../core/checkpoint/Checkpoint.ts"
 import { type DriverState, pendingOf } from "../../../core/checkpoint/DriverState.ts"
 import * as names from "../../../core/checkpoint/names.ts"
+import { counted } from "../../../core/checkpoint/RecoveryReport.ts"
 import type { Reading } from "../../../runtime/driver/checkpoint/recover.ts"
 import type { Findings } from "./inspect.ts"
 import { readPlace } from "./readPlace.ts"
@@ -18,9 +19,7 @@ export const showCheckpoint = Effect.fnUntraced(function* (reading: Reading) {
   const checkpoints = yield* Effect.forEach(all, (each) => described(reading, each.name, name.name))
   const findings: Findings = {
     lines: [
-      `${storage.place}: ${epochs.length === 1 ? "1 driver" : `${epochs.length} drivers`}, the last is number ${
-        epochs.at(-1)
-      }`,
+      `${storage.place}: ${counted(epochs.length, "driver")}, the last is number ${epochs.at(-1)}`,
       "",
       "Checkpoints, the furthest first:",
       ...checkpoints,
@@ -28,7 +27,7 @@ export const showCheckpoint = Effect.fnUntraced(function* (reading: Reading) {
       `Of ${name.name}:`,
       ...fieldsOf(checkpoint),
       "",
-      `The next driver goes on from it and ${events} events of the log after it:`,
+      `The next driver goes on from it and ${counted(events, "event")} of the log after it:`,
       ...stateOf(state),
       ...passedOver.map(({ file, reason }) => `  passed over ${file}: ${reason}`)
     ],
@@ -54,7 +53,7 @@ const fieldsOf = ({ run }: Checkpoint): ReadonlyArray<string> => [
   `  app           ${run.app}, batches of ${run.manifest.batchMillis} ms since ${run.zeroTime} ms (${
     dateOf(run.zeroTime)
   })`,
-  `  driver        number ${run.epoch}, with ${run.executors} executors at its start${
+  `  driver        number ${run.epoch}, with ${counted(run.executors, "executor")} at its start${
     run.master === "" ? "" : ` (${run.master})`
   }`,
   `  program       ${run.program === "" ? "not known" : run.program}${

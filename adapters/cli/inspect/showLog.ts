@@ -3,6 +3,7 @@
  */
 import { Effect, Result } from "effect"
 import type { DriverLogEvent } from "../../../core/checkpoint/DriverLogEvent.ts"
+import { counted } from "../../../core/checkpoint/RecoveryReport.ts"
 import * as names from "../../../core/checkpoint/names.ts"
 import { decodedEvent, type Reading } from "../../../runtime/driver/checkpoint/recover.ts"
 import { readLog } from "../../../runtime/storage/readLog.ts"
@@ -23,7 +24,7 @@ const linesOf = (reading: Reading, epoch: number) =>
   readLog(reading.storage, names.logPrefix(epoch)).pipe(
     Effect.map(({ records, segments, torn }) => ({
       lines: [
-        `driver ${epoch}: ${records.length} events in ${segments.length} segments`,
+        `driver ${epoch}: ${counted(records.length, "event")} in ${counted(segments.length, "segment")}`,
         ...records.map(({ bytes, position: { file, offset } }) => {
           const event = decodedEvent(bytes, reading.codec)
           const what = Result.isSuccess(event) ? describe(event.success) : `NOT UNDERSTOOD: ${event.failure}`
