@@ -21,7 +21,16 @@ export class StateNotHeld extends Schema.TaggedError<StateNotHeld>()("StateNotHe
   operator: Schema.String,
   partition: Schema.Number,
   message: Schema.String
-}) {}
+}) {
+  /** `newest`: the version that is held; undefined: none is. */
+  static readonly of = ({ operator, partition }: StatePartition, version: Time, newest: Time | undefined) =>
+    new StateNotHeld({
+      operator,
+      partition,
+      message: `Partition ${partition} of the state of "${operator}" does not hold version ${version} ms; ` +
+        (newest === undefined ? "it has none" : `the newest is ${newest} ms`)
+    })
+}
 
 /** One step, as `change` sees it. */
 export interface KeyedStep {
@@ -115,14 +124,7 @@ class KeyedStateStore implements StateStore {
 
   read(time: Time, view: StateView): Iterable<ReadonlyArray<unknown>> {
     const version = this.state.version(time)
-    if (version === undefined) {
-      const newest = this.version === undefined ? "it has none" : `the newest is ${this.version} ms`
-      const message =
-        `Partition ${this.partition.partition} of the state of "${this.partition.operator}" does not hold ` +
-        `version ${time} ms; ${newest}`
-      const { operator, partition } = this.partition
-      throw new StateNotHeld({ operator, partition, message })
-    }
+    if (version === undefined) throw StateNotHeld.of(this.partition, time, this.version)
     if (view === "all" || version.emitted === undefined) return this.state.read(version)
     return version.emitted.length === 0 ? [] : [version.emitted]
   }

@@ -8,7 +8,7 @@
  * two such snapshots needs everything.
  *
  * A snapshot is known by its files. It may build on files of snapshots before it, which then stay for as long as it does, whatever
- * their age. A driver that recovers begins with the snapshots that its predecessor knew (`recovered`), and goes on from those.
+ * their age. A driver that recovers begins with the snapshots that its predecessor knew, and goes on from those.
  */
 import type { DStreamGraph } from "../dstream/DStreamGraph.ts"
 import type { StreamId } from "../protocol/Ids.ts"
@@ -71,17 +71,15 @@ export class SnapshotTracker {
     for (const { id } of stateful) for (const read of new Set(above(id))) this.states.get(read)!.readers.push(id)
   }
 
-  /** All partitions of a version are safe. One that was so before lies in these files now. */
+  /**
+   * All partitions of a version are safe, by this driver or by one before it. One that was so before lies in these files now.
+   * Operators that are no more are no matter.
+   */
   completed(snapshot: CompleteSnapshot): void {
     const state = this.states.get(snapshot.operator)
     if (state === undefined) return
     const others = state.complete.filter(({ time }) => time !== snapshot.time)
     state.complete = [...others, snapshot].sort((a, b) => a.time - b.time)
-  }
-
-  /** A predecessor knew of this one. Operators that are no more are no matter. */
-  recovered(snapshot: CompleteSnapshot): void {
-    this.completed(snapshot)
   }
 
   /** Every complete snapshot that may still be needed, oldest first per operator: what a successor would have to know. */

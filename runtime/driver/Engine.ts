@@ -180,7 +180,7 @@ const startExecutors = Effect.fnUntraced(function* (
   const locations = new BlockLocations()
   const snapshots = new SnapshotTracker(graph)
   for (const plan of durability?.recovery?.plans ?? []) memo.addPlan(plan)
-  for (const snapshot of [...durability?.log.state.snapshots.values() ?? []].flat()) snapshots.recovered(snapshot)
+  for (const snapshot of [...durability?.log.state.snapshots.values() ?? []].flat()) snapshots.completed(snapshot)
   const executors = ExecutorEvents.make()
   const { send } = executors
   const tasks = makeTasks({ graph, settings, memo, locations, snapshots, durability, send, post, fail })

@@ -5,7 +5,7 @@
 import * as assert from "node:assert/strict"
 import { test } from "node:test"
 import fc from "fast-check"
-import { folderOf, parse, partOf } from "../../core/blocks/BlockLogs.ts"
+import { folderOf, follow, type NewestLog, parse, partOf } from "../../core/blocks/BlockLogs.ts"
 import { loggedFiles, unneededFiles } from "../../core/blocks/neededLogs.ts"
 import type { ReceivedBlockInfo } from "../../core/blocks/ReceivedBlock.ts"
 import { segmentName } from "../../core/wal/LogPosition.ts"
@@ -153,4 +153,22 @@ test("files that are no receiver's log, and of attempts that have not reported, 
   assert.deepEqual(parse(file), { epoch: 2, stream: "x", attempt: 3 })
   assert.deepEqual(unneededFiles(state, [...others, file], 2, nameOf), [])
   assert.deepEqual(unneededFiles(state, [...others, file], 3, nameOf), [file])
+})
+
+test("the newest log is that of the newest attempt of the newest driver, in whatever order their blocks are told", () => {
+  const infoOf = (epoch: number, attempt: number, logFrom: string | undefined): ReceivedBlockInfo => {
+    const [place, size] = [{ block: `s/${epoch}/${attempt}/0`, stream: "s", attempt }, { records: 1, bytes: 1 }]
+    return { ...place, ...size, sequence: 0, locations: [], logFrom }
+  }
+  const newest = infoOf(2, 3, "epochs/00000002/blocks/s/3/00000002")
+  const others = [
+    infoOf(1, 9, "epochs/00000001/blocks/s/9/00000001"),
+    infoOf(2, 2, "epochs/00000002/blocks/s/2/00000009"),
+    infoOf(2, 3, undefined)
+  ]
+  for (const order of [[...others, newest], [newest, ...others], [...others.toReversed(), newest]]) {
+    const logs = new Map<string, NewestLog>()
+    for (const info of order) follow(logs, info)
+    assert.deepEqual([...logs], [["s", { epoch: 2, attempt: 3, from: newest.logFrom }]])
+  }
 })

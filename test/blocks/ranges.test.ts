@@ -70,9 +70,30 @@ test("ranges that cannot be, and more sources than are kept, are refused", () =>
   ) {
     assert.match(added(state, infoOf(0, wrong)), /has to be/)
   }
-  for (let i = 0; i < sourcesMax; i++) added(state, infoOf(i, range(0, 0, `s${i}`)))
+  for (let i = 0; i < sourcesMax; i++) assert.equal(added(state, infoOf(i, range(0, 0, `s${i}`))), "Accepted")
   assert.match(added(state, infoOf(sourcesMax, range(0, 0, "more"))), /stream s has had 10000 sources/)
   assert.equal(added(state, infoOf(sourcesMax, range(1, 1, "s0"))), "Accepted")
+})
+
+test("where a block is lost that waits, what waits before it stays, and the source is asked again for the lost one alone", () => {
+  const state = Tracker.make(["s"])
+  const [first, second] = [infoOf(0, range(0, 4)), infoOf(1, range(5, 9))]
+  for (const info of [first, second]) assert.equal(added(state, info), "Accepted")
+  const plan = Tracker.plan(state, { kind: "LoseBlocks", blocks: [second.block], again: [second.block] })
+  for (const event of plan.kind === "Accepted" ? plan.events : []) Tracker.apply(state, event)
+  assert.deepEqual(Tracker.marksOf(state, "s"), [["a", 4]])
+  assert.deepEqual(Tracker.unallocated(state, "s"), [first])
+  assert.equal(added(state, infoOf(2, range(5, 9))), "Accepted")
+})
+
+test("an allocation tells of its blocks by itself: marks follow, and what waits of their records does not count", () => {
+  const state = Tracker.make(["s"])
+  const blocks = [infoOf(1, range(0, 6))]
+  Tracker.apply(state, { kind: "BlockAddition", info: infoOf(0, range(0, 4)) })
+  Tracker.apply(state, { kind: "BatchAllocation", time: 1, blocks: [["s", blocks]] })
+  assert.deepEqual(Tracker.heldBlocks(state), blocks)
+  assert.equal(Tracker.hasUnallocated(state), false)
+  assert.deepEqual(Tracker.marksOf(state, "s"), [["a", 6]])
 })
 
 const scripts = fc.array(

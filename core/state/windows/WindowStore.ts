@@ -159,13 +159,7 @@ export abstract class WindowStore implements StateStore {
   read(time: Time, _view: StateView): Iterable<ReadonlyArray<unknown>> {
     const version = this.state.version(time)
     if (version !== undefined) return this.state.read(version)
-    const { operator, partition } = this.partition
-    throw new StateNotHeld({
-      operator,
-      partition,
-      message: `Partition ${partition} of the state of "${operator}" does not hold ` +
-        `version ${time} ms; ${this.version === undefined ? "it has none" : `the newest is ${this.version} ms`}`
-    })
+    throw StateNotHeld.of(this.partition, time, this.version)
   }
 
   forgetBefore(time: Time): void {

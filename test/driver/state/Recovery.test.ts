@@ -138,7 +138,7 @@ const recover = (
   const memo = GeneratedRDDs.make(graph, resolved)
   for (const plan of plans) memo.addPlan(plan)
   const tracker = new SnapshotTracker(graph)
-  for (const snapshot of complete) tracker.recovered(snapshot)
+  for (const snapshot of complete) tracker.completed(snapshot)
   const retried: Array<string> = []
   const restored: Array<string> = []
   const run = Effect.gen(function* () {
