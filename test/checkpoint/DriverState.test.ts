@@ -127,3 +127,86 @@ test("a body that is no checkpoint is told, however well its sum fits: prototype
   }
   assert.equal(Object.hasOwn(Object.prototype, "format"), false)
 })
+
+const infoOf = (sequence: number, stream = "lines") => ({
+  ...{ block: `${stream}/1/0/${sequence}`, stream, attempt: 0, sequence },
+  ...{ records: 1, bytes: 1, locations: [], ranges: [{ source: "a", from: sequence, to: sequence }] }
+})
+
+const asked = { zeroTime: 0, inputs: [], sideValues: [] }
+
+/** A block in each of the batches of 1000, 2000 and 3000 ms, and one that waits. */
+const threeBatches: ReadonlyArray<DriverLogEvent> = [
+  ...[0, 1, 2].flatMap((sequence): ReadonlyArray<DriverLogEvent> => {
+    const info = infoOf(sequence)
+    const time = 1000 * (sequence + 1)
+    return [
+      { kind: "BlockAddition", info },
+      { kind: "BatchAllocation", time, asked, blocks: [["lines", [info]]] }
+    ]
+  }),
+  { kind: "BlockAddition", info: infoOf(3) }
+]
+
+const snapshotOf = (time: number): DriverLogEvent => ({
+  kind: "SnapshotCompleted",
+  snapshot: { operator: "counts", time, previous: time - 1000, files: [[`state/${time}`]] }
+})
+
+test("what is dropped lies before a time: what is of that time stays", () => {
+  const state = fold([...threeBatches, ...[1000, 2000, 3000].map(snapshotOf)])
+  fold([{ kind: "PlansDropped", before: 2000 }, { kind: "SnapshotsDropped", operator: "counts", before: 2000 }], state)
+  assert.deepEqual([...state.asked.keys()], [2000, 3000])
+  assert.deepEqual(state.snapshots.get("counts")!.map(({ time }) => time), [2000, 3000])
+})
+
+test("nothing is known to have come of the blocks behind all batches that are done, or of which an output or a snapshot is", () => {
+  const unusedAfter = (...events: ReadonlyArray<DriverLogEvent>) =>
+    DriverState.unusedBlocks(fold([...threeBatches, ...events])).map((block) => Number(block.split("/").at(-1)))
+  assert.deepEqual(unusedAfter(), [0, 1, 2, 3])
+  assert.deepEqual(unusedAfter({ kind: "BatchesDone", upTo: 1000 }), [1, 2, 3])
+  assert.deepEqual(unusedAfter({ kind: "OutputEnded", time: 2000, output: "print-0", result: "done" }), [2, 3])
+  assert.deepEqual(unusedAfter(snapshotOf(1000), snapshotOf(2000)), [2, 3])
+})
+
+test("something is kept of an input whose blocks wait or are of a batch, that has a mark, or of which ranges were planned", () => {
+  const inputsOf = (...events: ReadonlyArray<DriverLogEvent>) => DriverState.keptOf(fold(events)).inputs
+  const partitions = [{ kind: "source" as const, value: 1, records: 1 }]
+  const direct = {
+    ...asked,
+    inputs: [{ stream: "files", records: 1, partitions }, { stream: "idle", records: 0, partitions: [] }]
+  }
+  const { ranges: _, ...info } = infoOf(0)
+  const allocation: DriverLogEvent = { kind: "BatchAllocation", time: 1000, blocks: [["lines", [info]]] }
+  assert.deepEqual(inputsOf(), [])
+  assert.deepEqual(inputsOf({ kind: "BlockAddition", info }), ["lines"])
+  assert.deepEqual(inputsOf({ kind: "BlockAddition", info }, allocation), ["lines"])
+  assert.deepEqual(inputsOf({ kind: "BlockAddition", info }, allocation, { kind: "BatchCleanup", times: [1000] }), [])
+  assert.deepEqual(inputsOf({ kind: "BatchAllocation", time: 1000, asked: direct, blocks: [] }), ["files"])
+  assert.deepEqual(inputsOf(...threeBatches, { kind: "BatchCleanup", times: [1000, 2000, 3000] }), ["lines"])
+  const numbered = fold([{ kind: "BlockAddition", info: infoOf(0, "numbers") }, {
+    kind: "BatchAllocation",
+    time: 1000,
+    blocks: [["numbers", [infoOf(0, "numbers")]]]
+  }, { kind: "BatchCleanup", times: [1000] }])
+  assert.deepEqual(DriverState.keptOf(numbered).inputs, ["numbers"], "its mark says where it goes on from")
+})
+
+test("numbers that no driver writes are told", () => {
+  const good = Checkpoints.capture(header, fold(threeBatches))
+  const reasonOf = (changed: Partial<Checkpoints.Checkpoint>) => {
+    const decoded = CheckpointFile.decode(
+      CheckpointFile.encode({ ...good, ...changed }, messagePack, crc32),
+      messagePack,
+      crc32
+    )
+    return decoded._tag === "Failure" ? decoded.failure : undefined
+  }
+  assert.equal(reasonOf({}), undefined)
+  assert.match(reasonOf({ time: 1500 })!, /cannot be: a batch of 1500 ms, where batches of 1000 ms grow from 0 ms/)
+  assert.match(reasonOf({ asked: good.asked.toReversed() })!, /a batch of 2000 ms, where/)
+  assert.match(reasonOf({ asked: [[4000, asked]] })!, /a batch of 4000 ms after the last one, of 3000 ms/)
+  assert.match(reasonOf({ log: { segment: 0, offset: 0 } })!, /segment 0 of a log/)
+  assert.match(reasonOf({ run: { ...run, settings: { defaultParallelism: 0 } } })!, /0 partitions/)
+  assert.match(reasonOf({ run: { ...run, manifest: { ...run.manifest, batchMillis: 0 } } })!, /a batch of 0 ms/)
+})
