@@ -6,13 +6,15 @@
  * host is told so: what it awaits has to be replaced, as its sources are.
  */
 import { Effect } from "effect"
-import type { InvalidApp } from "../../core/dstream/StreamingApp.ts"
 import * as StreamingApp from "../../core/dstream/StreamingApp.ts"
+import type { Mistake } from "../../core/dstream/validation.ts"
+import { nearest } from "../../core/settings/invalidSettings.ts"
 import type { SimulationEvent } from "../simulation/kernel/EventLog.ts"
 import { runSeed } from "../simulation/run/Run.ts"
 import type { RunOptions, RunResult } from "../simulation/run/RunOptions.ts"
 import { shrink } from "../simulation/run/shrink.ts"
 import type { DrawSubject } from "../simulation/run/Subject.ts"
+import { simulatedFaults } from "./faults.ts"
 import { programSubject, shownApp } from "./programSubject.ts"
 import type { Inputs, SimulateOptions } from "./SimulateOptions.ts"
 import { failedReport, isTold, passedReport, type SimulationReport, type Struck, struckOf } from "./SimulationReport.ts"
@@ -25,11 +27,13 @@ const shrinkRunsMax = 24
 
 export const simulate = <I extends Inputs, Outside>(
   options: SimulateOptions<I, Outside>
-): Effect.Effect<SimulationReport, InvalidApp> =>
+): Effect.Effect<SimulationReport, StreamingApp.InvalidApp> =>
   Effect.gen(function* () {
     const { batches = batchesDefault, only, seed, seeds = seedsDefault } = options
     const app = shownApp(options)
     const graph = yield* StreamingApp.validate(app)
+    const mistakes = unknownFaults(options.faults ?? [])
+    if (mistakes.length > 0) return yield* new StreamingApp.InvalidApp({ app: graph.manifest.app, mistakes })
     const program: Program = (size) => programSubject(options, app, graph, size)
     const tried = seed === undefined ? Array.from({ length: seeds }, (_, i) => i) : [seed]
     const struck: Array<Struck> = []
@@ -41,6 +45,14 @@ export const simulate = <I extends Inputs, Outside>(
       struck.push(struckOf(result.faults))
     }
     return passedReport({ seeds: tried.length, batches, struck: sumOf(struck) })
+  })
+
+/** A test that draws from faults that there are not would pass without any. */
+const unknownFaults = (faults: ReadonlyArray<string>): ReadonlyArray<Mistake> =>
+  faults.filter((fault) => !(simulatedFaults as ReadonlyArray<string>).includes(fault)).map((fault) => {
+    const meant = nearest(fault, simulatedFaults)
+    const remedy = meant === undefined ? "simulatedFaults names all that there are" : `did you mean ${meant}?`
+    return { where: "simulate", message: `there is no fault "${fault}"`, remedy }
   })
 
 /** By the number of batches. */

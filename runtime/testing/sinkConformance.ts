@@ -154,6 +154,10 @@ class Kit {
     })
 }
 
+const notEmpty =
+  "before anything was committed, a target has records: give each name that make is called with a target of its own, " +
+  "which is empty at first, also when the test runs again"
+
 /** What a case comes to that cannot go on. */
 class CaseFailed extends Error {}
 
@@ -181,6 +185,7 @@ class World {
       const scope = yield* Scope.make()
       this.scopes.add(scope)
       const [driver, executor] = yield* Scope.provide(Effect.all([make(this.target), make(this.target)]), scope)
+      if (this.epochs === 0) yield* this.empty
       this.kit.guarantee = driver.guarantee
       this.commits = driver[Sink.TypeId]
       const epoch = ++this.epochs
@@ -191,6 +196,14 @@ class World {
       yield* fiber.settled
       return { life, fiber, scope }
     })
+
+  /** What an earlier run or another case has left would be taken for what the sink did. */
+  private readonly empty: Effect.Effect<void, any, any> = Effect.suspend(() =>
+    Effect.flatMap(
+      this.kit.options.read(this.target),
+      (ids) => ids.length === 0 ? Effect.void : Effect.fail(new CaseFailed(notEmpty))
+    )
+  )
 
   /** A driver from its start to its end; its steps. */
   readonly live = (input: LifeInput): Effect.Effect<number, any, any> =>

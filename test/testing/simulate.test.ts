@@ -196,3 +196,9 @@ it.live("an app that is not valid is no run", () =>
     const error = yield* Effect.flip(simulate({ ...right, app }))
     assert.equal(error._tag, "InvalidApp")
   }))
+
+it.live("a fault that there is not is told: without it the test would try nothing", () =>
+  Effect.gen(function* () {
+    const error = yield* Effect.flip(simulate({ ...right, faults: ["driverCrsh" as "driverCrash"] }))
+    assert.match(error.message, /simulate: there is no fault "driverCrsh"; did you mean driverCrash\?/)
+  }))

@@ -55,6 +55,15 @@ const reportOf = (
     return sinkConformance({ make: (target) => Effect.sync(() => sink(of(target))), read, record: (id) => id })
   })
 
+it("a target that is not empty at first is told, in place of what looks as if the sink had done it", () =>
+  Effect.gen(function* () {
+    const { of, read } = tables()
+    const make = () => Effect.sync(() => transactional(of("one for all")))
+    const { failures } = yield* sinkConformance({ make, read: () => read("one for all"), record: (id) => id })
+    assert.match(failures.join("\n"), /^before anything was committed, a target has records: give each name/)
+    assert.equal(failures.length, 1)
+  }))
+
 it("a sink that keeps its commit ids with its rows, and compares epochs, passes as transactional", () =>
   Effect.gen(function* () {
     const report = yield* reportOf(transactional)

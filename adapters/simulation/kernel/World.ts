@@ -151,8 +151,8 @@ export class World {
       "Foreign",
       `resumed by a native promise, timer or callback: ${
         this.foreign.join("; ")
-      }. Nothing outside adapters may wait for these: ` +
-        "put what is awaited behind a port and give the simulation a making of it that uses Effect only"
+      }. Nothing that is simulated may wait for these: ` +
+        "use Effect's clock, and replace what is awaited by something that uses Effect only, such as a value outside the program"
     )
   }
 

@@ -199,7 +199,10 @@ test("a fiber that waits for a native promise is named with the remedy, and is n
   )
   const outcome = await world.settle({ until: () => root.exit !== undefined, timeLimitMillis: Infinity })
   assert.equal(outcome.kind, "Foreign")
-  assert.match("report" in outcome ? outcome.report : "", /driver: "program"[^]*put what is awaited behind a port/)
+  assert.match(
+    "report" in outcome ? outcome.report : "",
+    /driver: "program"[^]*replace what is awaited by something that uses Effect only/
+  )
 })
 
 test("a livelock and a run beyond its time limit are told apart", () => {
