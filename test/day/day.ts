@@ -39,10 +39,11 @@ export interface DayOptions {
 export interface Day {
   readonly settled: Holding
   readonly end: Holding
-  readonly words: Counts
+  /** Words that the sink was given, and how many it has to be given at least and at most. */
+  readonly words: { readonly least: number; readonly given: number; readonly most: number }
 }
 
-/** Snapshots and segments come and go; so many batches in a row are looked at, and the most is taken. */
+/** Snapshots and segments come and go; so many batches in a row are looked at, and the least is taken, which what is left behind raises too. */
 const lookedAt = 60
 
 export const day = ({ batches, settledAfter, say }: DayOptions): Effect.Effect<Day, unknown, Scope.Scope> =>
@@ -64,7 +65,7 @@ export const day = ({ batches, settledAfter, say }: DayOptions): Effect.Effect<D
     yield* local.settled
     let batch = 0
     const runUntil = Effect.fnUntraced(function* (last: number) {
-      let most = nothing
+      let least = all
       while (batch < last) {
         batch++
         const due = began + batch * 1000
@@ -74,33 +75,38 @@ export const day = ({ batches, settledAfter, say }: DayOptions): Effect.Effect<D
           // As time would: what was late for the tick itself waits for the clock to go on.
           if (looks % 20 === 0) yield* TestClock.adjust("1 millis")
         }
-        if (batch > last - lookedAt) most = mostOf(most, holdingOf(place, batch))
+        if (batch > last - lookedAt) least = leastOf(least, holdingOf(place, batch))
       }
-      const holding = { ...most, heapBytes: heapBytes() }
+      const holding = { ...least, batches: last, heapBytes: heapBytes() }
       say?.(holding)
       return holding
     })
-    const all = Effect.gen(function* () {
+    const whole = Effect.gen(function* () {
       const settled = yield* runUntil(settledAfter)
       while (batch + settledAfter < batches) yield* runUntil(batch + settledAfter)
-      return { settled, end: yield* runUntil(batches), words }
+      const end = yield* runUntil(batches)
+      const { received } = words
+      yield* runUntil(batches + lastBatches)
+      return { settled, end, words: { least: received, given: words.given, most: words.received } }
     })
     const over = Effect.andThen(context.awaitTermination, Effect.die(new Error("the context ended before the day")))
-    return yield* Effect.raceFirst(all, over)
+    return yield* Effect.raceFirst(whole, over)
   })
 
 /** The disk's answers, which no clock brings, have come in. */
 const passed = Effect.promise(() => setImmediate())
 
-const nothing: Holding = { batches: 0, files: 0, bytes: 0, handles: 0, heapBytes: 0 }
+const all: Holding = { batches: 0, files: Infinity, bytes: Infinity, handles: Infinity, heapBytes: 0 }
 
-const mostOf = (a: Holding, b: Holding): Holding => ({
-  batches: b.batches,
-  files: Math.max(a.files, b.files),
-  bytes: Math.max(a.bytes, b.bytes),
-  handles: Math.max(a.handles, b.handles),
-  heapBytes: 0
+const leastOf = (a: Holding, b: Holding): Holding => ({
+  ...a,
+  files: Math.min(a.files, b.files),
+  bytes: Math.min(a.bytes, b.bytes),
+  handles: Math.min(a.handles, b.handles)
 })
+
+/** In these what came before has to be given to the sink. */
+const lastBatches = 5
 
 const holdingOf = (place: string, batches: number): Holding => {
   const files = fs.readdirSync(place, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())

@@ -8,7 +8,6 @@ const heapSlackBytes = 4 * 2 ** 20
 const fileSlackBytes = 64 * 2 ** 10
 /** What is being written, or removed, when it is looked. */
 const openSlack = 4
-const lastWords = 8
 
 export const grownOf = ({ end, settled, words }: Day): ReadonlyArray<string> => {
   const grown = (what: keyof Holding, slack: number) =>
@@ -20,9 +19,8 @@ export const grownOf = ({ end, settled, words }: Day): ReadonlyArray<string> => 
     ...grown("bytes", fileSlackBytes),
     ...grown("handles", openSlack),
     ...grown("heapBytes", heapSlackBytes),
-    // The words of the last second are in no batch yet.
-    ...words.received - words.given <= lastWords && words.given <= words.received
+    ...words.least <= words.given && words.given <= words.most
       ? []
-      : [`${words.given} words were given to the sink, ${words.received} were received`]
+      : [`${words.given} words were given to the sink, and not ${words.least} to ${words.most}`]
   ]
 }
