@@ -71,6 +71,15 @@ it("a block is encoded once, into the log and the block store, and is told with 
     assert.equal(opened(), 1)
   }))
 
+it("a block that was refused keeps no file of the log", () =>
+  Effect.gen(function* () {
+    let fails = true
+    const { handler, place } = logged({ append: (bytes) => fails ? Effect.fail(full()) : place(bytes) })
+    yield* Effect.flip(handler.store("b/1/1/0", ofRecords(["a"]), "MEMORY_ONLY"))
+    fails = false
+    assert.equal((yield* handler.store("b/1/1/1", ofRecords(["a"]), "MEMORY_ONLY")).logFrom, "f/1")
+  }))
+
 it("what the driver has not answered keeps the files of the log from it on", () =>
   Effect.gen(function* () {
     const { handler } = logged()

@@ -100,6 +100,18 @@ it("when what was added comes to half of the whole, the next snapshot is whole a
     assert.deepEqual(filesTold(it), [names(1), names(1, 2), names(1, 2, 3), names(4)])
   }))
 
+it("an executor removes what it read of another one, as what it wrote itself, once that is not needed", () =>
+  Effect.gen(function* () {
+    const first = yield* world()
+    const store = definition.make(partition)
+    for (const time of [1, 2]) yield* stepAndWrite(first, store, time)
+    const second = yield* world({}, first.blocks)
+    yield* second.snapshots.restore(versionOf(2), names(1, 2), definition.make(partition))
+    second.snapshots.removeBefore({ operator: "o", before: 3, but: names(2) })
+    yield* settled
+    assert.deepEqual([...first.blocks.blocks.keys()], names(2))
+  }))
+
 it("a restored store goes on with the chain that it was restored from", () =>
   Effect.gen(function* () {
     const it = yield* world()

@@ -357,6 +357,8 @@ it("segments before one are dropped whole, never the one that is written, and re
     assert.deepEqual((yield* readTexts(storage, { from })).texts, numbers(16, 30))
     yield* log.dropBefore(1_000_000)
     assert.deepEqual(yield* storage.list(prefix), [segmentName(prefix, log.end().segment)])
+    const removed = storage.journal.flatMap(({ call, name }) => call === "remove" ? [name] : [])
+    assert.equal(removed.length, new Set(removed).size, "each is removed once")
     yield* log.append([bytesOf("31")])
     assert.equal((yield* readTexts(storage)).texts.at(-1), "31")
   }))

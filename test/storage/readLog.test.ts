@@ -6,7 +6,7 @@ import * as assert from "node:assert/strict"
 import { Effect } from "effect"
 import { headerBytes, recordHeaderBytes } from "../../core/wal/Group.ts"
 import { segmentName } from "../../core/wal/LogPosition.ts"
-import { memoryStorage } from "../../runtime/storage/memoryStorage.ts"
+import { type MemoryStorage, memoryStorage } from "../../runtime/storage/memoryStorage.ts"
 import { readLog, readRecord } from "../../runtime/storage/readLog.ts"
 import type { StableStorage } from "../../runtime/storage/StableStorage.ts"
 import { it } from "../kit.ts"
@@ -308,4 +308,33 @@ it("a log of a later version of the format is told from damage", () =>
     })
     const { message } = yield* damageOf(readTexts(storage))
     assert.match(message, /it is of version 2 of the format, and this program reads version 1: take a newer one/)
+  }))
+
+/** Two groups of a text of one character in a segment. */
+const inTwos = { rollBytes: 2 * (headerBytes + recordHeaderBytes + 1) }
+
+/** Takes the second group away, as if it had never been there. */
+const loseSecond = Effect.fnUntraced(function* (storage: MemoryStorage) {
+  const bytes = yield* storage.read(nameOf(1))
+  assert.equal(bytes?.length, inTwos.rollBytes)
+  storage.put(nameOf(1), bytes!.slice(0, inTwos.rollBytes / 2))
+})
+
+it("a group that is gone without a trace is damage, also right behind the place that is read from", () =>
+  Effect.gen(function* () {
+    const storage = memoryStorage()
+    yield* writeLog(storage, numbers(1, 4).map((text) => [text]), inTwos)
+    const from = { segment: 1, offset: inTwos.rollBytes / 2 }
+    assert.deepEqual((yield* readTexts(storage, { from })).texts, numbers(2, 4))
+    yield* loseSecond(storage)
+    yield* damageOf(readTexts(storage, { from }))
+    yield* damageOf(readTexts(storage))
+  }))
+
+it("of a log that syncs on rolling, what was there at the last roll was durable: its loss is damage", () =>
+  Effect.gen(function* () {
+    const storage = memoryStorage()
+    yield* writeLog(storage, numbers(1, 4).map((text) => [text]), { ...inTwos, sync: "onRoll" })
+    yield* loseSecond(storage)
+    yield* damageOf(readTexts(storage))
   }))
