@@ -5,11 +5,13 @@ import * as assert from "node:assert/strict"
 import { Effect } from "effect"
 import { it } from "../kit.ts"
 import { day } from "./day.ts"
+import { memory } from "./disk.ts"
 import { grownOf } from "./grown.ts"
 
 it(
   "what runs for minutes holds no more files and handles than after half of them",
-  () => Effect.map(day({ batches: 200, settledAfter: 100 }), (held) => assert.deepEqual(grownOf(held), [])),
+  () =>
+    Effect.map(day({ disk: memory(), batches: 300, settledAfter: 150 }), (held) => assert.deepEqual(grownOf(held), [])),
   { timeout: 120_000 }
 )
 

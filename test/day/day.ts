@@ -1,20 +1,18 @@
 /**
- * day: a small program that runs for a day of the test's clock over a checkpoint directory on the real disk.
+ * day: a small program that runs for a day of the test's clock, with checkpoints on a disk.
  *
  * Each batch of 1 s is due as soon as the one before is done, so that a day takes half an hour. What the process holds is measured once
  * all states have reached their size, and at the end.
  */
 import * as fs from "node:fs"
-import * as os from "node:os"
-import * as path from "node:path"
 import * as process from "node:process"
 import { setImmediate } from "node:timers/promises"
 import { Clock, Effect, Layer, type Scope } from "effect"
 import { TestClock } from "effect/testing"
-import { stablePlaces } from "../../adapters/storage/stablePlaces.ts"
 import type { StreamingEvent } from "../../core/scheduling/StreamingListener.ts"
 import * as StreamingContext from "../../runtime/driver/StreamingContext.ts"
 import * as local from "../driver/local.ts"
+import type { Disk } from "./disk.ts"
 import { type Counts, program } from "./program.ts"
 
 export interface Holding {
@@ -29,6 +27,7 @@ export interface Holding {
 }
 
 export interface DayOptions {
+  readonly disk: Disk
   /** Of 1 s. */
   readonly batches: number
   /** What is held after so many batches has to be held at the end. */
@@ -46,21 +45,17 @@ export interface Day {
 /** Snapshots and segments come and go; so many batches in a row are looked at, and the least is taken, which what is left behind raises too. */
 const lookedAt = 60
 
-export const day = ({ batches, settledAfter, say }: DayOptions): Effect.Effect<Day, unknown, Scope.Scope> =>
+export const day = ({ batches, disk, settledAfter, say }: DayOptions): Effect.Effect<Day, unknown, Scope.Scope> =>
   Effect.gen(function* () {
     const began = yield* Clock.currentTimeMillis
-    const place = yield* Effect.acquireRelease(
-      Effect.sync(() => fs.mkdtempSync(path.join(os.tmpdir(), "day-"))),
-      (folder) => Effect.sync(() => fs.rmSync(folder, { recursive: true, force: true }))
-    )
     const words: Counts = { received: 0, given: 0 }
     let completed = began
     const app = program(words)
     const observers = [(event: StreamingEvent) => {
       if (event.kind === "BatchCompleted") completed = event.batch.time
     }]
-    const options = { settings: { checkpointDirectory: place }, observers }
-    const layer = Layer.merge(local.layerOf(app, options), stablePlaces)
+    const options = { settings: { checkpointDirectory: disk.place }, observers }
+    const layer = Layer.merge(local.layerOf(app, options), disk.layer)
     const context = yield* Effect.provide(StreamingContext.start(app, options), layer)
     yield* local.settled
     let batch = 0
@@ -75,7 +70,7 @@ export const day = ({ batches, settledAfter, say }: DayOptions): Effect.Effect<D
           // As time would: what was late for the tick itself waits for the clock to go on.
           if (looks % 20 === 0) yield* TestClock.adjust("1 millis")
         }
-        if (batch > last - lookedAt) least = leastOf(least, holdingOf(place, batch))
+        if (batch > last - lookedAt) least = leastOf(least, { ...yield* disk.held, handles: handlesNow() })
       }
       const holding = { ...least, batches: last, heapBytes: heapBytes() }
       say?.(holding)
@@ -86,7 +81,7 @@ export const day = ({ batches, settledAfter, say }: DayOptions): Effect.Effect<D
       while (batch + settledAfter < batches) yield* runUntil(batch + settledAfter)
       const end = yield* runUntil(batches)
       const { received } = words
-      yield* runUntil(batches + lastBatches)
+      for (let more = 0; words.given < received && more < moreBatches; more++) yield* runUntil(batch + 1)
       return { settled, end, words: { least: received, given: words.given, most: words.received } }
     })
     const over = Effect.andThen(context.awaitTermination, Effect.die(new Error("the context ended before the day")))
@@ -98,29 +93,17 @@ const passed = Effect.promise(() => setImmediate())
 
 const all: Holding = { batches: 0, files: Infinity, bytes: Infinity, handles: Infinity, heapBytes: 0 }
 
-const leastOf = (a: Holding, b: Holding): Holding => ({
+const leastOf = (a: Holding, b: Pick<Holding, "files" | "bytes" | "handles">): Holding => ({
   ...a,
   files: Math.min(a.files, b.files),
   bytes: Math.min(a.bytes, b.bytes),
   handles: Math.min(a.handles, b.handles)
 })
 
-/** In these what came before has to be given to the sink. */
-const lastBatches = 5
+/** In these, at most, what came before has to be given to the sink. */
+const moreBatches = 1000
 
-const holdingOf = (place: string, batches: number): Holding => {
-  const files = fs.readdirSync(place, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
-  const sizes = files.map(({ name, parentPath }) =>
-    fs.statSync(path.join(parentPath, name), { throwIfNoEntry: false })?.size ?? 0
-  )
-  return {
-    batches,
-    files: files.length,
-    bytes: sizes.reduce((sum, size) => sum + size, 0),
-    handles: fs.existsSync("/proc/self/fd") ? fs.readdirSync("/proc/self/fd").length : 0,
-    heapBytes: 0
-  }
-}
+const handlesNow = (): number => fs.existsSync("/proc/self/fd") ? fs.readdirSync("/proc/self/fd").length : 0
 
 /** 0 where the runtime was not told to let garbage be collected when asked (`--expose-gc`). */
 const heapBytes = (): number => {

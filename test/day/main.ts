@@ -6,6 +6,7 @@ import { parseArgs } from "node:util"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { day, type Holding } from "./day.ts"
+import { directory } from "./disk.ts"
 import { grownOf } from "./grown.ts"
 
 const hour = 3600
@@ -21,10 +22,11 @@ const say = ({ batches, bytes, files, handles, heapBytes }: Holding) =>
 
 const began = performance.now()
 const batches = Number(values.hours) * hour
-const run = day({ batches, settledAfter: Math.min(hour, batches / 2), say }).pipe(
-  Effect.scoped,
-  Effect.provide(TestClock.layer())
-)
+const run = Effect.flatMap(directory, (disk) => day({ disk, batches, settledAfter: Math.min(hour, batches / 2), say }))
+  .pipe(
+    Effect.scoped,
+    Effect.provide(TestClock.layer())
+  )
 const grown = grownOf(await Effect.runPromise(run))
 const seconds = (performance.now() - began) / 1000
 for (const sentence of grown) console.log(sentence)
