@@ -146,7 +146,7 @@ export const refusal = (
   const lines = operators.map(({ operator, outcome, reason }) =>
     `  ${outcome} ${operator}${reason === undefined ? "" : `: ${reason}`}`
   )
-  return `the program has changed, and not every state can be gone on with:\n${lines.join("\n")}\n` +
+  return `the program has changed, and not all that is kept can be gone on with:\n${lines.join("\n")}\n` +
     remedy
 }
 
