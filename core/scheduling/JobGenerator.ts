@@ -221,7 +221,9 @@ const ticked = <E>(settings: JobGeneratorSettings, state: JobGeneratorState<E>, 
   if (policy === "coalesce") return [due, []]
   const onTime = mayGenerate(settings, state) && state.again.length === 0
   const skipped = onTime ? time - batchMillis : time
-  return [{ ...due, cursor: skipped }, missed(first, skipped, batchMillis)]
+  // A stop that waits for a batch waits on when its tick is passed over.
+  const drain = { ...state.drain, from: Math.max(state.drain.from, skipped) }
+  return [{ ...due, cursor: skipped, drain }, missed(first, skipped, batchMillis)]
 }
 
 const missed = (first: Time, last: Time, batchMillis: Millis): ReadonlyArray<JobGeneratorCommand<never>> =>

@@ -180,6 +180,19 @@ test("a graceful stop generates until nothing is unallocated, then stops the tim
   ])
 })
 
+test("skip: a graceful stop still takes what direct inputs have when the tick that it waited for was passed over", () => {
+  const { shape } = run(settings("skip", "stop", 1, true), [
+    tick,
+    (config, world) => send(config, world, { kind: "StopRequested", graceful: true }),
+    tick,
+    (config, world) => generate(config, world, 1, false),
+    (config, world) => receiversStopped(config, world, false),
+    (config, world) => complete(config, world, 0, "processed"),
+    tick
+  ])
+  assert.deepEqual(shape.filter((name) => /Generate|StopTimer/.test(name)), ["GenerateJobs 10", "GenerateJobs 30"])
+})
+
 test("a generation that fails during a drain ends it early, and is told at the end under either policy", () => {
   for (const onBatchFailure of ["stop", "skip"] as const) {
     const { shape } = run(settings("replay", onBatchFailure), [
