@@ -107,8 +107,9 @@ const handlesNow = (): number => fs.existsSync("/proc/self/fd") ? fs.readdirSync
 
 /** 0 where the runtime was not told to let garbage be collected when asked (`--expose-gc`). */
 const heapBytes = (): number => {
-  if (globalThis.gc === undefined) return 0
-  globalThis.gc()
-  globalThis.gc()
+  const { gc } = globalThis as { readonly gc?: () => void }
+  if (gc === undefined) return 0
+  gc()
+  gc()
   return process.memoryUsage().heapUsed
 }
