@@ -74,12 +74,13 @@ it.live(
           programOf("kept"),
           ...options.flatMap((each) => each.startsWith("--") ? each.split("=") : ["--config", each])
         )
+      // Where the kill found a batch of which print was done, print is refused too: its counts were of another state.
       const cases: ReadonlyArray<readonly [ReadonlyArray<string>, number, RegExp]> = [
         [[], 0, /can go on[^]*the graph is the same[^]*restored +counts/],
         [["VERSION=2", "MIGRATES=true"], 0, /migrated +counts: from version 1 to 2/],
         [["VERSION=2"], 1, /cannot go on[^]*refused +counts: .*give migrations/],
-        [["STATE=sums"], 1, /new +sums\n +dropped +counts.*\nMend what is said, or set onProgramChange/],
-        [["STATE=sums", "DSTREAMS_ON_PROGRAM_CHANGE=accept"], 0, /can go on[^]*new +sums\n +dropped +counts.*\n$/],
+        [["STATE=sums"], 1, /new +sums\n +dropped +counts[^]*\nMend what is said, or set onProgramChange/],
+        [["STATE=sums", "DSTREAMS_ON_PROGRAM_CHANGE=accept"], 0, /can go on[^]*new +sums\n +dropped +counts/],
         [["--batch-duration=100ms"], 0, /can go on/],
         [["--batch-duration=200ms"], 1, /cannot go on[^]*a batch was 100 ms, and is 200 ms now/]
       ]
@@ -90,7 +91,7 @@ it.live(
       }
       const started = yield* dstreams("run", programOf("kept"), ...at(place, "STATE=sums"), "--batches", "1")
       assert.equal(started.code, 1)
-      assert.match(started.err, /refused, nothing was changed[^]*\n +new sums\n +dropped counts: .*\nMend what is said/)
+      assert.match(started.err, /refused, nothing was changed[^]*\n +new sums\n +dropped counts: [^]*\nMend what is said/)
       const going = yield* dstreams(
         "run",
         programOf("kept"),
