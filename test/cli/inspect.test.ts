@@ -91,7 +91,10 @@ it.live(
       }
       const started = yield* dstreams("run", programOf("kept"), ...at(place, "STATE=sums"), "--batches", "1")
       assert.equal(started.code, 1)
-      assert.match(started.err, /refused, nothing was changed[^]*\n +new sums\n +dropped counts: [^]*\nMend what is said/)
+      assert.match(
+        started.err,
+        /refused, nothing was changed[^]*\n +new sums\n +dropped counts: [^]*\nMend what is said/
+      )
       const going = yield* dstreams(
         "run",
         programOf("kept"),

@@ -1,6 +1,6 @@
 /**
  * environment: variables of the process as a test wants them, for as long as its scope; what the machine's user has
- * set for Amazon's client is out of the way.
+ * set for Amazon's client is out of the way. On Deno files that run at the same time share them, so those of this folder run alone there.
  */
 import process from "node:process"
 import { Effect } from "effect"
