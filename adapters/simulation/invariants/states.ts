@@ -62,7 +62,8 @@ export const madeOnce: Invariant = {
       if (event.kind === "ExecutorDied") dead.add(event.executor)
       if (event.kind === "StateReleased") released.add(`${partitionOf(event)} at ${event.executor}`)
       if (event.kind === "StateForgot") forgotten.set(`${partitionOf(event)} at ${event.executor}`, event.before)
-      if (event.kind !== "StateStepped") return undefined
+      // One that was given up may go on for a while: nobody reads what it makes.
+      if (event.kind !== "StateStepped" || dead.has(event.executor)) return undefined
       const version = `version ${event.to} of ${partitionOf(event)}`
       const maker = makers.get(version)
       makers.set(version, event.executor)
