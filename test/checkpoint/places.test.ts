@@ -354,7 +354,9 @@ it("checkpoints are numbered without gaps, though one could not be written and a
       if (names.checkpointOf(name) === undefined) return storage.create(name, bytes)
       calls++
       if (calls === 3) return Effect.fail(failing)
-      return calls === 6 ? Effect.andThen(storage.create(name, bytes), Effect.fail(failing)) : storage.create(name, bytes)
+      return calls === 6
+        ? Effect.andThen(storage.create(name, bytes), Effect.fail(failing))
+        : storage.create(name, bytes)
     }
     yield* lives.live(counting([], "counts", { checkpointsKept: 100 }), { storage: { ...storage, create } }, 6)
     const numbers = names.furthestFirst(yield* storage.list("")).map(({ sequence }) => sequence)
