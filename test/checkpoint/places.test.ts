@@ -10,7 +10,6 @@ import * as Queue from "../../adapters/queue/mod.ts"
 import * as names from "../../core/checkpoint/names.ts"
 import { DStream, type SettingsInput, StreamingApp } from "../../core/mod.ts"
 import { type MemoryStorage, memoryStorage } from "../../runtime/storage/memoryStorage.ts"
-import { StorageError } from "../../runtime/storage/StableStorage.ts"
 import { it } from "../kit.ts"
 import * as local from "../driver/local.ts"
 import * as lives from "./lives.ts"
@@ -343,23 +342,4 @@ it("a graceful stop that comes while a context closes after the failure of a bat
       assert.match(String(yield* Effect.exit(context.awaitTermination)), /no more/)
       assert.deepEqual(yield* checkpointsOf(storage), written)
     }))
-  }))
-
-it("checkpoints are numbered without gaps, though one could not be written and another was not known to be", () =>
-  Effect.gen(function* () {
-    const storage = memoryStorage()
-    const failing = new StorageError({ reason: "Unavailable", name: "checkpoint", message: "no answer" })
-    let calls = 0
-    const create: MemoryStorage["create"] = (name, bytes) => {
-      if (names.checkpointOf(name) === undefined) return storage.create(name, bytes)
-      calls++
-      if (calls === 3) return Effect.fail(failing)
-      return calls === 6
-        ? Effect.andThen(storage.create(name, bytes), Effect.fail(failing))
-        : storage.create(name, bytes)
-    }
-    yield* lives.live(counting([], "counts", { checkpointsKept: 100 }), { storage: { ...storage, create } }, 6)
-    const numbers = names.furthestFirst(yield* storage.list("")).map(({ sequence }) => sequence)
-    assert.ok(numbers.length > 6)
-    assert.deepEqual(numbers, Array.from(numbers, (_, i) => numbers.length - i))
   }))

@@ -76,25 +76,17 @@ export const make = Effect.fnUntraced(function* (
   const signals = yield* Queue.unbounded<void>()
   const cleaner = makeCleaner(options, () => clock.currentTimeMillisUnsafe())
   let sequence = 0
-  let doubtful = 0
   let waiting: Asked | undefined
   let closed = false
 
-  /** Numbers have no gaps, or a recovery that lists late would stop at one: one that may have been taken is tried again. */
-  const write: (time: Time) => Effect.Effect<void, StorageError | NameTaken> = Effect.fnUntraced(function* (time) {
+  const write = Effect.fnUntraced(function* (time: Time) {
     const position = log.position()
     const header = { run, sequence: ++sequence, time, written: clock.currentTimeMillisUnsafe(), log: position }
     const checkpoint = Checkpoints.capture(header, log.state)
     const name = names.checkpoint(run.epoch, sequence)
     const files = filesOf(log.state)
     const bytes = CheckpointFile.encode(checkpoint, codec, checksum)
-    const created = yield* Effect.result(storage.create(name, bytes))
-    if (created._tag === "Failure") {
-      const { failure } = created
-      if (failure._tag === "NameTaken" && sequence === doubtful) return yield* write(time)
-      doubtful = sequence--
-      return yield* Effect.fail(failure)
-    }
+    yield* storage.create(name, bytes)
     cleaner.written({ name, epoch: run.epoch, log: position, files })
     post({ kind: "CheckpointCompleted", time, name, bytes: bytes.byteLength })
   })

@@ -32,10 +32,8 @@ export const checkpoints: ReadonlyArray<Mutant> = [
     edits: [
       {
         file: checkpointWriter,
-        find: "const created = yield* Effect.result(storage.create(name, bytes))",
-        replace: `
-    cleaner.written({ name, epoch: run.epoch, log: position, files })
-    const created = yield* Effect.result(storage.create(name, bytes))`
+        find: "yield* storage.create(name, bytes)",
+        replace: "cleaner.written({ name, epoch: run.epoch, log: position, files })\nyield* storage.create(name, bytes)"
       },
       {
         file: checkpointWriter,
