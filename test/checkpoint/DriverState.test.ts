@@ -10,7 +10,7 @@ import * as CheckpointFile from "../../core/checkpoint/CheckpointFile.ts"
 import type { DriverLogEvent } from "../../core/checkpoint/DriverLogEvent.ts"
 import * as DriverState from "../../core/checkpoint/DriverState.ts"
 import { crc32 } from "../../core/wal/crc32.ts"
-import { histories } from "./driverStates.ts"
+import { histories, run } from "./driverStates.ts"
 
 const fold = (events: Iterable<DriverLogEvent>, state = DriverState.make(["lines"])) => {
   for (const event of events) DriverState.apply(state, event)
@@ -30,19 +30,6 @@ const shown = (state: DriverState.DriverState) => ({
   snapshots: [...state.snapshots]
 })
 
-const run: Checkpoints.RunInfo = {
-  app: "app",
-  epoch: 1,
-  zeroTime: 0,
-  program: "",
-  codeFingerprint: "",
-  master: "",
-  executors: 1,
-  place: "memory",
-  manifest: { app: "app", batchMillis: 1000, operators: [], outputs: [] },
-  remember: [],
-  settings: {}
-}
 const header = { run, sequence: 1, time: 0, written: 0, log: { segment: 1, offset: 0 } }
 
 const through = (state: DriverState.DriverState): DriverState.DriverState => {

@@ -1,8 +1,23 @@
 /**
- * Events of drivers' logs as they come, for properties.
+ * Events of drivers' logs as they come, for properties, and what a first driver's checkpoints say of its run.
  */
 import fc from "fast-check"
+import type { RunInfo } from "../../core/checkpoint/Checkpoint.ts"
 import type { DriverLogEvent } from "../../core/checkpoint/DriverLogEvent.ts"
+
+export const run: RunInfo = {
+  app: "app",
+  epoch: 1,
+  zeroTime: 0,
+  program: "",
+  codeFingerprint: "",
+  master: "",
+  executors: 1,
+  place: "memory",
+  manifest: { app: "app", batchMillis: 1000, operators: [], outputs: [] },
+  remember: [],
+  settings: {}
+}
 
 const infoOf = (sequence: number) => ({
   block: `lines/1/0/${sequence}`,

@@ -6,7 +6,6 @@ import { test } from "node:test"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { messagePack } from "../../adapters/codec/MessagePack.ts"
-import type { RunInfo } from "../../core/checkpoint/Checkpoint.ts"
 import * as Checkpoints from "../../core/checkpoint/Checkpoint.ts"
 import type { DriverLogEvent } from "../../core/checkpoint/DriverLogEvent.ts"
 import * as DriverState from "../../core/checkpoint/DriverState.ts"
@@ -18,6 +17,7 @@ import type { Durability } from "../../runtime/driver/checkpoint/Durability.ts"
 import { batchesDone } from "../../runtime/driver/checkpoint/recording.ts"
 import { memoryStorage } from "../../runtime/storage/memoryStorage.ts"
 import { it } from "../kit.ts"
+import { run } from "./driverStates.ts"
 
 test("the furthest checkpoint is the last one of the last driver that wrote any, however many those before it wrote", () => {
   const written = [names.checkpoint(1, 40), names.checkpoint(2, 1), names.checkpoint(2, 3), names.checkpoint(1, 41)]
@@ -42,19 +42,7 @@ test("a name says beneath which epoch it is, also where there were more drivers 
   assert.equal(names.epochOf(names.app), undefined)
 })
 
-const run: RunInfo = {
-  app: "app",
-  epoch: 2,
-  zeroTime: 0,
-  program: "",
-  codeFingerprint: "",
-  master: "",
-  executors: 1,
-  place: "memory",
-  manifest: { app: "app", batchMillis: 1000, operators: [], outputs: [] },
-  remember: [],
-  settings: {}
-}
+const second = { ...run, epoch: 2 }
 
 const bytes = new Uint8Array(1)
 
@@ -72,7 +60,7 @@ const writing = (earlier: ReadonlyArray<string>, recovered?: CheckpointWriter.Ch
       position: () => ({ segment: 5, offset: 0 }),
       dropBefore: (segment: number) => Effect.sync(() => void dropped.push(segment))
     }
-    const of = { storage, codec: messagePack, checksum: crc32, run, log, earlier, recovered }
+    const of = { storage, codec: messagePack, checksum: crc32, run: second, log, earlier, recovered }
     const how = { intervalMillis: 0, kept: 2, post: () => {}, fail: (cause: unknown) => assert.fail(String(cause)) }
     const writer = yield* CheckpointWriter.make({ ...of, ...how })
     const apply = (...events: ReadonlyArray<DriverLogEvent>) => {
@@ -129,7 +117,7 @@ it("what an earlier driver left stays for as long as a checkpoint of it is kept;
     const old = DriverState.make([])
     const snapshot = { operator: "counts", time: 2000, previous: 1000, files: [[snapshots[1]!]] }
     DriverState.apply(old, { kind: "SnapshotCompleted", snapshot })
-    const header = { run: { ...run, epoch: 1 }, sequence: 7, time: 2000, written: 0, log: { segment: 1, offset: 0 } }
+    const header = { run, sequence: 7, time: 2000, written: 0, log: { segment: 1, offset: 0 } }
     const checkpoint = Checkpoints.capture(header, old)
     const name = { name: names.checkpoint(1, 7), epoch: 1, sequence: 7 }
     const { cleared, dropped, left, storage, writer } = yield* writing(earlier, { name, checkpoint })
