@@ -16,10 +16,10 @@
  * was not done. Makings: the real one in `client/`, over `@platformatic/kafka`; a model of a broker in `model/`, for tests and the
  * simulation.
  */
-import type { Effect, Scope } from "effect"
+import { Context, Effect, type Scope } from "effect"
 import type { Millis } from "../../core/time/Time.ts"
 import type { KafkaConnection } from "./KafkaConnection.ts"
-import type { KafkaError } from "./KafkaError.ts"
+import { KafkaError } from "./KafkaError.ts"
 
 export interface TopicPartition {
   readonly topic: string
@@ -161,3 +161,9 @@ export interface KafkaCluster {
 
 /** Connects lazily: that no broker is there is told by the first request. */
 export type ConnectKafka = (connection: KafkaConnection) => Effect.Effect<KafkaCluster, KafkaError, Scope.Scope>
+
+/** How programs connect: over the real client, unless the app's layer provides another making. */
+export const ConnectKafka = Context.Reference<ConnectKafka>("dstreams/kafka/ConnectKafka", {
+  defaultValue: () => () =>
+    Effect.fail(new KafkaError({ reason: "NotInstalled", message: "there is no client for Kafka in this version" }))
+})
