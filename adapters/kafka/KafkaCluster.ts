@@ -50,6 +50,8 @@ export interface PartitionOffset extends TopicPartition {
 }
 
 export interface FetchRequest extends TopicPartition {
+  /** Of the topic (`TopicInfo.id`): where the topic of this name has another one it fails with `TopicReplaced`. */
+  readonly id?: string | undefined
   readonly offset: number
   /** At least one batch comes, whatever its size. */
   readonly maxBytes: number
