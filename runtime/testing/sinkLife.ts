@@ -73,7 +73,10 @@ export class SinkLife {
     const context: Sink.CommitContext = { ...place, epoch, commitId: Sink.commitIdOf(place), numPartitions }
     const begins = () => void log.begun.set(batch, (log.begun.get(batch) ?? 0) + 1)
     const prepared: Array<unknown> = []
-    if (executor[Sink.TypeId] === "partition") begins()
+    if (executor[Sink.TypeId] === "partition") {
+      begins()
+      if (twice) begins()
+    }
     for (let partition = 0; partition < numPartitions; partition++) {
       const records = partOf(ids, partition, numPartitions).map(record)
       const of = { ...context, partition, attempt: 0 }

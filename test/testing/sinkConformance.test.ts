@@ -100,6 +100,14 @@ it("a sink that appends passes as at-least-once, and not as idempotent", () =>
       Effect.sync(() => void table.rows.push(...prepared.flat()))
     const honest = yield* reportOf((table) => Sink.atLeastOnce({ name: "append", prepare, commit: commit(table) }))
     assert.deepEqual(honest.failures, [])
+    const parts = yield* reportOf((table) =>
+      Sink.perPartition({
+        name: "append",
+        guarantee: "at-least-once",
+        write: (records: ReadonlyArray<number>) => Effect.sync(() => void table.rows.push(...records))
+      })
+    )
+    assert.deepEqual(parts.failures, [])
     const naive = yield* reportOf((table) => Sink.idempotent({ name: "append", prepare, commit: commit(table) }))
     const twice =
       "killed after it had committed batch 1 and before it noted that: at the end, records 100, 101, 102 of batch 1 are there 2 times"
