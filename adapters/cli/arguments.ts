@@ -2,7 +2,7 @@
  * The arguments of the `dstreams` command, from texts to a typed command.
  *
  * Everything wrong with them is a `UsageError` with a sentence; the command then ends with exit code 2. Options of the program
- * (`--host`, `--port`, `--config NAME=VALUE`) become `config`, from which its Config is answered before the environment is;
+ * (`--host`, `--port`, `--bootstrap`, `--config NAME=VALUE`) become `config`, from which its Config is answered before the environment is;
  * `--config FILE` names a file that is asked after it.
  */
 import { parseArgs, type ParseArgsOptionDescriptor } from "node:util"
@@ -74,6 +74,7 @@ export const threadsMax = 256
 const programOptions = {
   host: { type: "string" },
   port: { type: "string" },
+  bootstrap: { type: "string" },
   config: { type: "string", multiple: true },
   "batch-duration": { type: "string" },
   debug: { type: "boolean" },
@@ -333,7 +334,9 @@ const configOf = (read: Options): Pick<CheckCommand, "config" | "configFile" | "
   }
   const host = read.text("host")
   const port = read.text("port")
+  const bootstrap = read.text("bootstrap")
   if (host !== undefined) config["HOST"] = host
+  if (bootstrap !== undefined) config["BOOTSTRAP"] = bootstrap
   if (port !== undefined) config["PORT"] = String(wholeNumber("--port", port, 1, 65_535))
   return { config, configFile, batchMillis: optional(read.text("batch-duration"), batchMillisOf) }
 }

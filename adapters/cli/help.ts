@@ -21,6 +21,7 @@ PROGRAM is the path of a module whose default export is a StreamingApp, or an Ef
 const programOptions = `Options of the program, from which its Config is answered before the environment is:
   --host H                  HOST
   --port P                  PORT
+  --bootstrap B             BOOTSTRAP: Kafka's brokers, as host:port,host:port
   --config NAME=VALUE       any other; may be given more than once
   --config FILE             a JSON file, asked after the environment: { "HOST": "localhost" }
 

@@ -26,6 +26,7 @@ const understood: ReadonlyArray<readonly [args: string, command: Partial<RunComm
   ["run p.ts --master local[2]", { master: { kind: "threads", threads: 2 } }],
   ["run --master=local[*] p.ts", { master: { kind: "threads", threads: "all" } }],
   ["run p.ts --host example.org --port 9999", { config: { HOST: "example.org", PORT: "9999" } }],
+  ["run p.ts --bootstrap kafka:9092", { config: { BOOTSTRAP: "kafka:9092" } }],
   ["run p.ts --config A=b=c --config D=", { config: { A: "b=c", D: "" } }],
   ["run p.ts --config conf/s.json --config A=b", { config: { A: "b" }, configFile: "conf/s.json" }],
   ["run p.ts --batches 5 --status", { batches: 5, status: true }],
