@@ -14,6 +14,8 @@
  * | Unsupported | an unknown compression, a version that is too old or too new | no |
  * | NotInstalled | the client's package is not there | no |
  * | Options | the program's options cannot be | no |
+ * | Commits | what stands noted of an output's commits cannot be | no |
+ * | Record | what a function of the program's gave for a record is none that Kafka takes | no |
  * | Other | anything else | no |
  */
 import { Schema } from "effect"
@@ -30,6 +32,8 @@ export const reasons = [
   "Unsupported",
   "NotInstalled",
   "Options",
+  "Commits",
+  "Record",
   "Other"
 ] as const
 

@@ -5,9 +5,10 @@
  * `make` is total: it keeps what it is given, of whatever shape; `validate` gives the graph or all mistakes at once. Running,
  * simulating and `dstreams check` call it.
  */
-import { type Context, Effect, Layer, Predicate, type Scope } from "effect"
+import { Context, Effect, Layer, Predicate, type Scope } from "effect"
 import { type DurationInput, millisOrNaN } from "../time/Time.ts"
 import * as DStreamGraph from "./DStreamGraph.ts"
+import { Lifetime } from "../output/Lifetime.ts"
 import type { AnyOutput, Output } from "./Output.ts"
 import type { RateEstimator } from "../rates/RateEstimator.ts"
 import type { SettingsInput } from "../settings/Settings.ts"
@@ -84,11 +85,17 @@ export const validate = (
       : Effect.fail(new InvalidApp({ app: graph.manifest.app, mistakes }))
   })
 
-/** What the app's layer provides, built for the process, or the executor, that owns the scope; shared with no other. */
+/**
+ * What the app's layer provides, built for the process, or the executor, that owns the scope; shared with no other. The scope is its
+ * `Lifetime`.
+ */
 export const buildLayer = (app: AnyStreamingApp): Effect.Effect<Context.Context<any>, unknown, Scope.Scope> =>
-  Effect.flatMap(
-    Effect.scope,
-    (scope) => Layer.buildWithMemoMap(app.layer as Layer.Layer<any, unknown>, Layer.makeMemoMapUnsafe(), scope)
-  )
+  Effect.flatMap(Effect.scope, (scope) => {
+    const layer = app.layer as Layer.Layer<any, unknown>
+    return Effect.map(
+      Layer.buildWithMemoMap(layer, Layer.makeMemoMapUnsafe(), scope),
+      Context.add(Lifetime, scope as Scope.Scope | undefined)
+    )
+  })
 
 export { InvalidApp } from "./validation.ts"

@@ -52,11 +52,15 @@ export interface PartitionContext extends CommitContext {
   readonly attempt: number
 }
 
+/** App and output as one text: no other output or app has it. */
+export const outputIdOf = ({ app, output }: Pick<OutputContext, "app" | "output">): string =>
+  `${escaped(app)}/${escaped(output)}`
+
 /** The text of a commit id: no other batch, output or app has it; with a partition, no other partition. */
 export const commitIdOf = (
   { app, output, time }: { readonly app: string; readonly output: string; readonly time: Time },
   partition?: PartitionIndex
-): string => [app, output].map(escaped).concat(String(time), partition === undefined ? [] : String(partition)).join("/")
+): string => [outputIdOf({ app, output }), time, ...(partition === undefined ? [] : [partition])].join("/")
 
 const escaped = (name: string) => name.replaceAll("%", "%25").replaceAll("/", "%2F")
 
