@@ -21,6 +21,7 @@
  */
 import { type Effect, Predicate, Schema } from "effect"
 import type { PartitionIndex } from "../protocol/Ids.ts"
+import { permanent } from "../protocol/permanent.ts"
 import type { Time } from "../time/Time.ts"
 
 export const TypeId = "~dstreams/Sink"
@@ -72,6 +73,10 @@ export class Fenced extends Schema.TaggedError<Fenced>()("Fenced", {
   current: Schema.Number,
   message: Schema.String
 }) {
+  get [permanent]() {
+    return true
+  }
+
   static readonly of = ({ epoch, output }: Pick<OutputContext, "epoch" | "output">, current: number) =>
     new Fenced({
       output,

@@ -135,6 +135,30 @@ it("a driver that is fenced ends, under policy skip too, with who has taken over
     assert.match(String(exit), /Fenced.*output "out" belongs to a driver of epoch 7, and this one is of epoch 1/s)
   }))
 
+it("a driver whose executors are fenced ends, under policy skip too, at the first attempt", () =>
+  Effect.gen(function* () {
+    let current = 1
+    let writes = 0
+    const sink = Sink.perPartition({
+      name: "fenced",
+      guarantee: "transactional",
+      fence: (output) => current > output.epoch ? Effect.fail(Sink.Fenced.of(output, current)) : Effect.void,
+      write: (_, context) =>
+        Effect.suspend(() => {
+          if (context.time > 1000) {
+            current = 7
+            writes++
+          }
+          return current > context.epoch ? Effect.fail(Sink.Fenced.of(context, current)) : Effect.void
+        })
+    })
+    const one = Memory.batches([["a"], ["b"], ["c"], ["d"]])
+    const exit = yield* run([one.pipe(DStream.toSink(sink, { name: "out" }))], { onBatchFailure: "skip" })
+    assert.ok(Exit.isFailure(exit))
+    assert.match(String(exit), /Fenced.*output "out" belongs to a driver of epoch 7, and this one is of epoch 1/s)
+    assert.equal(writes, 1)
+  }))
+
 it("a sink that commits partitions writes them on executors, in the order of batches, under ids of their own", () =>
   Effect.gen(function* () {
     const written: Array<string> = []

@@ -54,10 +54,11 @@ export const make = <E>({ app, border, context, epoch, turns }: SinkRunnerOption
       const done = Effect.sync(committed)
       const prepare = Effect.andThen(
         fenceOnce(output, sink),
-        Effect.flatMap(
-          rdd,
-          (of) => Effect.map(partitions(of), (values) => ({ values, numPartitions: of.numPartitions }))
-        )
+        Effect.flatMap(rdd, (of) =>
+          partitions(of).pipe(
+            Effect.tapError(() => tellIfFenced(sink, { app, output, epoch }, context)),
+            Effect.map((values) => ({ values, numPartitions: of.numPartitions }))
+          ))
       )
       if (sink[Sink.TypeId] === "partition") return turn.run(Effect.void, () => Effect.andThen(prepare, done))
       return turn.run(prepare, ({ numPartitions, values }) => {
@@ -81,6 +82,17 @@ const fence = (
   context: Context.Context<any>
 ): Effect.Effect<unknown, JobFailed> =>
   sink.fence === undefined ? Effect.void : onDriver(effectOf("fence", sink.fence)(output), context)
+
+/** An executor tells of a later driver in words only: where it failed, the target is asked, so that the driver ends. */
+const tellIfFenced = (
+  sink: Sink.AnySink,
+  output: Sink.OutputContext,
+  context: Context.Context<any>
+): Effect.Effect<void, JobFailed> =>
+  Effect.catch(
+    Effect.asVoid(fence(sink, output, context)),
+    (error: unknown) => error instanceof Sink.Fenced ? Effect.fail(error as any) : Effect.void
+  )
 
 /**
  * Fences all outputs of an app: after this no driver of an older epoch commits anything more. For a driver that takes over, before
