@@ -16,10 +16,11 @@
  * was not done. Makings: the real one in `client/`, over `@platformatic/kafka`; a model of a broker in `model/`, for tests and the
  * simulation.
  */
-import { Context, Effect, type Scope } from "effect"
+import { Context, type Effect, type Scope } from "effect"
 import type { Millis } from "../../core/time/Time.ts"
+import { connect } from "./client/connect.ts"
 import type { KafkaConnection } from "./KafkaConnection.ts"
-import { KafkaError } from "./KafkaError.ts"
+import type { KafkaError } from "./KafkaError.ts"
 
 export interface TopicPartition {
   readonly topic: string
@@ -166,6 +167,5 @@ export type ConnectKafka = (connection: KafkaConnection) => Effect.Effect<KafkaC
 
 /** How programs connect: over the real client, unless the app's layer provides another making. */
 export const ConnectKafka = Context.Reference<ConnectKafka>("dstreams/kafka/ConnectKafka", {
-  defaultValue: () => () =>
-    Effect.fail(new KafkaError({ reason: "NotInstalled", message: "there is no client for Kafka in this version" }))
+  defaultValue: () => connect
 })

@@ -1,0 +1,81 @@
+/**
+ * BrokerPool: the connections to one broker. A request takes one that is idle, the one that was used last, or opens another; so as many are open as
+ * there have been requests at once, and no more than a limit, at which requests wait.
+ */
+import type { API } from "@platformatic/kafka"
+import { Effect, Exit, Semaphore } from "effect"
+import type { KafkaError } from "../../KafkaError.ts"
+import { type BrokerConnection, openConnection } from "./BrokerConnection.ts"
+import { kafkaError, type Subject } from "./codes.ts"
+import { type Client, loadClient } from "./platformatic.ts"
+import { type Address, type Settings, showAddress } from "./settings.ts"
+
+/** Per broker: the partitions that are read at once, and a few. */
+const connectionsMax = 64
+
+export class BrokerPool {
+  readonly address: Address
+  private readonly settings: Settings
+  private idle: Array<BrokerConnection> = []
+  private readonly open = new Set<BrokerConnection>()
+  private readonly room = Semaphore.makeUnsafe(connectionsMax)
+  private isClosed = false
+
+  constructor(address: Address, settings: Settings) {
+    this.address = address
+    this.settings = settings
+  }
+
+  /** `waitMillis`: how long the broker itself may wait before it answers. */
+  request<Arguments extends Array<unknown>, Answer>(
+    choose: (apis: Client["apis"]) => API<Arguments, Answer>,
+    values: Arguments,
+    subject: Subject,
+    waitMillis = 0
+  ): Effect.Effect<Answer, KafkaError> {
+    const work = Effect.gen({ self: this }, function* () {
+      const client = yield* loadClient
+      const limitMillis = this.settings.requestMillis + waitMillis
+      return yield* Effect.acquireUseRelease(
+        Effect.interruptible(this.take(client)),
+        (connection) => connection.request(choose(client.apis), values, subject, limitMillis),
+        (connection, exit) => Effect.sync(() => this.giveBack(connection, Exit.isSuccess(exit)))
+      )
+    })
+    return this.room.withPermit(work)
+  }
+
+  private take(client: Client): Effect.Effect<BrokerConnection, KafkaError> {
+    return Effect.suspend(() => {
+      if (this.isClosed) return Effect.fail(closed(this.address))
+      this.idle = this.idle.filter(({ isOpen }) => isOpen)
+      const connection = this.idle.pop()
+      return connection === undefined
+        ? Effect.tap(
+          openConnection(client, this.address, this.settings),
+          (opened) => Effect.sync(() => this.open.add(opened))
+        )
+        : Effect.succeed(connection)
+    })
+  }
+
+  private giveBack(connection: BrokerConnection, isWell: boolean): void {
+    if (isWell && connection.isOpen && !this.isClosed) return void this.idle.push(connection)
+    this.open.delete(connection)
+    connection.end()
+  }
+
+  close(): void {
+    this.isClosed = true
+    for (const connection of this.open) connection.end()
+    this.open.clear()
+    this.idle = []
+  }
+}
+
+const closed = (address: Address): KafkaError =>
+  kafkaError(
+    "Unavailable",
+    { request: "connect" },
+    `The connections to ${showAddress(address)} are closed: the program ends`
+  )

@@ -1,0 +1,49 @@
+/**
+ * platformatic: the package that speaks Kafka's protocol, loaded when the first cluster is connected. Of it are used: connections with TLS and
+ * SASL, and the requests in the versions named here; not its consumer nor its producer, for records go through `records/` here, as they are.
+ *
+ * The versions are those of Apache Kafka 3.1, which every later one understands; fetching by topic id came with it.
+ */
+import { Effect } from "effect"
+import { describeError } from "../../../../core/protocol/describeError.ts"
+import { KafkaError } from "../../KafkaError.ts"
+import { fetchApi } from "./fetchApi.ts"
+import { produceApi } from "./produceApi.ts"
+
+export type Package = typeof import("@platformatic/kafka")
+
+const apisOf = (kafka: Package) => ({
+  metadata: kafka.metadataV12.api,
+  findCoordinator: kafka.findCoordinatorV4.api,
+  listOffsets: kafka.listOffsetsV7.api,
+  fetch: fetchApi(kafka),
+  produce: produceApi(kafka),
+  initProducerId: kafka.initProducerIdV4.api,
+  addPartitionsToTxn: kafka.addPartitionsToTxnV3.api,
+  addOffsetsToTxn: kafka.addOffsetsToTxnV3.api,
+  txnOffsetCommit: kafka.txnOffsetCommitV3.api,
+  endTxn: kafka.endTxnV3.api,
+  offsetFetch: kafka.offsetFetchV7.api,
+  offsetCommit: kafka.offsetCommitV8.api,
+  joinGroup: kafka.joinGroupV7.api,
+  syncGroup: kafka.syncGroupV5.api,
+  heartbeat: kafka.heartbeatV4.api,
+  leaveGroup: kafka.leaveGroupV4.api
+})
+
+export interface Client {
+  readonly package: Package
+  readonly apis: ReturnType<typeof apisOf>
+}
+
+export const loadClient: Effect.Effect<Client, KafkaError> = Effect.tryPromise({
+  try: async () => {
+    const kafka = await import("@platformatic/kafka")
+    return { package: kafka, apis: apisOf(kafka) }
+  },
+  catch: (error) =>
+    new KafkaError({
+      reason: "NotInstalled",
+      message: `The client for Kafka cannot be loaded (${describeError(error)}): npm install @platformatic/kafka@2.12.1`
+    })
+})
