@@ -66,7 +66,6 @@ export const enter = (
     const context = { ...output, epoch }
     const place = placeOf(outputIdOf(output))
     const known = yield* stateOf(place, yield* Note.read(place, patience))
-    yield* refuseOlder(context, known)
     if (!anew && known !== undefined && known.epoch === epoch && known.partitions >= numPartitions) return
     yield* change(context, placeOf, patience, (now) => ({
       epoch,

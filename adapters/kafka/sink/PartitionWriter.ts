@@ -38,7 +38,6 @@ export interface Seat {
 }
 
 interface Taken extends Note.TakenNote {
-  readonly epoch: number
   /** When the output's note was last looked at. */
   readonly entered: Millis
   readonly channels: Map<number, Channel>
@@ -118,7 +117,7 @@ const writeOnce = (
     seat.taken = { ...taken, noted }
   })
 
-/** The producer of the seat; a new one, if there is none, or it was an earlier driver's. */
+/** The producer of the seat; a new one, if there is none. */
 const takenBy = (
   seat: Seat,
   place: Note.NotePlace,
@@ -130,10 +129,10 @@ const takenBy = (
     const now = (yield* Clock.Clock).currentTimeMillisUnsafe()
     const { taken } = seat
     const isOld = taken !== undefined && Math.abs(now - taken.entered) > noteMillisMax
-    if (taken !== undefined && taken.epoch === context.epoch && !isOld) return taken
+    if (taken !== undefined && !isOld) return taken
     const note = yield* Note.take(place, patience)
     yield* OutputNote.enter(context, placeOf, patience, { anew: isOld })
-    return seat.taken = { ...note, epoch: context.epoch, entered: now, channels: new Map() }
+    return seat.taken = { ...note, entered: now, channels: new Map() }
   })
 
 const isThere = (
