@@ -15,7 +15,7 @@
  * | NotInstalled | the client's package is not there | no |
  * | Options | the program's options cannot be | no |
  * | Commits | what stands noted of an output's commits cannot be | no |
- * | Record | what a function of the program's gave for a record is none that Kafka takes | no |
+ * | Record | what the program gave for a record is none that Kafka, or the topic, takes | no |
  * | Other | anything else | no |
  */
 import { Schema } from "effect"

@@ -71,10 +71,13 @@ export const transact = (
 ): Effect.Effect<void, KafkaError> => {
   const offset: CommittedOffset = { ...where, offset: number, metadata: text }
   const addOffsets = patience.retry(cluster.addOffsets(producer, id, [offset]))
-  const filled = work === undefined ? addOffsets : Effect.andThen(
-    patience.retry(cluster.addPartitions(producer, work.partitions)),
-    Effect.all([work.produce, addOffsets], { concurrency: "unbounded", discard: true })
-  )
+  // One after the other: brokers have a producer wait that asks for two things of its transaction at once.
+  const filled = work === undefined
+    ? addOffsets
+    : patience.retry(cluster.addPartitions(producer, work.partitions)).pipe(
+      Effect.andThen(work.produce),
+      Effect.andThen(addOffsets)
+    )
   return Effect.onExit(
     Effect.andThen(filled, cluster.endTransaction(producer, "commit")),
     (exit) => Exit.isSuccess(exit) || isUnavailable(exit) ? Effect.void : abort(cluster, producer)

@@ -141,7 +141,7 @@ const others: Record<number, readonly [name: string, reason: KafkaError["reason"
   82: ["FENCED_INSTANCE_ID", "Fenced", "another member has taken this one's place"],
   87: [
     "INVALID_RECORD",
-    "Other",
+    "Record",
     "the broker does not take a record of the batch: a topic that is compacted wants keys, and timestamps must be within its limits"
   ],
   90: ["PRODUCER_FENCED", "Fenced", "another one has this transactional id now"],
