@@ -123,11 +123,23 @@ export class Brokers {
     request: string,
     anew: boolean
   ): Effect.Effect<ReadonlyArray<Leader>, KafkaError> {
-    return Effect.gen({ self: this }, function* () {
-      const isKnown = (at: TopicPartition) => this.leaderOf(at, request)._tag === "Success"
+    const leaders = Effect.suspend(() => Effect.forEach(partitions, (at) => this.leaderOf(at, request)))
+    return Effect.andThen(this.find(partitions, request, anew), leaders)
+  }
+
+  /** Those of them that there are, after such a question. */
+  find(
+    partitions: ReadonlyArray<TopicPartition>,
+    request: string,
+    anew: boolean
+  ): Effect.Effect<ReadonlyArray<TopicPartition>, KafkaError> {
+    const isKnown = (at: TopicPartition) => this.leaderOf(at, request)._tag === "Success"
+    const isThere = ({ partition, topic }: TopicPartition) =>
+      this.topics.get(topic)?.partitions[partition] !== undefined
+    return Effect.suspend(() => {
       const unknown = anew ? partitions : partitions.filter((at) => !isKnown(at))
-      if (unknown.length > 0) yield* this.describe([...new Set(unknown.map(({ topic }) => topic))])
-      return yield* Effect.forEach(partitions, (at) => this.leaderOf(at, request))
+      const asked = unknown.length === 0 ? Effect.void : this.describe([...new Set(unknown.map(({ topic }) => topic))])
+      return Effect.map(asked, () => partitions.filter(isThere))
     })
   }
 

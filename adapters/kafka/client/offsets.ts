@@ -22,7 +22,7 @@ export const listOffsets = (brokers: Brokers): KafkaCluster["offsets"] => (parti
     return [...found.filter(({ offset }) => offset >= 0), ...latest]
   })
 
-/** An offset of -1: no record is as young. */
+/** An offset of -1: no record is as young. What is not there is left out. */
 const ask = Effect.fnUntraced(function* (
   brokers: Brokers,
   partitions: ReadonlyArray<TopicPartition>,
@@ -30,8 +30,9 @@ const ask = Effect.fnUntraced(function* (
   isolation: Isolation,
   anew: boolean
 ): Effect.fn.Return<ReadonlyArray<PartitionOffset>, KafkaError> {
-  const leaders = yield* brokers.leaders(partitions, request, anew)
-  const parts = byBroker(partitions, leaders)
+  const there = yield* brokers.find(partitions, request, anew)
+  const leaders = yield* brokers.leaders(there, request, false)
+  const parts = byBroker(there, leaders)
   const answers = yield* Effect.forEach(parts, (part) => askBroker(brokers, part, at, isolation), {
     concurrency: "unbounded"
   })

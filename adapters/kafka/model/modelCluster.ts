@@ -81,16 +81,22 @@ const join = (
     let generation = -1
     let asked = false
     const pause = Effect.sleep(askMillis)
-    const isStable = ask(() => groups.isStable(group, id, generation, broker.now))
+    const isStable = Effect.suspend(() => ask(() => groups.isStable(group, id, generation, broker.now)))
     const beat = Effect.andThen(
       Effect.sleep(Math.max(1, Math.floor(request.sessionMillis / 3))),
       Effect.ignore(isStable)
     )
     yield* Effect.forkScoped(Effect.forever(beat))
     yield* Effect.addFinalizer(() => Effect.ignore(ask(() => groups.leave(group, id, broker.now))))
+    const revoked = Effect.gen(function* () {
+      while (yield* Effect.orElseSucceed(isStable, () => true)) yield* pause
+    })
     const assignment = Effect.gen(function* () {
-      if (asked && !(yield* ask(() => groups.rejoin(group, id, broker.now)))) {
-        id = yield* ask(() => groups.join(request, broker.now))
+      if (asked) {
+        yield* revoked
+        if (!(yield* ask(() => groups.rejoin(group, id, broker.now)))) {
+          id = yield* ask(() => groups.join(request, broker.now))
+        }
       }
       asked = true
       while (true) {
@@ -101,9 +107,6 @@ const join = (
         }
         yield* pause
       }
-    })
-    const revoked = Effect.gen(function* () {
-      while (yield* Effect.orElseSucceed(isStable, () => true)) yield* pause
     })
     return {
       assignment,

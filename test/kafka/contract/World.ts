@@ -83,7 +83,7 @@ export const produceIn = (
   partition = 0
 ): Effect.Effect<number, KafkaError> => {
   const batch = batchOf(values, { producer: { ...producer, sequence }, isTransactional: true })
-  return cluster.produce({ topic, partition, batch, transactionalId: producer.transactionalId })
+  return patiently(cluster.produce({ topic, partition, batch, transactionalId: producer.transactionalId }))
 }
 
 export const producerOf = (

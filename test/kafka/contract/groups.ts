@@ -11,7 +11,8 @@ const places = (partitions: ReadonlyArray<TopicPartition>) =>
   partitions.map(({ partition }) => partition).sort((a, b) => a - b)
 
 const joining = (cluster: KafkaCluster, group: string, topic: string, rebalanceMillis = 10_000) =>
-  patiently(cluster.join({ group, topics: [topic], sessionMillis: 10_000, rebalanceMillis }))
+  // Heartbeats come three times a session: the time to give back what one has has to be longer than between two.
+  patiently(cluster.join({ group, topics: [topic], sessionMillis: 6000, rebalanceMillis }))
 
 export const groups: Readonly<Record<string, Case>> = {
   "offsets that are committed from outside are there with their texts, by partition": (world, cluster) =>
@@ -70,9 +71,9 @@ export const groups: Readonly<Record<string, Case>> = {
     Effect.gen(function* () {
       const topic = yield* freshTopic(world, 2)
       const group = freshName()
-      const one = yield* joining(cluster, group, topic, 1500)
+      const one = yield* joining(cluster, group, topic, 4000)
       assert.deepEqual(places(yield* one.assignment), [0, 1])
-      const other = yield* joining(yield* world.connect, group, topic, 1500)
+      const other = yield* joining(yield* world.connect, group, topic, 4000)
       assert.deepEqual(places(yield* other.assignment), [0, 1])
       yield* refusedAs("Fenced", one.commit([{ topic, partition: 0, offset: 1, metadata: "" }]))
       yield* patiently(other.commit([{ topic, partition: 0, offset: 2, metadata: "" }]))

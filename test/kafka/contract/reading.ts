@@ -183,6 +183,17 @@ export const reading: Readonly<Record<string, Case>> = {
       assert.equal(yield* send("c", 4), 4)
     }),
 
+  "a batch that comes again long after, or too late, is not there again": (world, cluster) =>
+    Effect.gen(function* () {
+      const topic = yield* freshTopic(world)
+      const identity = yield* patiently(cluster.initProducer({}))
+      const send = (sequence: number) =>
+        produce(cluster, topic, [`${sequence}`], { producer: { ...identity, sequence } })
+      for (let sequence = 0; sequence < 8; sequence++) yield* send(sequence)
+      yield* Effect.exit(send(0))
+      assert.deepEqual(yield* valuesOf(cluster, topic), ["0", "1", "2", "3", "4", "5", "6", "7"])
+    }),
+
   "two producers have different ids": (_, cluster) =>
     Effect.gen(function* () {
       const one = yield* patiently(cluster.initProducer({}))
