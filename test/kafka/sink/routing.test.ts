@@ -6,11 +6,11 @@ import * as assert from "node:assert/strict"
 import { Buffer } from "node:buffer"
 import fc from "fast-check"
 import { Effect } from "effect"
-import { KafkaError } from "../../adapters/kafka/KafkaError.ts"
-import { murmur2, partitionOfKey } from "../../adapters/kafka/sink/murmur2.ts"
-import { type RecordOptions, route, type RoutedPart } from "../../adapters/kafka/sink/routing.ts"
-import { isPermanent } from "../../core/protocol/permanent.ts"
-import { it } from "../kit.ts"
+import { KafkaError } from "../../../adapters/kafka/KafkaError.ts"
+import { murmur2, partitionOfKey } from "../../../adapters/kafka/sink/murmur2.ts"
+import { type RecordOptions, route, type RoutedPart } from "../../../adapters/kafka/sink/routing.ts"
+import { isPermanent } from "../../../core/protocol/permanent.ts"
+import { it } from "../../kit.ts"
 
 const part: RoutedPart = { time: 1000, commitId: "app/out/1000/0", topic: "out", numPartitions: 4 }
 
