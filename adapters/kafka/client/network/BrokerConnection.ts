@@ -25,19 +25,26 @@ export class BrokerConnection {
   private readonly broker: string
   /** Why it was ended, where that is known better than by what the socket says. */
   private complaint: string | undefined
+  /** What the socket said of its end. */
+  private lostBy: Error | undefined
   private hasEnded = false
+  private isBusy = false
+  private isRetired = false
 
   constructor(connection: Connection, broker: string) {
     this.connection = connection
     this.broker = broker
-    connection.on("error", () => this.end())
+    connection.on("error", (error) => {
+      this.lostBy ??= error
+      this.end()
+    })
     connection.on("close", () => this.end())
-    // A session that ends is not renewed between requests: the next ones go over another connection.
-    connection.reauthenticate = () => this.end()
+    // A session that comes to its end is not renewed between requests: the next ones go over another connection.
+    connection.reauthenticate = () => this.retire()
   }
 
   get isOpen(): boolean {
-    return !this.hasEnded && this.connection.isConnected()
+    return !this.hasEnded && !this.isRetired && this.connection.isConnected()
   }
 
   /** The answer, whatever error codes are in it. Interrupted, it is not known whether the request was carried out. */
@@ -48,9 +55,9 @@ export class BrokerConnection {
     limitMillis: number
   ): Effect.Effect<Answer, KafkaError> {
     const answer = Effect.callback<Answer, KafkaError>((resume) => {
-      this.connection.socket.ref()
+      this.setBusy(true)
       api(this.connection, ...values, (error: Error | null, answer?: Answer) => {
-        this.connection.socket.unref()
+        this.setBusy(false)
         const known = error === null ? answer : answerIn<Answer>(error)
         if (known !== undefined) return resume(Effect.succeed(known))
         this.end()
@@ -65,8 +72,19 @@ export class BrokerConnection {
   }
 
   private failureOf(error: unknown, subject: Subject): KafkaError {
-    if (this.complaint === undefined) return requestFailure(error, this.broker, subject)
+    if (this.complaint === undefined) return requestFailure(this.lostBy ?? error, this.broker, subject)
     return kafkaError("Damaged", subject, `${this.broker} is not understood: ${this.complaint}`)
+  }
+
+  private setBusy(isBusy: boolean): void {
+    this.isBusy = isBusy
+    if (isBusy) this.connection.socket.ref()
+    else this.connection.socket.unref()
+  }
+
+  private retire(): void {
+    this.isRetired = true
+    if (!this.isBusy) this.end()
   }
 
   /** Whoever waits for an answer is told that there is none. */
@@ -170,6 +188,7 @@ const saslOptionsOf = (sasl: Sasl, broker: string): Effect.Effect<SASLOptions, K
       Effect.succeed({
         mechanism: sasl.mechanism,
         token: Redacted.value(token),
+        authBytesValidator: refuseComplaints,
         ...(sasl.extensions === undefined ? {} : { oauthBearerExtensions: { ...sasl.extensions } })
       }),
     onFailure: (error) =>
@@ -183,3 +202,9 @@ const saslOptionsOf = (sasl: Sasl, broker: string): Effect.Effect<SASLOptions, K
       )
   })
 }
+
+/** A broker that does not take a token says so in words, not by an error code. */
+const refuseComplaints: NonNullable<SASLOptions["authBytesValidator"]> = (said, done) =>
+  said.length === 0
+    ? done(null, said)
+    : done(new Error(`the token was not accepted: ${said.toString("utf8", 0, 1000)}`))

@@ -42,7 +42,8 @@ const certificate = new RegExp(
     "UnknownIssuer",
     "CaUsedAsEndEntity",
     "NotValidForName"
-  ].join("|")
+  ].join("|"),
+  "i"
 )
 const tlsFailed = /ERR_SSL|EPROTO|TLS handshake failed|wrong version number|InvalidContentType|received corrupt message/
 
@@ -63,15 +64,7 @@ export const connectFailure = (error: unknown, broker: string, settings: Setting
     )
     return kafkaError(error.reason === "Other" ? "Refused" : error.reason, subject, error.message)
   }
-  if (certificate.test(texts)) {
-    return kafkaError(
-      "Refused",
-      subject,
-      `The broker ${broker} and this program do not accept each other's certificate (${innermost}): ` +
-        "give tls.ca the certificate that signed the broker's, in PEM, tls.serverName where the broker's certificate has another name, and " +
-        "tls.certificate and tls.key where the listener wants them"
-    )
-  }
+  if (certificate.test(texts)) return badCertificate(broker, subject, innermost)
   if (tlsFailed.test(texts)) {
     return kafkaError(
       "Refused",
@@ -97,6 +90,15 @@ export const connectFailure = (error: unknown, broker: string, settings: Setting
   )
 }
 
+const badCertificate = (broker: string, subject: Subject, said: string): KafkaError =>
+  kafkaError(
+    "Refused",
+    subject,
+    `The broker ${broker} and this program do not accept each other's certificate (${said}): give tls.ca the certificate that signed the ` +
+      "broker's, in PEM, tls.serverName where the broker's certificate has another name, and tls.certificate and tls.key where the listener " +
+      "wants them"
+  )
+
 const textOf = ({ serverErrorMessage }: Fault) =>
   typeof serverErrorMessage === "string" ? serverErrorMessage : undefined
 
@@ -114,6 +116,9 @@ const describeFault = ({ code, message }: Fault, error: unknown): string => {
 export const requestFailure = (error: unknown, broker: string, subject: Subject): KafkaError => {
   const faults = causesOf(error)
   const what = `${subject.request}${describeSubject(subject)}`
+  const innermost = describeFault(faults.at(-1) ?? {}, error)
+  // Whoever comes without a certificate is told so only after the handshake (TLS 1.3).
+  if (certificate.test(innermost)) return badCertificate(broker, subject, innermost)
   const isPackage = faults.some(({ code }) =>
     typeof code === "string" && (code.startsWith("PLT_KFK_NETWORK") || code === "PLT_KFK_TIMEOUT")
   )
@@ -122,7 +127,7 @@ export const requestFailure = (error: unknown, broker: string, subject: Subject)
       "Unavailable",
       subject,
       `The broker ${broker} did not answer ${what}: the connection was lost ` +
-        `(${describeFault(faults.at(-1) ?? {}, error)}); it may have been done. See that the broker runs, and try again`
+        `(${innermost}); it may have been done. See that the broker runs, and try again`
     )
   }
   return kafkaError(

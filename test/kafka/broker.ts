@@ -1,0 +1,52 @@
+/**
+ * A real broker for the tests of a file, and what the port does not do: topics are created and deleted with it. Where it cannot be
+ * started, for Java or Maven is missing, its tests are skipped and say why.
+ */
+import { after, test } from "node:test"
+import { Admin } from "@platformatic/kafka"
+import { Broker, type BrokerOptions } from "./broker/Broker.ts"
+
+export type { Broker }
+
+/** Starts it at once; `undefined`, after a word, where there is none to be had. To be awaited at the top of a test file. */
+export const startBroker = async (options: BrokerOptions = {}): Promise<Broker | undefined> => {
+  try {
+    const broker = await Broker.start(options)
+    after(() => broker.remove())
+    return broker
+  } catch (error) {
+    const why = `skipped, for no Apache Kafka could be started here: ${String(error)}`
+    console.log(why)
+    test(why, { skip: true }, () => {})
+    return undefined
+  }
+}
+
+const asAdmin = async <A>(broker: Broker, work: (admin: Admin) => Promise<A>): Promise<A> => {
+  const admin = new Admin({ clientId: "tests", bootstrapBrokers: [broker.bootstrap] })
+  try {
+    return await work(admin)
+  } finally {
+    await admin.close()
+  }
+}
+
+/** Returns when each partition has a leader. */
+export const createTopic = (
+  broker: Broker,
+  name: string,
+  partitions = 1,
+  configs: Readonly<Record<string, string>> = {}
+): Promise<void> =>
+  asAdmin(broker, async (admin) => {
+    const settings = Object.entries(configs).map(([key, value]) => ({ name: key, value }))
+    await admin.createTopics({ topics: [name], partitions, replicas: 1, configs: settings })
+    while (true) {
+      const { topics } = await admin.metadata({ topics: [name], forceUpdate: true })
+      const found = topics.get(name)?.partitions
+      if (found?.length === partitions && found.every(({ leader }) => leader >= 0)) return
+    }
+  })
+
+export const deleteTopic = (broker: Broker, name: string): Promise<void> =>
+  asAdmin(broker, (admin) => admin.deleteTopics({ topics: [name] }))
