@@ -236,7 +236,7 @@ it.live("topics and partitions that are not there, have no leader or are others 
     )
     const cluster = yield* connect({ brokers: broker.address, ...quick })
     const reason = (topic: string, partition = 0) =>
-      Effect.map(Effect.flip(cluster.offsets([{ topic, partition }], "latest", "committed")), (error) => {
+      Effect.map(Effect.flip(cluster.produce({ topic, partition, batch: new Uint8Array(100) })), (error) => {
         assert.match(error.message, new RegExp(`${topic}.* was refused with .*: .*`))
         return error.reason
       })
@@ -244,6 +244,8 @@ it.live("topics and partitions that are not there, have no leader or are others 
       [yield* reason("words"), yield* reason("words", 1), yield* reason("none"), yield* reason("secret")],
       ["Unavailable", "UnknownTopic", "UnknownTopic", "Refused"]
     )
+    const places = ["none", "words"].map((topic) => ({ topic, partition: 1 }))
+    assert.deepEqual(yield* cluster.offsets(places, "latest", "committed"), [], "of what is not there")
     assert.deepEqual((yield* cluster.topics(["words", "none"])).map(({ topic }) => topic), ["words"])
   }))
 
