@@ -41,6 +41,16 @@ const java = process.env["JAVA_HOME"] === undefined ? "java" : path.join(process
 const classPath = (): string =>
   fs.readdirSync(lib).filter((name) => name.endsWith(".jar")).sort().map((name) => path.join(lib, name)).join(":")
 
+/** The beginning of a command that runs a program of the jars, such as a consumer. */
+export const javaCommand = (mainClass: string): ReadonlyArray<string> => [
+  java,
+  "-Xmx256m",
+  "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
+  "-cp",
+  classPath(),
+  mainClass
+]
+
 export const run = (command: string, parameters: ReadonlyArray<string>, cwd?: string): string => {
   const { error, status, stderr, stdout } = childProcess.spawnSync(command, parameters, { cwd, encoding: "utf8" })
   if (error !== undefined) throw new NoKafka(`${command} cannot be run (${error.message})`)
