@@ -7,7 +7,7 @@
  */
 import { Schema } from "effect"
 import * as TrackerSnapshot from "../blocks/trackerSnapshot.ts"
-import { Asked, History } from "../dstream/planSchema.ts"
+import { Asked, History, Positions } from "../dstream/planSchema.ts"
 import type { StreamId } from "../protocol/Ids.ts"
 import { LogPlace } from "../wal/LogPosition.ts"
 import { SnapshotReference } from "./DriverLogEvent.ts"
@@ -80,6 +80,8 @@ export const Checkpoint = Schema.Struct({
     Schema.Tuple([Schema.Int, Schema.Array(Schema.Tuple([Schema.String, Schema.Literals(["done", "skipped"])]))])
   ),
   done: Schema.optional(Schema.Int),
+  /** Where inputs stand that are read by position. */
+  positions: Schema.optional(Schema.Array(Schema.Tuple([Schema.String, Positions]))),
   snapshots: Schema.Array(SnapshotReference)
 })
 
@@ -95,6 +97,7 @@ export const capture = (header: Header, state: DriverState): Checkpoint => ({
   asked: [...state.asked],
   ended: Array.from(state.ended, ([time, outputs]) => [time, [...outputs]] as const),
   ...(state.done === undefined ? {} : { done: state.done }),
+  positions: Array.from(state.positions, ([stream, places]) => [stream, [...places]] as const),
   snapshots: [...state.snapshots.values()].flat()
 })
 
@@ -105,7 +108,8 @@ export const stateOf = (checkpoint: Checkpoint, streams: Iterable<StreamId>): Dr
     tracker: TrackerSnapshot.restore(checkpoint.tracker, streams),
     asked: new Map(checkpoint.asked),
     ended: new Map(checkpoint.ended.map(([time, outputs]) => [time, new Map(outputs)])),
-    done: checkpoint.done
+    done: checkpoint.done,
+    positions: new Map(checkpoint.positions?.map(([stream, places]) => [stream, new Map(places)]))
   }
   for (const snapshot of checkpoint.snapshots) DriverStates.apply(state, { kind: "SnapshotCompleted", snapshot })
   return state

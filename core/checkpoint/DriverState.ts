@@ -21,6 +21,8 @@ export interface DriverState {
   readonly ended: Map<Time, Map<string, "done" | "skipped">>
   /** All batches up to here are done; undefined: none is. */
   done: Time | undefined
+  /** By input and place: where inputs stand that are read by position. */
+  readonly positions: Map<StreamId, Map<string, unknown>>
   /** By operator, oldest first. */
   readonly snapshots: Map<StreamId, ReadonlyArray<SnapshotReference>>
 }
@@ -30,6 +32,7 @@ export const make = (streams: Iterable<StreamId> = []): DriverState => ({
   asked: new Map(),
   ended: new Map(),
   done: undefined,
+  positions: new Map(),
   snapshots: new Map()
 })
 
@@ -46,7 +49,10 @@ export const apply = (state: DriverState, event: DriverLogEvent): void => {
     case "SnapshotsDropped":
       return dropSnapshots(state, event.operator, event.before)
     case "BatchAllocation":
-      if (event.asked !== undefined && !isOld(state, event.time)) state.asked.set(event.time, event.asked)
+      if (event.asked !== undefined && !isOld(state, event.time)) {
+        state.asked.set(event.time, event.asked)
+        move(state, event.asked)
+      }
       return Blocks.apply(state.tracker, event)
     case "PlansDropped":
       for (const time of state.asked.keys()) if (time < event.before) state.asked.delete(time)
@@ -58,6 +64,13 @@ export const apply = (state: DriverState, event: DriverLogEvent): void => {
 
 const isOld = ({ tracker: { lastBatch } }: DriverState, time: Time): boolean =>
   lastBatch !== undefined && time <= lastBatch
+
+const move = ({ positions }: DriverState, { inputs }: Asked): void => {
+  for (const { positions: moved = [], stream } of inputs) {
+    const known = positions.get(stream) ?? new Map<string, unknown>()
+    for (const [place, position] of moved) positions.set(stream, known.set(place, position))
+  }
+}
 
 const outputEnded = (
   { done, ended }: DriverState,
@@ -113,7 +126,7 @@ export const zeroTimeOf = ({ asked }: DriverState): Time | undefined => {
 }
 
 /** What is kept by the names of operators, inputs and outputs. */
-export const keptOf = ({ asked, ended, snapshots, tracker }: DriverState): Kept => {
+export const keptOf = ({ asked, ended, positions, snapshots, tracker }: DriverState): Kept => {
   const withBlocks = [
     ...tracker.batches.values(),
     new Map(Array.from(tracker.waiting, ([stream, blocks]) => [stream, [...blocks.values()]]))
@@ -124,7 +137,7 @@ export const keptOf = ({ asked, ended, snapshots, tracker }: DriverState): Kept 
   )
   return {
     hasState: (operator) => snapshots.has(operator),
-    inputs: [...new Set([...withBlocks, ...tracker.marks.keys(), ...direct])],
+    inputs: [...new Set([...withBlocks, ...tracker.marks.keys(), ...direct, ...positions.keys()])],
     outputs: [...new Set(Array.from(ended.values()).flatMap((outputs) => [...outputs.keys()]))]
   }
 }

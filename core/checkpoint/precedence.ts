@@ -39,5 +39,6 @@ export const precedence: { readonly [F in Field]-?: Precedence } = {
   asked: { wins: "checkpoint", meaning: "what else each batch is made of: offset ranges, files, side values" },
   ended: { wins: "checkpoint", meaning: "outputs of pending batches that are done" },
   done: { wins: "checkpoint", meaning: "up to which time all batches are done" },
+  positions: { wins: "checkpoint", meaning: "where inputs stand that are read by position, such as topics" },
   snapshots: { wins: "checkpoint", meaning: "the files of the states' snapshots" }
 }

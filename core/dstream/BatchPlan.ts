@@ -22,7 +22,13 @@ export type PartitionSpec =
     readonly lost?: boolean | undefined
   }
   /** Something the input's own source can read, described by plain data (a file, a range of offsets, an index). */
-  | { readonly kind: "source"; readonly value: unknown; readonly records: number | undefined }
+  | {
+    readonly kind: "source"
+    readonly value: unknown
+    readonly records: number | undefined
+    /** What has the same number is read by the same executor, batch after batch, where that can be; the place in the batch. */
+    readonly affinity?: number | undefined
+  }
   /** The records themselves, encoded: for inputs that live only in the driver. */
   | { readonly kind: "inline"; readonly data: Payload; readonly records: number }
 
@@ -38,7 +44,12 @@ export interface InputAllocation {
   readonly partitions: ReadonlyArray<PartitionSpec>
   /** Where the records come from, for people. */
   readonly description?: string | undefined
+  /** Where the input stands after this batch, by place, as far as that changed. */
+  readonly positions?: ReadonlyArray<Position> | undefined
 }
+
+/** How far an input has been planned at one of its places, such as a partition of a topic: plain data, of its planner's own. */
+export type Position = readonly [place: string, position: unknown]
 
 /** What began later than the app itself: in every plan of an app whose program was changed. */
 export interface History {

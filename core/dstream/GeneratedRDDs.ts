@@ -275,6 +275,8 @@ const describe = ({ lineage }: RDD.AnyRDD): string => {
   switch (lineage.kind) {
     case "input":
       return `input ${lineage.partitions.map((part) => part.kind === "block" ? part.block : part.kind).join(",")}`
+    case "reading":
+      return `reading ${JSON.stringify(lineage.values)}`
     case "narrow":
       return lineage.op.kind
     case "shuffled":

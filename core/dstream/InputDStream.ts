@@ -12,7 +12,7 @@ import { Effect, type Scope } from "effect"
 import type { PartitionIndex } from "../protocol/Ids.ts"
 import type { Receiver } from "../receiving/Receiver.ts"
 import type { Millis, Time } from "../time/Time.ts"
-import type { PartitionSpec } from "./BatchPlan.ts"
+import type { PartitionSpec, Position } from "./BatchPlan.ts"
 
 /** Gives the records of a partition chunk by chunk; undefined is the end. */
 export interface ChunkReader<out A, out E = unknown> {
@@ -31,6 +31,8 @@ export interface PlannedInput {
   readonly partitions: ReadonlyArray<PartitionSpec | DriverRecords>
   /** Where the records come from, for people: files, ranges of offsets. Listeners are told. */
   readonly description?: string | undefined
+  /** Where the input stands after this batch, as far as that changed: `resume` is told the last of each place. */
+  readonly positions?: ReadonlyArray<Position> | undefined
 }
 
 /** The batch that a planner is asked about. */
@@ -48,6 +50,8 @@ export interface RecordedBatches {
   readonly zeroTime: Time
   /** Oldest first; a batch without partitions of this input has none of it. */
   readonly batches: ReadonlyArray<{ readonly time: Time; readonly partitions: ReadonlyArray<PartitionSpec> }>
+  /** Where the input stands, however long ago that was recorded. */
+  readonly positions: ReadonlyMap<string, unknown>
 }
 
 /** Runs on the driver, one for the life of the context. */
@@ -55,6 +59,8 @@ export interface InputPlanner<out E = unknown> {
   readonly plan: (batch: PlannedBatch) => Effect.Effect<PlannedInput | undefined, E>
   /** After a recovery, before the first `plan`: what it plans goes on from there. */
   readonly resume?: ((recorded: RecordedBatches) => Effect.Effect<void, E>) | undefined
+  /** All batches up to this one are done. It is not waited for long: what takes time goes on in the planner's scope. */
+  readonly completed?: ((upTo: Time) => Effect.Effect<void>) | undefined
 }
 
 /** Runs on executors, one for the life of each. */
@@ -63,6 +69,9 @@ export interface InputReader<out A, out E = unknown> {
     part: { readonly value: unknown; readonly time: Time; readonly partition: PartitionIndex }
   ) => Effect.Effect<ChunkReader<A, E>, E>
 }
+
+/** Builds a reader, in each executor once. What it requires the app's layer has to provide. */
+export type ReaderOf<A, E = unknown, R = any> = Effect.Effect<InputReader<A, E>, E, R>
 
 /** A reader of one chunk. */
 export const chunkOf = <A>(records: ReadonlyArray<A>): ChunkReader<A, never> => {

@@ -10,7 +10,8 @@ const PartitionSpec = Schema.Union([
   Schema.Struct({
     kind: Schema.Literal("source"),
     value: Schema.Unknown,
-    records: Schema.UndefinedOr(Schema.Number)
+    records: Schema.UndefinedOr(Schema.Number),
+    affinity: Schema.optional(Schema.Number)
   }),
   Schema.Struct({ kind: Schema.Literal("inline"), data: Schema.Any, records: Schema.Number }),
   Schema.Struct({
@@ -22,11 +23,15 @@ const PartitionSpec = Schema.Union([
   })
 ])
 
+/** See `Position`. */
+export const Positions = Schema.Array(Schema.Tuple([Schema.String, Schema.Unknown]))
+
 const InputAllocation = Schema.Struct({
   stream: Schema.String,
   records: Schema.Number,
   partitions: Schema.Array(PartitionSpec),
-  description: Schema.optional(Schema.String)
+  description: Schema.optional(Schema.String),
+  positions: Schema.optional(Positions)
 })
 
 export const History = Schema.Struct({

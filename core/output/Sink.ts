@@ -20,6 +20,7 @@
  * A target that cannot take a whole batch at once is a `PartitionSink`, by type: each partition is committed by itself.
  */
 import { type Effect, Predicate, Schema } from "effect"
+import type { BatchInput } from "../dstream/Batch.ts"
 import type { PartitionIndex } from "../protocol/Ids.ts"
 import { permanent } from "../protocol/permanent.ts"
 import type { Time } from "../time/Time.ts"
@@ -51,6 +52,8 @@ export interface PartitionContext extends CommitContext {
   readonly partition: PartitionIndex
   /** How often this driver has tried this partition before, from 0. */
   readonly attempt: number
+  /** What the batch is made of, as `Batch` says it; undefined: not known, as in tests of sinks. */
+  readonly inputs?: ReadonlyArray<BatchInput> | undefined
 }
 
 /** App and output as one text: no other output or app has it. */

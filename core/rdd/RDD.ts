@@ -9,6 +9,7 @@
  */
 import { Pipeable } from "effect"
 import type { PartitionSpec } from "../dstream/BatchPlan.ts"
+import type { ReaderOf } from "../dstream/InputDStream.ts"
 import type { RddId, StreamId } from "../protocol/Ids.ts"
 import type { StorageLevel } from "../receiving/Receiver.ts"
 import type { StateDefinition, StateView } from "../state/StateStore.ts"
@@ -28,6 +29,8 @@ export type Lineage =
   | { readonly kind: "input"; readonly stream: StreamId; readonly partitions: ReadonlyArray<PartitionSpec> }
   /** Partition i is the i-th list, part of the program itself. */
   | { readonly kind: "literal"; readonly partitions: ReadonlyArray<ReadonlyArray<unknown>> }
+  /** Partition i is what the reader finds under the i-th value, such as a range of offsets: both are part of the program. */
+  | { readonly kind: "reading"; readonly reader: ReaderOf<unknown>; readonly values: ReadonlyArray<unknown> }
   | { readonly kind: "narrow"; readonly parent: AnyRDD; readonly op: NarrowOp }
   /** The partitions of the parents, one parent after the other. */
   | { readonly kind: "union"; readonly parents: ReadonlyArray<AnyRDD> }
@@ -115,6 +118,8 @@ const countPartitions = (lineage: Lineage): number => {
     case "input":
     case "literal":
       return lineage.partitions.length
+    case "reading":
+      return lineage.values.length
     case "narrow":
     case "persisted":
     case "stateView":
@@ -135,6 +140,7 @@ export const parentsOf = (rdd: AnyRDD): ReadonlyArray<AnyRDD> => {
   switch (rdd.lineage.kind) {
     case "input":
     case "literal":
+    case "reading":
       return []
     case "union":
     case "zipped":
@@ -161,6 +167,7 @@ const over = (lineage: Lineage, parents: ReadonlyArray<AnyRDD>): Lineage => {
   switch (lineage.kind) {
     case "input":
     case "literal":
+    case "reading":
       return lineage
     case "union":
     case "zipped":
@@ -189,6 +196,10 @@ export const cut = <A>(records: ReadonlyArray<A>, numPartitions: number): Readon
         Math.floor((i + 1) * records.length / numPartitions)
       )
   )
+
+/** One partition per value: what the reader finds there. A reader is known by its identity: make it once, not for each batch. */
+export const reading = <A, E>(reader: ReaderOf<A, E>, values: ReadonlyArray<unknown>): RDD<A> =>
+  fromLineage({ kind: "reading", reader, values })
 
 const narrow = <B>(parent: AnyRDD, op: NarrowOp, partitioner?: Partitioner): RDD<B> =>
   fromLineage({ kind: "narrow", parent, op }, { partitioner })

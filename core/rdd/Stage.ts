@@ -22,6 +22,7 @@ import type { Time } from "../time/Time.ts"
 import type { OperatorStep } from "./NarrowOp.ts"
 import type { StorageLevel } from "../receiving/Receiver.ts"
 import type { StateView } from "../state/StateStore.ts"
+import type { ReaderOf } from "../dstream/InputDStream.ts"
 import type { AnyRDD, Lineage, ZipPartitions } from "./RDD.ts"
 import type { ShuffleDependency } from "./ShuffleDependency.ts"
 
@@ -39,6 +40,15 @@ export type ChainSource =
     readonly operator: StreamId
     readonly partition: PartitionIndex
     readonly records: ReadonlyArray<unknown>
+  }
+  /** What the program's own reader finds under a value. */
+  | {
+    readonly kind: "reading"
+    readonly operator: StreamId
+    readonly time: Time
+    readonly partition: PartitionIndex
+    readonly reader: ReaderOf<unknown>
+    readonly value: unknown
   }
   /** One reduce partition of a shuffle: all its map outputs, in the order of map partitions. */
   | { readonly kind: "shuffle"; readonly shuffle: ShuffledRDD; readonly partition: PartitionIndex }
@@ -163,6 +173,10 @@ const sourceOf = (rdd: SealedRDD, partition: PartitionIndex): ChainSource => {
       }
     case "literal":
       return { kind: "literal", operator: identity.operator, partition, records: lineage.partitions[partition]! }
+    case "reading": {
+      const { operator, time } = identity
+      return { kind: "reading", operator, time, partition, reader: lineage.reader, value: lineage.values[partition] }
+    }
     case "shuffled":
       return { kind: "shuffle", shuffle: rdd as ShuffledRDD, partition }
     case "stateView":

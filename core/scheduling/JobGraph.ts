@@ -13,6 +13,7 @@ import {
   type Chain,
   type ChainRead,
   chainsOf,
+  type ChainSource,
   inputChains,
   isState,
   mapSide,
@@ -158,9 +159,14 @@ const taskSpec = (
     reads: previous === undefined ? reads : [{ stage: previous, partition }, ...reads],
     snapshot: undefined,
     block: read === undefined ? undefined : blockSpec(read, around),
-    affinity: chains[0]?.source.partition ?? partition
+    affinity: affinityOf(chains[0]?.source) ?? partition
   }
 }
+
+const affinityOf = (source: ChainSource | undefined): number | undefined =>
+  source?.kind === "input" && source.spec.kind === "source"
+    ? source.spec.affinity ?? source.partition
+    : source?.partition
 
 const blockSpec = ({ block, stream }: BlockRead, { locations, mayIgnore }: Surroundings): TaskSpec["block"] => ({
   block,

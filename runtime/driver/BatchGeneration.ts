@@ -126,10 +126,11 @@ const jobsOf = (graph: DStreamGraph, memo: GeneratedRDDs.GeneratedRDDs, time: Ti
 
 /** Every batch at or before `time` is done: everybody forgets what lies the longest remember duration behind it. */
 const clearMetadata = Effect.fnUntraced(
-  function* ({ durability, graph, memo, receivers, snapshots, tasks, now }: Generating, time: Time) {
+  function* ({ durability, graph, memo, planner, receivers, snapshots, tasks, now }: Generating, time: Time) {
     const { from, removable } = snapshots.needed(time)
     recording.batchesDone(durability, { graph, time, from, removable })
     memo.clearMetadata(time, from)
+    yield* planner.completed(time)
     // Of batches ahead of a clock that was set back, those that it has passed.
     const before = Math.min(time - graph.rememberMillis + 1, from, now() - 1)
     if (before > -Infinity) yield* receivers.cleanup(before)

@@ -30,6 +30,8 @@ export interface BatchPlanner {
   readonly sideValues: (time: Time) => Effect.Effect<Asked["sideValues"], PlanningFailed>
   /** What the batch is made of besides received blocks. */
   readonly ask: (time: Time, sideValues: Asked["sideValues"]) => Effect.Effect<Answers>
+  /** All batches up to this one are done: planners that want to know are told. */
+  readonly completed: (upTo: Time) => Effect.Effect<void>
 }
 
 export interface Answers {
@@ -49,6 +51,8 @@ export interface PlannerStart {
   readonly history?: History | undefined
   /** After a recovery: what was given to the batches that are known, oldest first. */
   readonly recorded?: ReadonlyArray<RecordedInputs> | undefined
+  /** After a recovery: where inputs stand. */
+  readonly positions?: ReadonlyMap<StreamId, ReadonlyMap<string, unknown>> | undefined
   /** Records a second that an input may bring. */
   readonly rateOf?: ((stream: StreamId) => number | undefined) | undefined
 }
@@ -69,17 +73,21 @@ export const make = Effect.fnUntraced(function* (
   for (const { id, stream: { input } } of graph.inputs) {
     if (input?.kind !== "direct") continue
     const planner = yield* failing(id, zeroTime, input.planner as Effect.Effect<InputPlanner, unknown, Scope.Scope>)
-    if (before !== undefined) yield* failing(id, zeroTime, resume(planner, id, zeroTime, before))
+    if (before !== undefined) yield* failing(id, zeroTime, resume(planner, id, start, before))
     planners.push({ stream: id, planner })
   }
   const { batchMillis } = graph
   let last = start.last ?? zeroTime
 
   /** Throws where the records of a partition cannot leave the driver. */
-  const recorded = (stream: StreamId, { description, records, partitions }: PlannedInput): InputAllocation => ({
+  const recorded = (
+    stream: StreamId,
+    { description, partitions, positions = [], records }: PlannedInput
+  ): InputAllocation => ({
     stream,
     records,
     ...(description === undefined ? {} : { description }),
+    ...(positions.length === 0 ? {} : { positions }),
     partitions: partitions.map((part): PartitionSpec =>
       part.kind === "records" ? { kind: "inline", data: border.pack(part.records), records: part.records.length } : part
     )
@@ -110,15 +118,22 @@ export const make = Effect.fnUntraced(function* (
       failures
     }
   })
-  return { sideValues: (time) => evaluateSideValues(graph.nodes, time), ask }
+  const completed = (upTo: Time) =>
+    Effect.forEach(planners, ({ planner }) => planner.completed?.(upTo) ?? Effect.void, { discard: true })
+  return { sideValues: (time) => evaluateSideValues(graph.nodes, time), ask, completed }
 })
 
-const resume = (planner: InputPlanner, stream: StreamId, zeroTime: Time, plans: ReadonlyArray<RecordedInputs>) => {
+const resume = (
+  planner: InputPlanner,
+  stream: StreamId,
+  { positions, zeroTime }: PlannerStart,
+  plans: ReadonlyArray<RecordedInputs>
+) => {
   const batches = plans.map(({ time, inputs }) => ({
     time,
     partitions: inputs.find((input) => input.stream === stream)?.partitions ?? []
   }))
-  return planner.resume?.({ zeroTime, batches }) ?? Effect.void
+  return planner.resume?.({ zeroTime, batches, positions: new Map(positions?.get(stream)) }) ?? Effect.void
 }
 
 /** Each side value once, however many operators share it; recorded per operator as its schema encodes it. */

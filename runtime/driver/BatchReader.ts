@@ -2,7 +2,7 @@
  * BatchReader: what an output operation reads of a batch, each reading a job over the batch's RDD.
  */
 import { Effect } from "effect"
-import type { Batch, JobFailed } from "../../core/dstream/Batch.ts"
+import { type Batch, inputsOf, type JobFailed } from "../../core/dstream/Batch.ts"
 import type { Payload } from "../../core/dstream/BatchPlan.ts"
 import type { SealedRDD } from "../../core/dstream/Derivation.ts"
 import type { Action } from "../../core/protocol/ExecutorProtocol.ts"
@@ -31,6 +31,9 @@ export const make = (
     time: rdd.identity.time,
     commitId,
     numPartitions: rdd.numPartitions,
+    get inputs() {
+      return inputsOf(rdd)
+    },
     partitions: lists({ kind: "collect" }),
     collect: Effect.map(
       lists({ kind: "collect" }),

@@ -132,6 +132,7 @@ export const make = Effect.fnUntraced(function* (
     rateOf,
     last: recovery?.lastBatch,
     recorded: recovery?.recorded,
+    positions: recovery?.positions,
     history: durability?.history
   }
   const planner = yield* Effect.provideContext(BatchPlanner.make(graph, start), context)

@@ -7,6 +7,7 @@
  * | block that is ignored, as the driver says, or is lost, as the plan says | it is empty |
  * | source | with the input's own reader, which is built when it is first needed, once per executor, in the executor's scope |
  * | inline | in the plan |
+ * | a value of an RDD of the program's own reading | with the reader that stands in the RDD, built and kept likewise |
  *
  * Bytes of a block are decoded part by part, so that a long block gives way. A lost block ends the read with
  * BlockLost, which names the executors that should hold it and do not: what becomes of it is the driver's decision. An error of
@@ -17,7 +18,13 @@ import { type BlockContents, recordsOfPart } from "../../core/blocks/BlockConten
 import type { LogPosition } from "../../core/wal/LogPosition.ts"
 import type { BlockId } from "../../core/blocks/ReceivedBlock.ts"
 import type { PartitionSpec } from "../../core/dstream/BatchPlan.ts"
-import { chunkOf, type ChunkReader, type InputDefinition, type InputReader } from "../../core/dstream/InputDStream.ts"
+import {
+  chunkOf,
+  type ChunkReader,
+  type InputDefinition,
+  type InputReader,
+  type ReaderOf
+} from "../../core/dstream/InputDStream.ts"
 import { describeError } from "../../core/protocol/describeError.ts"
 import type { Places } from "../../core/protocol/ExecutorProtocol.ts"
 import type { ExecutorId, StreamId } from "../../core/protocol/Ids.ts"
@@ -36,6 +43,7 @@ export interface LocalBlocks {
 
 type AnyInput = InputDefinition<any, any, any>
 type InputSource = Extract<ChainSource, { readonly kind: "input" }>
+type OwnSource = Extract<ChainSource, { readonly kind: "reading" }>
 type BlockSpec = Extract<PartitionSpec, { readonly kind: "block" }>
 
 export interface BlockReaderOptions {
@@ -52,13 +60,16 @@ export interface BlockReader {
     source: InputSource,
     places: Pick<Places, "blocks" | "ignored">
   ) => Effect.Effect<ChunkReader<unknown, TaskFault>, TaskFault>
+  readonly readOwn: (source: OwnSource) => Effect.Effect<ChunkReader<unknown, TaskFault>, TaskFault>
 }
 
 export const make = Effect.fnUntraced(
   function* (options: BlockReaderOptions): Effect.fn.Return<BlockReader, never, Border | Scope.Scope> {
     const border = yield* Border
-    const readerOf = yield* makeReaders(options)
+    const built = yield* makeReaders(options)
     return {
+      readOwn: ({ operator, partition, reader, time, value }) =>
+        readWith(options, built(reader), { value, time, partition }, operator),
       read: (source, places) => {
         const { partition, spec, stream } = source
         switch (spec.kind) {
@@ -72,51 +83,61 @@ export const make = Effect.fnUntraced(
               catch: (error) => failed({ operator: stream, partition }, error)
             })
           case "source":
-            return readSource(options, source, spec, readerOf)
+            return readSource(options, source, spec, built)
         }
       }
     }
   }
 )
 
-type ReaderOf = (stream: StreamId) => Effect.Effect<InputReader<unknown, unknown>, unknown>
+/** The reader that an Effect builds, known by that Effect. */
+type Built = (reader: ReaderOf<unknown>) => Effect.Effect<InputReader<unknown>, unknown>
 
-/** The reader of each direct input, built once; one that could not be built is tried again by the next task. */
+/** Each reader is built once; one that could not be built is tried again by the next task. */
 const makeReaders = Effect.fnUntraced(
-  function* ({ context, inputs }: BlockReaderOptions): Effect.fn.Return<ReaderOf, never, Scope.Scope> {
+  function* ({ context }: BlockReaderOptions): Effect.fn.Return<Built, never, Scope.Scope> {
     const scope = yield* Effect.scope
     const around = Context.add(context, Scope.Scope, scope) as Context.Context<any>
-    const readers = new Map<StreamId, Effect.Effect<InputReader<unknown, unknown>, unknown>>()
-    return (stream) =>
+    const readers = new Map<ReaderOf<unknown>, Effect.Effect<InputReader<unknown>, unknown>>()
+    return (reader) =>
       Effect.suspend(() => {
-        const known = readers.get(stream)
+        const known = readers.get(reader)
         if (known !== undefined) return known
-        const input = inputs(stream)
-        if (input?.kind !== "direct") {
-          return Effect.fail(new Error(`"${stream}" is no input of this program that is read by a reader of its own`))
-        }
-        const build = input.reader.pipe(
+        const build = reader.pipe(
           Effect.provideContext(around),
-          Effect.tapCause(() => Effect.sync(() => readers.delete(stream)))
+          Effect.tapCause(() => Effect.sync(() => readers.delete(reader)))
         )
-        return Effect.flatMap(Effect.cached(build), (reader) => {
-          if (!readers.has(stream)) readers.set(stream, reader)
-          return readers.get(stream)!
+        return Effect.flatMap(Effect.cached(build), (cached) => {
+          if (!readers.has(reader)) readers.set(reader, cached)
+          return readers.get(reader)!
         })
       })
   }
 )
 
 const readSource = (
-  { context }: BlockReaderOptions,
+  options: BlockReaderOptions,
   { partition, stream, time }: InputSource,
   { value }: Extract<PartitionSpec, { readonly kind: "source" }>,
-  readerOf: ReaderOf
+  built: Built
+): Effect.Effect<ChunkReader<unknown, TaskFault>, TaskFault> => {
+  const input = options.inputs(stream)
+  const reader = input?.kind === "direct"
+    ? built(input.reader)
+    : Effect.fail(new Error(`"${stream}" is no input of this program that is read by a reader of its own`))
+  return readWith(options, reader, { value, time, partition }, stream)
+}
+
+const readWith = (
+  { context }: BlockReaderOptions,
+  built: Effect.Effect<InputReader<unknown>, unknown>,
+  part: Parameters<InputReader<unknown>["read"]>[0],
+  operator: StreamId
 ): Effect.Effect<ChunkReader<unknown, TaskFault>, TaskFault> => {
   const asFault = <A>(effect: Effect.Effect<A, unknown>): Effect.Effect<A, TaskFault> =>
-    Effect.catchCause(effect, (cause) => Effect.fail(failedOf({ operator: stream, partition }, cause)))
-  return readerOf(stream).pipe(
-    Effect.flatMap((reader) => reader.read({ value, time, partition })),
+    Effect.catchCause(effect, (cause) => Effect.fail(failedOf({ operator, partition: part.partition }, cause)))
+  return built.pipe(
+    Effect.flatMap((reader) => reader.read(part)),
     Effect.provideContext(context),
     asFault,
     Effect.map((reader) => ({ next: asFault(Effect.provideContext(reader.next, context)) }))

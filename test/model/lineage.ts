@@ -32,6 +32,7 @@ export function partitionsOf(rdd: AnyRDD): Partitions {
     case "persisted":
       return partitionsOf(lineage.parent)
     case "input":
+    case "reading":
       throw new Error("the model does not read inputs: give the records as a literal")
     case "state":
     case "stateView":

@@ -46,7 +46,7 @@ it("partitions are prepared with their place and committed in their order, under
     const commits: Array<unknown> = []
     const sink = Sink.idempotent({
       name: "contexts",
-      prepare: (records: ReadonlyArray<string>, context) => {
+      prepare: (records: ReadonlyArray<string>, { inputs: _, ...context }) => {
         contexts.push(context)
         return Effect.succeed({ records, bytes: Uint8Array.of(context.partition) })
       },

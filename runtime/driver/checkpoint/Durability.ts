@@ -24,6 +24,7 @@ import type { RecoveryReport } from "../../../core/checkpoint/RecoveryReport.ts"
 import type { JobFailed } from "../../../core/dstream/Batch.ts"
 import type { BatchPlan, History } from "../../../core/dstream/BatchPlan.ts"
 import type { DStreamGraph } from "../../../core/dstream/DStreamGraph.ts"
+import type { StreamId } from "../../../core/protocol/Ids.ts"
 import type { StreamingEvent } from "../../../core/scheduling/StreamingListener.ts"
 import type { Settings } from "../../../core/settings/Settings.ts"
 import type { Time } from "../../../core/time/Time.ts"
@@ -63,6 +64,8 @@ export interface Recovery {
   readonly plans: ReadonlyArray<BatchPlan>
   /** What inputs gave, also to batches before those. */
   readonly recorded: ReadonlyArray<RecordedInputs>
+  /** By input: where it stands. */
+  readonly positions: ReadonlyMap<StreamId, ReadonlyMap<string, unknown>>
   /** Batches to run again. */
   readonly pending: ReadonlyArray<Time>
   readonly lastBatch: Time | undefined
@@ -173,6 +176,7 @@ export const open = Effect.fnUntraced(function* (
       // Whoever derives these batches again knows what came later.
       plans: DriverStates.plansOf(state).map((plan) => history === undefined ? plan : { ...plan, history }),
       recorded: Array.from(state.asked, ([time, { inputs }]) => ({ time, inputs })),
+      positions: state.positions,
       pending,
       lastBatch: state.tracker.lastBatch,
       defaultParallelism,

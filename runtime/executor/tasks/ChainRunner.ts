@@ -5,6 +5,7 @@
  * | --- | --- |
  * | input | see `BlockReader` |
  * | literal | the program's own |
+ * | reading | what the program's own reader finds, see `BlockReader` |
  * | shuffle | see `ShuffleReader` |
  * | state | what the version shows, here or at the executor that the task's places name |
  * | zipped | each parent's chain as a list, put together |
@@ -70,6 +71,8 @@ const open = (
       return Effect.succeed(chunkOf(source.records))
     case "input":
       return from.reader.read(source, places)
+    case "reading":
+      return from.reader.readOwn(source)
     case "shuffle": {
       const { id } = source.shuffle.identity
       return readShuffle(source, places.shuffles.find(([shuffle]) => shuffle === id)?.[1] ?? [], from, pace)

@@ -4,6 +4,7 @@
  */
 import { type Context, Effect } from "effect"
 import { estimateRecordBytes } from "../../../core/blocks/SizeEstimator.ts"
+import { inputsOf } from "../../../core/dstream/Batch.ts"
 import type { Payload } from "../../../core/dstream/BatchPlan.ts"
 import type { OutputAction } from "../../../core/dstream/Output.ts"
 import { effectOf, type Operation, tellMissingService } from "../../../core/dstream/UserEffect.ts"
@@ -11,6 +12,7 @@ import { commitIdOf, type PartitionContext, PreparedTooLarge, TypeId } from "../
 import type { PartitionIndex } from "../../../core/protocol/Ids.ts"
 import { permanent } from "../../../core/protocol/permanent.ts"
 import type { Border } from "../../../core/protocol/RecordCodec.ts"
+import type { AnyRDD } from "../../../core/rdd/RDD.ts"
 import type { Time } from "../../../core/time/Time.ts"
 import { failed, failedOf, messageOf, type TaskFault } from "../TaskFault.ts"
 
@@ -55,6 +57,7 @@ export interface OutputTaskHost {
 }
 
 export interface PartitionOf {
+  readonly rdd: AnyRDD
   readonly time: Time
   readonly output: string
   readonly partition: PartitionIndex
@@ -66,13 +69,22 @@ export interface PartitionOf {
 export const run = (
   task: OutputTask,
   { app, border, context, epoch }: OutputTaskHost,
-  of: PartitionOf,
+  { rdd, ...of }: PartitionOf,
   records: ReadonlyArray<unknown>
 ): Effect.Effect<Payload | undefined, TaskFault> => {
   const place = { operator: of.output, partition: of.partition }
   const commitId = commitIdOf({ ...of, app }, task.commitsPartition ? of.partition : undefined)
   const { prepares } = task
-  return effectOf(task.operation, task.run)(records, { ...of, app, epoch, commitId }).pipe(
+  const partition: PartitionContext = {
+    ...of,
+    app,
+    epoch,
+    commitId,
+    get inputs() {
+      return inputsOf(rdd)
+    }
+  }
+  return effectOf(task.operation, task.run)(records, partition).pipe(
     Effect.provideContext(context),
     tellMissingService,
     Effect.catchCause((cause) => Effect.fail(failedOf(place, cause))),

@@ -87,12 +87,13 @@ const runTask = Effect.fnUntraced(function* (
 const act = Effect.fnUntraced(function* (
   options: TaskRunnerOptions,
   action: Action,
-  { identity: { operator, time }, numPartitions }: SealedRDD,
+  rdd: SealedRDD,
   { attempt, partition }: { readonly attempt: number; readonly partition: number },
   run: <R>(sink: Sink.Sink<R>) => Effect.Effect<R, TaskFault>,
   done: (records: number, value?: Payload) => Done
 ): Effect.fn.Return<Done, TaskFault> {
   const { border, outputs } = options
+  const { identity: { operator, time }, numPartitions } = rdd
   switch (action.kind) {
     case "count": {
       const count = yield* run(Sink.count)
@@ -115,7 +116,7 @@ const act = Effect.fnUntraced(function* (
         return yield* Effect.fail(failed(place, `the program of this executor has no output "${output}"`))
       }
       const records = yield* run(Sink.collect)
-      const of = { time, output, partition, numPartitions, attempt: attempt - 1 }
+      const of = { rdd, time, output, partition, numPartitions, attempt: attempt - 1 }
       return done(records.length, yield* OutputTask.run(task, options, of, records))
     }
   }
