@@ -11,6 +11,7 @@
  * | Fenced | another one has this transactional id, or this place in the group | no |
  * | TooLarge | a record or a batch is larger than the brokers take | no |
  * | Damaged | bytes of an answer are none that a broker sends: a check sum, a length, a count | no |
+ * | Undecodable | a key or value is not what its deserializer takes | no |
  * | Unsupported | an unknown compression, a version that is too old or too new | no |
  * | NotInstalled | the client's package is not there | no |
  * | Options | the program's options cannot be | no |
@@ -29,6 +30,7 @@ export const reasons = [
   "Fenced",
   "TooLarge",
   "Damaged",
+  "Undecodable",
   "Unsupported",
   "NotInstalled",
   "Options",

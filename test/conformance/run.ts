@@ -27,7 +27,6 @@ export const shippedVectors = fileURLToPath(new URL("vectors/", import.meta.url)
 
 /** Areas of capabilities that come later. */
 export const areasNotYet: Readonly<Record<string, string>> = {
-  kafka: "Kafka",
   ui: "web UI"
 }
 

@@ -8,6 +8,7 @@ import * as path from "node:path"
 import { Effect } from "effect"
 import * as File from "../../adapters/file/mod.ts"
 import * as Http from "../../adapters/http/mod.ts"
+import * as Kafka from "../../adapters/kafka/mod.ts"
 import * as Memory from "../../adapters/memory/mod.ts"
 import * as Placement from "../../adapters/placement/mod.ts"
 import * as Queue from "../../adapters/queue/mod.ts"
@@ -58,6 +59,7 @@ it("everything else that programs import is named in the docs", () =>
       Http,
       Socket,
       Queue,
+      Kafka,
       Memory,
       Sql
     }

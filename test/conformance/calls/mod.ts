@@ -4,6 +4,7 @@
 import { allocationCalls } from "./allocation.ts"
 import { blockCalls } from "./blocks.ts"
 import type { Call } from "./call.ts"
+import { kafkaCalls } from "./kafka.ts"
 import { logCalls } from "./logs.ts"
 import { operatorCalls } from "./operators.ts"
 import { recoveryCalls } from "./recovery.ts"
@@ -19,5 +20,6 @@ export const calls: Readonly<Record<string, Call>> = {
   ...blockCalls,
   ...allocationCalls,
   ...logCalls,
-  ...recoveryCalls
+  ...recoveryCalls,
+  ...kafkaCalls
 }

@@ -8,6 +8,7 @@ import { fileStream } from "./fileStream.ts"
 import type { Kind } from "./kind.ts"
 import { functionKind, functionsKind } from "./functions.ts"
 import { walBytes, walFiles } from "./logs.ts"
+import { offsetRanges } from "./offsetRanges.ts"
 import { failing, isErrorOfData, operation, operations, partitioning } from "./operation.ts"
 import { queueStream } from "./queueStream.ts"
 import { recovery } from "./recovery.ts"
@@ -22,6 +23,7 @@ export const kinds: Readonly<Record<string, Kind>> = {
   fileStream,
   function: functionKind,
   functions: functionsKind,
+  offsetRanges,
   operation,
   operations,
   partitioning,

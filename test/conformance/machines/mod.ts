@@ -6,6 +6,7 @@ import { checkpointConf } from "./checkpoint/checkpointConf.ts"
 import { checkpointListing } from "./checkpoint/checkpointListing.ts"
 import { checkpointReader } from "./checkpoint/checkpointReader.ts"
 import { checkpointWriter } from "./checkpoint/checkpointWriter.ts"
+import { consumerCache } from "./consumerCache.ts"
 import { inputInfoTracker } from "./inputInfoTracker.ts"
 import { inputStreams } from "./inputStreams.ts"
 import { batchedLog } from "./logs/batchedLog.ts"
@@ -31,6 +32,7 @@ export const machines: Readonly<Record<string, Machine>> = {
   checkpointListing,
   checkpointReader,
   checkpointWriter,
+  consumerCache,
   customLog,
   inputInfoTracker,
   inputStreams,

@@ -1,0 +1,206 @@
+/**
+ * KafkaPlanner: asks the brokers at each batch how far the partitions go, and has OffsetPlanning say what the batch reads.
+ *
+ * | asked | when |
+ * | --- | --- |
+ * | which topics and partitions there are | at the start, and each `discoverEvery` |
+ * | the ends of all partitions | at each batch |
+ * | the first offsets and the topics' ids, after that, of those that have something new | at each batch |
+ *
+ * While no broker answers, batches take nothing from there; that is told at once, and what comes meanwhile is in the first batch after. It
+ * begins when it is made, so that "latest" means what comes after the start.
+ */
+import { Clock, Effect, type Scope } from "effect"
+import type { InputPlanner, PlannedBatch, PlannedInput, RecordedBatches } from "../../../core/dstream/InputDStream.ts"
+import type { Millis } from "../../../core/time/Time.ts"
+import type { KafkaCluster, OffsetAt, PartitionOffset, TopicInfo, TopicPartition } from "../KafkaCluster.ts"
+import type { KafkaError } from "../KafkaError.ts"
+import * as Commits from "./Commits.ts"
+import { type Found, OffsetPlanning, type Offsets, type Place, type Taken } from "./OffsetPlanning.ts"
+import { countOf, describe, isPlannedRange, placeOf, type PlannedRange } from "./OffsetRange.ts"
+import type { Reading, Start, StreamOptions, Subscription } from "./options.ts"
+import { Outage } from "./Outage.ts"
+import { isSubscribed, missingOf, namesOf, type Wanted, wantedOf } from "./Subscription.ts"
+
+export interface PlannerOptions extends Pick<StreamOptions, "maxRatePerPartition" | "minSplitRecords" | "commitTo"> {
+  readonly subscription: Subscription
+  readonly reading: Pick<Reading, "isolation" | "onLoss">
+  readonly start: Start
+  readonly minRatePerPartition: number
+  readonly discoverMillis: Millis
+}
+
+export const make = Effect.fnUntraced(function* (
+  cluster: KafkaCluster,
+  options: PlannerOptions
+): Effect.fn.Return<InputPlanner<KafkaError>, KafkaError, Scope.Scope> {
+  const { commitTo } = options
+  const planner = new Planner(cluster, options)
+  const commits = commitTo === undefined ? undefined : yield* Commits.make(cluster, commitTo)
+  yield* planner.unlessAway(planner.discover())
+  return {
+    plan: (batch) =>
+      Effect.map(planner.unlessAway(planner.take(batch)), (taken) => {
+        commits?.planned(batch.time, taken?.ranges ?? [])
+        return plannedOf(taken)
+      }),
+    resume: (recorded) =>
+      Effect.sync(() => {
+        planner.restore(recorded)
+        for (const { partitions, time } of recorded.batches) {
+          const values = partitions.map((spec) => spec.kind === "source" ? spec.value : undefined)
+          commits?.planned(time, values.filter(isPlannedRange))
+        }
+      }),
+    ...(commits === undefined ? {} : { completed: commits.completed })
+  }
+})
+
+/** Where no broker answered a batch has none of it, which is another thing than that the stream has no data set. */
+const plannedOf = (taken: Taken | undefined): PlannedInput => {
+  const { positions, ranges } = taken ?? { positions: [], ranges: [] }
+  return {
+    records: ranges.reduce((sum, range) => sum + countOf(range), 0),
+    partitions: ranges.map(({ number, ...range }) => ({
+      kind: "source" as const,
+      value: { kind: "kafka", ...range } satisfies PlannedRange,
+      records: countOf(range),
+      affinity: number
+    })),
+    positions,
+    ...(ranges.length === 0 ? {} : { description: describe(ranges) })
+  }
+}
+
+class Planner {
+  private readonly cluster: KafkaCluster
+  private readonly options: PlannerOptions
+  private readonly planning: OffsetPlanning
+  private readonly outage: Outage
+  private discoverAt: Millis = -Infinity
+  /** Partitions that are found from now on came later. */
+  private hasBegun = false
+  private toldNone = false
+
+  constructor(cluster: KafkaCluster, options: PlannerOptions) {
+    this.cluster = cluster
+    this.options = options
+    this.planning = new OffsetPlanning(options.reading.onLoss)
+    this.outage = new Outage("batches take nothing from there until it answers")
+  }
+
+  restore({ positions }: RecordedBatches): void {
+    if (positions.size === 0) return
+    this.planning.restore(positions, (partition) => isSubscribed(this.options.subscription, partition))
+    this.hasBegun = true
+    this.discoverAt = -Infinity
+  }
+
+  /** undefined: no broker answers, or it is left alone for a while because none did. */
+  unlessAway<A>(ask: Effect.Effect<A, KafkaError>): Effect.Effect<A | undefined, KafkaError> {
+    const { failed, over, pause } = this.outage
+    const asked = Effect.catch(
+      Effect.tap(ask, () => over),
+      (error) => error.isRetryable ? Effect.as(failed(error), undefined) : Effect.fail(error)
+    )
+    return Effect.flatMap(pause, (left) => left > 0 ? Effect.undefined : asked)
+  }
+
+  /** Which partitions there are; new ones begin. */
+  readonly discover = Effect.fnUntraced(function* (this: Planner) {
+    const { discoverMillis, subscription } = this.options
+    const infos = yield* this.cluster.topics(namesOf(subscription))
+    const missing = this.hasBegun ? undefined : missingOf(subscription, infos, this.cluster.name)
+    if (missing !== undefined) return yield* missing
+    const changed = this.planning.changedOf(byName(infos))
+    yield* this.settle(changed, yield* this.offsetsOf(changed.filter(isThere(infos)), "latest"))
+    yield* this.begin(this.planning.unknownOf(wantedOf(subscription, infos)))
+    this.hasBegun = true
+    this.discoverAt = (yield* Clock.currentTimeMillis) + discoverMillis
+    if (this.planning.places.length > 0 || this.toldNone) return
+    this.toldNone = true
+    yield* Effect.logWarning(`No topic of ${this.cluster.name} matches ${subscription.topics}; it is looked for again`)
+  })
+
+  private readonly begin = Effect.fnUntraced(function* (this: Planner, partitions: ReadonlyArray<Wanted>) {
+    const { start } = this.options
+    const groups = new Map<OffsetAt, Array<Wanted>>()
+    for (const partition of partitions) {
+      const given = this.hasBegun ? "earliest" : startOf(start, partition)
+      if (typeof given === "number") this.planning.begin(partition, given)
+      else groups.set(given, [...groups.get(given) ?? [], partition])
+    }
+    for (const [at, group] of groups) {
+      const offsets = yield* this.offsetsOf(group, at)
+      for (const partition of group) {
+        const offset = offsets.get(placeOf(partition))
+        if (offset !== undefined) this.planning.begin(partition, offset)
+      }
+    }
+  })
+
+  /** What the batch reads. */
+  readonly take = Effect.fnUntraced(function* (this: Planner, { batchMillis, rate }: PlannedBatch) {
+    if ((yield* Clock.currentTimeMillis) >= this.discoverAt) yield* this.discover()
+    let latest = yield* this.ends()
+    // After a loss the ends may be those of another topic.
+    while (yield* this.settle(this.planning.movedOf(latest), latest)) latest = yield* this.ends()
+    const { maxRatePerPartition: most, minRatePerPartition, minSplitRecords } = this.options
+    return this.planning.take(latest, {
+      batchMillis,
+      rate,
+      maxRate: typeof most === "function" ? ({ partition, topic }) => most(topic, partition) : () => most,
+      minRecords: minRatePerPartition,
+      minSplitRecords
+    })
+  })
+
+  private ends(): Effect.Effect<Offsets, KafkaError> {
+    return this.offsetsOf(this.planning.places, "latest")
+  }
+
+  /**
+   * Whether anything was lost. The topics are asked for after their ends: if they are those that are planned, the ends are theirs.
+   */
+  private readonly settle = Effect.fnUntraced(function* (this: Planner, places: ReadonlyArray<Place>, latest: Offsets) {
+    if (places.length === 0) return false
+    const topics = yield* this.cluster.topics(topicsOf(places))
+    const earliest = yield* this.offsetsOf(places.filter(isThere(topics)), "earliest")
+    const found: Found = { topics: byName(topics), latest, earliest }
+    const told = yield* Effect.fromResult(this.planning.settle(places, found))
+    for (const sentence of told) yield* Effect.logWarning(sentence)
+    return told.length > 0
+  })
+
+  /** Of those that are there. */
+  private offsetsOf(partitions: ReadonlyArray<TopicPartition>, at: OffsetAt): Effect.Effect<Offsets, KafkaError> {
+    const { cluster, options: { reading } } = this
+    const ask = (some: ReadonlyArray<TopicPartition>): Effect.Effect<ReadonlyArray<PartitionOffset>, KafkaError> =>
+      some.length === 0 ? Effect.succeed([]) : cluster.offsets(some, at, reading.isolation)
+    const asked = partitions.map(({ partition, topic }) => ({ topic, partition }))
+    return Effect.catch(
+      ask(asked),
+      (error) =>
+        error.reason === "UnknownTopic"
+          ? Effect.flatMap(cluster.topics(topicsOf(asked)), (infos) => ask(asked.filter(isThere(infos))))
+          : Effect.fail(error)
+    ).pipe(
+      Effect.map((offsets) => new Map(offsets.map((one) => [placeOf(one), one.offset])))
+    )
+  }
+}
+
+const topicsOf = (partitions: ReadonlyArray<TopicPartition>) => [...new Set(partitions.map(({ topic }) => topic))]
+
+const byName = (infos: ReadonlyArray<TopicInfo>) => new Map(infos.map((info) => [info.topic, info]))
+
+const isThere = (infos: ReadonlyArray<TopicInfo>) => {
+  const topics = byName(infos)
+  return ({ partition, topic }: TopicPartition) => (topics.get(topic)?.partitions.length ?? 0) > partition
+}
+
+const startOf = (start: Start, partition: TopicPartition): OffsetAt | number => {
+  if (typeof start === "string" || "timestamp" in start) return start
+  const given = start.offsets.find((one) => placeOf(one) === placeOf(partition))
+  return given?.offset ?? start.otherwise ?? "earliest"
+}

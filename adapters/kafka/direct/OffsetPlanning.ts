@@ -1,0 +1,227 @@
+/**
+ * OffsetPlanning: what each batch of a direct stream reads: for every partition the next offset, and what the brokers say of it. Pure;
+ * its one owner is the KafkaPlanner, which asks the brokers.
+ *
+ * | the brokers say | then |
+ * | --- | --- |
+ * | a partition that is not known | it begins where `begin` says, at a batch's boundary |
+ * | its end is behind the next offset | a range up to there, as far as rates allow; the next batch goes on behind it |
+ * | its end is the next offset | nothing: idle, it costs no task and no place in the plan |
+ * | its first offset is behind the next | expired: records were deleted by retention before they were read |
+ * | its end is before the next offset | cut off: the partition was truncated |
+ * | its topic has another id | replaced: the topic was deleted and created again |
+ * | its topic is not there | deleted |
+ *
+ * The last four are losses, for which the stream has a policy (`OnLoss`). What is planned changes nothing until `take`, which gives the
+ * ranges and what changed of positions together: they are recorded together, so each offset is in one batch.
+ */
+import { Result } from "effect"
+import type { Position } from "../../../core/dstream/BatchPlan.ts"
+import { maxRecordsPerPartition } from "../../../core/rates/PartitionRates.ts"
+import type { Millis } from "../../../core/time/Time.ts"
+import type { TopicInfo, TopicPartition } from "../KafkaCluster.ts"
+import { KafkaError } from "../KafkaError.ts"
+import { inOrder, type OffsetRange, placeOf, split } from "./OffsetRange.ts"
+import type { OnLoss } from "./options.ts"
+import type { Wanted } from "./Subscription.ts"
+
+/** A partition that is read. */
+export interface Place extends Wanted {
+  /** The offset that the next batch begins with. */
+  next: number
+  /** In order of joining: ranges of a partition prefer the same executor. */
+  readonly number: number
+}
+
+/** By place: an offset of each partition. */
+export type Offsets = ReadonlyMap<string, number>
+
+/** By name. */
+export type Topics = ReadonlyMap<string, TopicInfo>
+
+/** What the brokers say of partitions that have something new, or may have lost something. */
+export interface Found {
+  readonly topics: Topics
+  readonly latest: Offsets
+  readonly earliest: Offsets
+}
+
+export interface Limits {
+  readonly batchMillis: Millis
+  /** Records a second of the whole stream; undefined: no limit. */
+  readonly rate: number | undefined
+  readonly maxRate: (partition: TopicPartition) => number | undefined
+  readonly minRecords: number
+  readonly minSplitRecords: number | undefined
+}
+
+export interface NumberedRange extends OffsetRange {
+  readonly number: number
+}
+
+export interface Taken {
+  /** In order of topic, partition and offset. */
+  readonly ranges: ReadonlyArray<NumberedRange>
+  /** What changed since the last time. */
+  readonly positions: ReadonlyArray<Position>
+}
+
+export class OffsetPlanning {
+  private readonly onLoss: OnLoss
+  private readonly known = new Map<string, Place>()
+  /** Positions that are recorded nowhere. */
+  private readonly changed = new Set<string>()
+  private joined = 0
+
+  constructor(onLoss: OnLoss) {
+    this.onLoss = onLoss
+  }
+
+  /** Of another driver; what was known is forgotten. */
+  restore(positions: ReadonlyMap<string, unknown>, isWanted: (partition: TopicPartition) => boolean): void {
+    this.known.clear()
+    this.changed.clear()
+    const restored = Array.from(positions.values()).flatMap((position) => position === null ? [] : [position as Place])
+    for (const { id, next, partition, topic } of restored.sort(inOrder)) {
+      if (isWanted({ topic, partition })) this.add({ topic, partition, id }, next)
+    }
+  }
+
+  get places(): ReadonlyArray<Place> {
+    return [...this.known.values()]
+  }
+
+  unknownOf(wanted: ReadonlyArray<Wanted>): ReadonlyArray<Wanted> {
+    return wanted.filter((one) => !this.known.has(placeOf(one)))
+  }
+
+  begin(partition: Wanted, next: number): void {
+    this.add(partition, next)
+    this.changed.add(placeOf(partition))
+  }
+
+  private add({ id, partition, topic }: Wanted, next: number): void {
+    this.known.set(placeOf({ topic, partition }), { topic, partition, id, next, number: this.joined++ })
+  }
+
+  /** Whose end is not the next offset, or is not known to the brokers. */
+  movedOf(latest: Offsets): ReadonlyArray<Place> {
+    return this.places.filter((place) => latest.get(placeOf(place)) !== place.next)
+  }
+
+  /** Whose topic is not the one that it was. */
+  changedOf(topics: Topics): ReadonlyArray<Place> {
+    return this.places.filter((place) => idOf(place, topics) !== place.id)
+  }
+
+  /** Deals with what was lost of these places; gives what is to be told. */
+  settle(places: ReadonlyArray<Place>, found: Found): Result.Result<ReadonlyArray<string>, KafkaError> {
+    const told: Array<string> = []
+    for (const place of places) {
+      const loss = lossOf(place, found)
+      if (loss === undefined) continue
+      if (this.onLoss === "fail") return Result.fail(failureOf(place, loss))
+      const key = placeOf(place)
+      this.changed.add(key)
+      const next = loss.kind === "cut off" && this.onLoss === "skip" ? loss.latest : loss.earliest
+      if (loss.kind === "deleted") this.known.delete(key)
+      else this.known.set(key, { ...place, id: loss.id, next })
+      told.push(`${loss.what}; ${loss.kind === "deleted" ? "it is not read any more" : `reading goes on at ${next}`}`)
+    }
+    return Result.succeed(told)
+  }
+
+  /** The ranges of a batch, up to these ends. */
+  take(latest: Offsets, limits: Limits): Taken {
+    const places = this.places
+    const lags = new Map(places.map((place) => [place, (latest.get(placeOf(place)) ?? place.next) - place.next]))
+    const most = maxRecordsPerPartition({ ...limits, lags })
+    const ranges: Array<NumberedRange> = []
+    for (const place of places.toSorted(inOrder)) {
+      const count = Math.min(lags.get(place)!, most.get(place) ?? Infinity)
+      if (count <= 0) continue
+      const { id, next, number, partition, topic } = place
+      const range = { topic, partition, from: next, until: next + count, id }
+      for (const piece of split(range, limits.minSplitRecords ?? Infinity)) ranges.push({ ...piece, number })
+      place.next = range.until
+      this.changed.add(placeOf(place))
+    }
+    const positions = Array.from(this.changed, (key): Position => {
+      const place = this.known.get(key)
+      return [key, place === undefined ? null : positionOf(place)]
+    })
+    this.changed.clear()
+    return { ranges, positions }
+  }
+}
+
+/** As it is recorded. */
+const positionOf = ({ id, next, partition, topic }: Place) => ({ topic, partition, id, next })
+
+const idOf = ({ partition, topic }: TopicPartition, topics: Topics): string | undefined => {
+  const info = topics.get(topic)
+  return info !== undefined && info.partitions.length > partition ? info.id : undefined
+}
+
+type Loss =
+  & { readonly what: string; readonly id: string; readonly earliest: number; readonly latest: number }
+  & { readonly kind: "expired" | "cut off" | "replaced" | "deleted" }
+
+const lossOf = (place: Place, { earliest, latest, topics }: Found): Loss | undefined => {
+  const { next, partition, topic } = place
+  const key = placeOf(place)
+  const first = earliest.get(key) ?? 0
+  const end = latest.get(key) ?? next
+  const id = idOf(place, topics)
+  const loss = (kind: Loss["kind"], what: string): Loss => ({
+    kind,
+    what,
+    id: id ?? place.id,
+    earliest: first,
+    latest: end
+  })
+  const name = `partition ${partition} of topic ${topic}`
+  if (id === undefined) return loss("deleted", `${name}, read up to offset ${next}, was deleted`)
+  if (id !== place.id) {
+    return loss(
+      "replaced",
+      `topic ${topic} was deleted and created again; of partition ${partition} ${next} offsets were read`
+    )
+  }
+  if (end < next) {
+    return loss(
+      "cut off",
+      `${name} was read up to offset ${next} and ends at ${end} now: records were lost at the brokers`
+    )
+  }
+  if (next < first) {
+    const gone = first - next
+    return loss(
+      "expired",
+      `${gone} offsets of ${name}, from ${next} on, were deleted by retention before they were read`
+    )
+  }
+  return undefined
+}
+
+const reasons = {
+  "expired": "OffsetOutOfRange",
+  "cut off": "OffsetOutOfRange",
+  "replaced": "TopicReplaced",
+  "deleted": "UnknownTopic"
+} as const
+
+const failureOf = ({ next, partition, topic }: Place, { kind, what }: Loss): KafkaError =>
+  new KafkaError({
+    reason: reasons[kind],
+    topic,
+    partition,
+    offset: next,
+    message: `${what[0]!.toUpperCase()}${what.slice(1)}: ${remedyOf(kind)}`
+  })
+
+/** In words, for whoever runs the program. */
+export const remedyOf = (kind: Loss["kind"]): string =>
+  kind === "expired"
+    ? `keep records for longer or read faster; onLoss: "skip" goes on with what is there`
+    : `onLoss: "skip" or "earliest" says where to go on, or begin anew with another checkpoint directory`

@@ -1,0 +1,148 @@
+/**
+ * RangeReader: reads a range of offsets on an executor, fetch after fetch: while the records of one are decoded and worked on, the next is
+ * on its way.
+ *
+ * | the brokers | then |
+ * | --- | --- |
+ * | give record batches | those records that are in the range; a gap, a marker or an aborted transaction gives none, and is no loss |
+ * | do not answer | told at once, tried again less and less often, for `maxUnavailable` |
+ * | have the offset no more, or not yet, or another topic of this name | the policy for losses |
+ * | give nothing for `reachMillis`, though the end of the range is not reached | likewise |
+ *
+ * A range has to be reached: an end that does not come, as after a truncation, is never taken for an empty rest.
+ */
+import { Clock, Effect, Fiber } from "effect"
+import type { ChunkReader } from "../../../core/dstream/InputDStream.ts"
+import { permanent } from "../../../core/protocol/permanent.ts"
+import type { Millis } from "../../../core/time/Time.ts"
+import type { Fetched, KafkaCluster } from "../KafkaCluster.ts"
+import { KafkaError } from "../KafkaError.ts"
+import { headerAt } from "../records/RecordBatch.ts"
+import { assertRange, type OffsetRange } from "./OffsetRange.ts"
+import type { Reading } from "./options.ts"
+import type { Outage } from "./Outage.ts"
+import type { DecodeRecords } from "./RecordDecoding.ts"
+
+/** How long a broker keeps a fetch for which it has nothing, and how long it is left alone then. */
+const waitMillis = 500
+const pauseMillis = 50
+/** A leader that is new may need some seconds to give what the one before it gave. */
+const reachMillis = 30_000
+
+export interface RangeReaderOptions<A> {
+  readonly cluster: KafkaCluster
+  readonly reading: Pick<Reading, "isolation" | "maxFetchBytes" | "maxUnavailableMillis" | "onLoss">
+  readonly decode: DecodeRecords<A>
+  readonly outage: Outage
+}
+
+/** Throws a KafkaError (Options) for a range that cannot be. */
+export const make = <A>(options: RangeReaderOptions<A>, range: OffsetRange): ChunkReader<A, KafkaError> => {
+  const reader = new RangeReader(options, assertRange(range))
+  return { next: Effect.suspend(() => reader.read()) }
+}
+
+class RangeReader<A> {
+  private readonly options: RangeReaderOptions<A>
+  private readonly range: OffsetRange
+  private offset: number
+  /** The fetch from `offset`, under way. */
+  private ahead: Fiber.Fiber<Fetched, KafkaError> | undefined
+  /** Nothing has come since then. */
+  private waitingSince: Millis | undefined
+
+  constructor(options: RangeReaderOptions<A>, range: OffsetRange) {
+    this.options = options
+    this.range = range
+    this.offset = range.from
+  }
+
+  /** The records of a fetch; undefined is the end. */
+  readonly read = Effect.fnUntraced(function* (this: RangeReader<A>) {
+    const { until } = this.range
+    while (this.offset < until) {
+      const fetched = yield* this.fetch()
+      if (fetched === undefined) continue
+      const from = this.offset
+      const reached = endOf(fetched.bytes, from)
+      if (reached > from && reached < until) {
+        this.ahead = yield* Effect.forkChild(this.request(reached), { startImmediately: true })
+      }
+      const { next, records } = yield* this.options.decode({ ...this.range, ...fetched, from })
+      if (next === from) yield* this.wait(fetched)
+      else this.waitingSince = undefined
+      this.offset = next
+      if (records.length > 0) return records
+    }
+    return undefined
+  })
+
+  private request(offset: number): Effect.Effect<Fetched, KafkaError> {
+    const { cluster, reading: { isolation, maxFetchBytes } } = this.options
+    const { id, partition, topic } = this.range
+    return cluster.fetch({ topic, partition, id, offset, maxBytes: maxFetchBytes, waitMillis, isolation })
+  }
+
+  /** The fetch that is under way, or another; undefined: something was lost, and left out. */
+  private fetch(): Effect.Effect<Fetched | undefined, KafkaError> {
+    const { outage, reading: { maxUnavailableMillis } } = this.options
+    const attempt = Effect.suspend(() => {
+      const { ahead } = this
+      this.ahead = undefined
+      return ahead === undefined ? this.request(this.offset) : Fiber.join(ahead)
+    })
+    return Effect.catch(outage.patiently(attempt, maxUnavailableMillis), (error) => this.lost(error))
+  }
+
+  /** Nothing came, and the end is not reached. */
+  private readonly wait = Effect.fnUntraced(function* (this: RangeReader<A>, fetched: Fetched) {
+    const now = yield* Clock.currentTimeMillis
+    this.waitingSince ??= now
+    if (now - this.waitingSince >= reachMillis) return yield* this.lost(notReached(this.range, this.offset, fetched))
+    yield* Effect.sleep(pauseMillis)
+  })
+
+  /** Goes on behind what was lost, if the policy does; what it leaves out is told. */
+  private readonly lost = Effect.fnUntraced(function* (this: RangeReader<A>, error: KafkaError) {
+    const { cluster, outage, reading: { isolation, maxUnavailableMillis, onLoss } } = this.options
+    const { partition, topic, until } = this.range
+    if (!losses.includes(error.reason)) return yield* error
+    if (onLoss === "fail") return yield* Object.assign(error, { [permanent]: true })
+    let next = until
+    if (error.reason === "OffsetOutOfRange") {
+      const first = cluster.offsets([{ topic, partition }], "earliest", isolation)
+      const [earliest] = yield* outage.patiently(first, maxUnavailableMillis)
+      if (earliest !== undefined && earliest.offset > this.offset) next = Math.min(until, earliest.offset)
+    }
+    yield* Effect.logWarning(
+      `${error.message}; offsets ${this.offset} to ${next} of ${topic}/${partition} are left out`
+    )
+    this.offset = next
+    return undefined
+  })
+}
+
+const losses: ReadonlyArray<KafkaError["reason"]> = ["OffsetOutOfRange", "TopicReplaced", "UnknownTopic"]
+
+/** The offset behind the whole record batches of a fetch; `from`: there is none, or one that cannot be read. */
+const endOf = (bytes: Uint8Array, from: number): number => {
+  let end = from
+  try {
+    for (let header, at = 0; (header = headerAt(bytes, at)) !== undefined; at = header.end) end = header.lastOffset + 1
+  } catch {
+    return from
+  }
+  return end
+}
+
+const notReached = ({ partition, topic, until }: OffsetRange, offset: number, fetched: Fetched): KafkaError =>
+  new KafkaError({
+    reason: "OffsetOutOfRange",
+    topic,
+    partition,
+    offset,
+    message:
+      `Of partition ${partition} of topic ${topic} offsets ${offset} to ${until} were to be read, and do not come: it holds ` +
+      `${fetched.logStart} to ${fetched.highWatermark}, decided up to ${fetched.lastStable}. They were lost at the brokers, or ` +
+      "were never there"
+  })

@@ -1,0 +1,238 @@
+/**
+ * What brokers lose or leave out, in a whole engine over a model of one: gaps, markers and aborted transactions are no loss; retention,
+ * truncation and topics made anew are, with a policy; a broker that is away loses nothing.
+ */
+import * as assert from "node:assert/strict"
+import { Effect } from "effect"
+import { TestClock } from "effect/testing"
+import * as Kafka from "../../../adapters/kafka/mod.ts"
+import { recordsOf } from "../../driver/collected.ts"
+import * as Local from "../../driver/local.ts"
+import { it } from "../../kit.ts"
+import { eventsOf, modelWith, start, text, valuesOf } from "./run.ts"
+
+const stream = (options: Partial<Kafka.ReadOptions<Uint8Array, string> & Kafka.StreamOptions> = {}) =>
+  Kafka.directStream({ ...text, topics: "t", ...options })
+
+it("gaps of a compacted topic, markers and aborted records are no loss: what is there is read, once", () =>
+  Effect.gen(function* () {
+    const kafka = yield* modelWith(1)
+    for (const value of ["a", "b", "c", "d"]) kafka.append("t", 0, [{ key: value === "d" ? "d" : "k", value }])
+    kafka.log("t", 0).compact()
+    kafka.append("t", 0, ["e"], { outcome: "commit" })
+    kafka.append("t", 0, ["never"], { outcome: "abort" })
+    const { advance, batches } = yield* start(kafka, stream())
+    yield* advance(1)
+    kafka.append("t", 0, ["f"], { outcome: "commit" })
+    yield* advance(2)
+    assert.deepEqual(valuesOf(batches), [["c", "d", "e"], ["f"], []])
+  }))
+
+it("ranges that end on a marker or in a gap, record by record, read each record once", () =>
+  Effect.gen(function* () {
+    const kafka = yield* modelWith(1)
+    for (let i = 0; i < 5; i++) {
+      kafka.append("t", 0, [{ key: "k", value: `plain ${i}` }, { key: `${i}`, value: `kept ${i}` }])
+      kafka.append("t", 0, [{ key: `c${i}`, value: `committed ${i}` }], { outcome: "commit" })
+      kafka.append("t", 0, [{ key: `x${i}`, value: "aborted" }], { outcome: "abort" })
+    }
+    kafka.log("t", 0).compact()
+    const { advance, batches } = yield* start(kafka, stream({ maxRatePerPartition: 1 }))
+    yield* advance(40)
+    const expected = kafka.records("t").map(({ value }) => value)
+    assert.ok(expected.length > 10 && expected.length < 40)
+    assert.deepEqual(recordsOf(batches).map(({ value }) => value), expected)
+  }))
+
+it("records of a transaction that is open are read when it is committed, and with isolation uncommitted at once", () =>
+  Effect.gen(function* () {
+    const kafka = yield* modelWith(1)
+    const committed = yield* start(kafka, stream())
+    const all = yield* start(kafka, stream({ isolation: "uncommitted" }))
+    kafka.append("t", 0, ["gone"], { outcome: "abort" })
+    const advance = Effect.andThen(TestClock.adjust(1000), Local.settled)
+    yield* advance
+    assert.deepEqual(valuesOf(committed.batches), [[]])
+    assert.deepEqual(valuesOf(all.batches), [["gone"]])
+  }))
+
+const told = (messages: ReadonlyArray<string>, pattern: RegExp) =>
+  messages.filter((message) => pattern.test(message)).length
+
+it("records that retention deleted before they were read fail the batch", () =>
+  Effect.gen(function* () {
+    const kafka = yield* modelWith(1)
+    const { advance, context, events } = yield* start(kafka, stream({ maxRatePerPartition: 1 }))
+    kafka.append("t", 0, ["a", "b"])
+    kafka.append("t", 0, ["c", "d"])
+    yield* advance(1)
+    kafka.log("t", 0).removeBefore(2)
+    yield* advance(1)
+    assert.match(
+      String(yield* Effect.flip(context.awaitTermination)),
+      /1 offsets of partition 0 of topic t, from 1 on, .* retention/
+    )
+    assert.equal(eventsOf(events, "GenerationFailed").length, 1)
+  }))
+
+it("or are left out by policy, which is told with how many", () =>
+  Effect.gen(function* () {
+    const kafka = yield* modelWith(1)
+    const { advance, batches, messages } = yield* start(kafka, stream({ maxRatePerPartition: 1, onLoss: "skip" }))
+    kafka.append("t", 0, ["a", "b"])
+    kafka.append("t", 0, ["c", "d"])
+    yield* advance(1)
+    kafka.log("t", 0).removeBefore(2)
+    yield* advance(3)
+    assert.deepEqual(valuesOf(batches), [["a"], ["c"], ["d"], []])
+    assert.equal(told(messages, /1 offsets of partition 0 .*; reading goes on at 2/), 1)
+  }))
+
+it("retention between planning and reading fails the task, or leaves out what is gone, and says which offsets", () =>
+  Effect.gen(function* () {
+    const kafka = yield* modelWith(1)
+    const between = (onLoss: "fail" | "skip") => {
+      let once = true
+      const connect: Kafka.ConnectKafka = (connection) =>
+        Effect.map(kafka.connect(connection), (cluster) => ({
+          ...cluster,
+          fetch: (request) => {
+            if (once) kafka.log("t", 0).removeBefore(2)
+            once = false
+            return cluster.fetch(request)
+          }
+        }))
+      return start(kafka, stream({ onLoss }), { connect })
+    }
+    kafka.append("t", 0, ["a", "b"])
+    kafka.append("t", 0, ["c"])
+    const skipping = yield* between("skip")
+    yield* skipping.advance(1)
+    assert.deepEqual(valuesOf(skipping.batches), [["c"]])
+    assert.equal(told(skipping.messages, /offsets 0 to 2 of t\/0 are left out/), 1)
+  }))
+
+it("a truncation fails the batch, or by policy is read again from the first record, or gone on behind", () =>
+  Effect.gen(function* () {
+    const kafka = yield* modelWith(1)
+    const lives = []
+    for (const onLoss of ["fail", "earliest", "skip"] as const) lives.push(yield* start(kafka, stream({ onLoss })))
+    const advance = Effect.andThen(TestClock.adjust(1000), Local.settled)
+    kafka.append("t", 0, ["a"])
+    kafka.append("t", 0, ["b"])
+    yield* advance
+    kafka.log("t", 0).truncate(1)
+    yield* advance
+    kafka.append("t", 0, ["c"])
+    yield* advance
+    const [failing, earliest, skip] = lives
+    assert.match(
+      String(yield* Effect.flip(failing!.context.awaitTermination)),
+      /partition 0 of topic t was read up to offset 2 and ends at 1 now.*onLoss/i
+    )
+    assert.deepEqual(valuesOf(earliest!.batches), [["a", "b"], ["a"], ["c"]])
+    assert.deepEqual(valuesOf(skip!.batches), [["a", "b"], [], ["c"]])
+    assert.equal(told(skip!.messages, /ends at 1 now.*reading goes on at 1/i), 1)
+  }))
+
+it("a topic that was deleted and created again is not taken for the one before, however long it is", () =>
+  Effect.gen(function* () {
+    const kafka = yield* modelWith(1)
+    const failing = yield* start(kafka, stream())
+    const skipping = yield* start(kafka, stream({ onLoss: "skip" }))
+    const advance = Effect.andThen(TestClock.adjust(1000), Local.settled)
+    kafka.append("t", 0, ["a", "b"])
+    yield* advance
+    kafka.deleteTopic("t")
+    kafka.createTopic("t", 1)
+    kafka.append("t", 0, ["c", "d", "e"])
+    yield* advance
+    assert.match(String(yield* Effect.flip(failing.context.awaitTermination)), /topic t was deleted and created again/i)
+    assert.deepEqual(valuesOf(skipping.batches), [["a", "b"], ["c", "d", "e"]])
+    assert.equal(told(skipping.messages, /deleted and created again.*goes on at 0/i), 1)
+  }))
+
+it("a topic that is deleted is told, and by policy the others are read on", () =>
+  Effect.gen(function* () {
+    const kafka = yield* modelWith(1)
+    kafka.createTopic("u", 1)
+    const { advance, batches, messages } = yield* start(
+      kafka,
+      Kafka.directStream({ ...text, topics: ["t", "u"], onLoss: "skip" })
+    )
+    kafka.append("t", 0, ["a"])
+    yield* advance(1)
+    kafka.deleteTopic("t")
+    kafka.append("u", 0, ["b"])
+    yield* advance(1)
+    assert.deepEqual(valuesOf(batches), [["a"], ["b"]])
+    assert.equal(told(messages, /partition 0 of topic t, read up to offset 1, was deleted; it is not read any more/), 1)
+  }))
+
+it("a broker that is away for a minute is told at once, and once, asked seldom, and nothing is lost", () =>
+  Effect.gen(function* () {
+    const kafka = yield* modelWith(1)
+    let asked = 0
+    const connect: Kafka.ConnectKafka = (connection) =>
+      Effect.map(kafka.connect(connection), (cluster) => ({
+        ...cluster,
+        offsets: (...request) => {
+          asked++
+          return cluster.offsets(...request)
+        }
+      }))
+    const { advance, batches, messages } = yield* start(kafka, stream(), { connect })
+    kafka.append("t", 0, ["a"])
+    yield* advance(1)
+    kafka.isAvailable = false
+    yield* advance(1)
+    assert.equal(told(messages, /no broker answers.*batches take nothing from there/), 1)
+    asked = 0
+    yield* advance(60)
+    assert.ok(asked <= 61, `${asked} requests`)
+    kafka.append("t", 0, ["b"])
+    kafka.isAvailable = true
+    yield* advance(4)
+    assert.deepEqual(recordsOf(batches).map(({ value }) => value), ["a", "b"])
+    assert.equal(batches.length, 66)
+    assert.equal(told(messages, /no broker answers/), 1)
+    assert.equal(told(messages, /Kafka is there again, after 6\d000 ms/), 1)
+  }))
+
+it("a broker that is away while a range is read holds its task, not more, and the range is whole", () =>
+  Effect.gen(function* () {
+    const kafka = yield* modelWith(1)
+    let fetches = 0
+    const connect: Kafka.ConnectKafka = (connection) =>
+      Effect.map(kafka.connect(connection), (cluster) => ({
+        ...cluster,
+        fetch: (request) => {
+          if (++fetches === 2) kafka.isAvailable = false
+          return cluster.fetch(request)
+        }
+      }))
+    for (let i = 0; i < 3; i++) kafka.append("t", 0, [String(i)])
+    const { advance, batches, messages } = yield* start(kafka, stream({ maxFetchBytes: 1 }), { connect })
+    yield* advance(30)
+    assert.equal(batches.length, 0)
+    assert.ok(fetches < 25, `${fetches} fetches`)
+    assert.equal(told(messages, /no broker answers.*what reads from there waits until it answers/), 1)
+    kafka.isAvailable = true
+    yield* advance(3)
+    assert.deepEqual(recordsOf(batches).map(({ value }) => value), ["0", "1", "2"])
+  }))
+
+it("no broker at the start is told, and latest then means what comes after the first answer", () =>
+  Effect.gen(function* () {
+    const kafka = yield* modelWith(1)
+    kafka.append("t", 0, ["old"])
+    kafka.isAvailable = false
+    const { advance, batches, messages } = yield* start(kafka, stream({ start: "latest" }))
+    yield* advance(2)
+    kafka.isAvailable = true
+    yield* advance(3)
+    kafka.append("t", 0, ["new"])
+    yield* advance(1)
+    assert.deepEqual(recordsOf(batches).map(({ value }) => value), ["new"])
+    assert.equal(told(messages, /no broker answers/), 1)
+  }))
