@@ -18,6 +18,10 @@ export interface Leader {
   readonly leaderEpoch: number
 }
 
+/** A leader is looked for so often, and so long after it was found to be none. */
+const looksMax = 10
+const lookMillis = 100
+
 export class Brokers {
   readonly settings: Settings
   private readonly pools = new Map<string, BrokerPool>()
@@ -156,18 +160,22 @@ export class Brokers {
     return Exit.succeed({ broker: this.poolOf(address), topicId: info.id, leaderEpoch: found.leaderEpoch })
   }
 
-  /** Sends to the partition's leader; where that has changed, once more to the new one. Other error codes are the sender's. */
+  /**
+   * Sends to the partition's leader. Where another leads by now, or one that does not know it yet, it looks again and sends again, for a while;
+   * what then still comes is the sender's, as all other error codes are.
+   */
   atLeader<A extends { readonly errorCode: number }>(
     at: TopicPartition,
     request: string,
     send: (leader: Leader) => Effect.Effect<A, KafkaError>
   ): Effect.Effect<A, KafkaError> {
     return Effect.gen({ self: this }, function* () {
-      const [leader] = yield* this.leaders([at], request, false)
-      const answer = yield* this.forgetting([at.topic], send(leader!))
-      if (!leaderMoved.has(answer.errorCode)) return answer
-      const [another] = yield* this.leaders([at], request, true)
-      return yield* this.forgetting([at.topic], send(another!))
+      for (let looks = 1;; looks++) {
+        const [leader] = yield* this.leaders([at], request, looks > 1)
+        const answer = yield* this.forgetting([at.topic], send(leader!))
+        if (!leaderMoved.has(answer.errorCode) || looks === looksMax) return answer
+        if (looks > 1) yield* Effect.sleep(lookMillis)
+      }
     })
   }
 

@@ -36,10 +36,17 @@ export interface Client {
   readonly apis: ReturnType<typeof apisOf>
 }
 
-export const loadClient: Effect.Effect<Client, KafkaError> = Effect.tryPromise({
+let loaded: Client | undefined
+
+/** Once; a failure is not kept. */
+export const loadClient: Effect.Effect<Client, KafkaError> = Effect.suspend(() =>
+  loaded === undefined ? load : Effect.succeed(loaded)
+)
+
+const load = Effect.tryPromise({
   try: async () => {
     const kafka = await import("@platformatic/kafka")
-    return { package: kafka, apis: apisOf(kafka) }
+    return loaded = { package: kafka, apis: apisOf(kafka) }
   },
   catch: (error) =>
     new KafkaError({
