@@ -9,6 +9,7 @@
 import * as process from "node:process"
 import { parseArgs } from "node:util"
 import { besideTheLoop, inMemory } from "./inMemory.ts"
+import { workloads as kafka } from "./kafka/workloads.ts"
 import * as live from "./live.ts"
 import { recovery } from "./recovery.ts"
 import { print } from "./report.ts"
@@ -34,7 +35,8 @@ const againstTheClock: Record<string, live.Workload> = {
   start: live.start,
   recovery,
   idle: live.idle,
-  "socket-soak": live.soak
+  "socket-soak": live.soak,
+  ...kafka
 }
 
 const options = {

@@ -58,6 +58,11 @@ export {
 export type { KafkaConnection, Sasl, Tls } from "./KafkaConnection.ts"
 export { KafkaError } from "./KafkaError.ts"
 export type { KafkaHeader, KafkaRecord } from "./KafkaRecord.ts"
+export { type AppendOptions, KafkaModel, type ModelRecord } from "./model/KafkaModel.ts"
+export type { NewRecord } from "./records/encode.ts"
+export type { Compression } from "./records/RecordBatch.ts"
+export type { Bytes, RecordOptions } from "./sink/routing.ts"
+export { type KafkaSink, type KafkaSinkOptions, sink } from "./sink/sink.ts"
 
 /**
  * Records of topics, each batch a range of offsets of each partition, recorded in the batch plan: every record is in one batch, whatever

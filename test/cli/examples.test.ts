@@ -34,7 +34,8 @@ after(() => fs.rmSync(words, { recursive: true, force: true }))
 
 /** What an example reads, where it is not the launcher's server. */
 const worlds: Readonly<Record<string, ReadonlyArray<string>>> = {
-  "file-word-count.ts": ["--config", `DIRECTORY=${words}`]
+  "file-word-count.ts": ["--config", `DIRECTORY=${words}`],
+  "kafka-word-count.ts": []
 }
 
 for (const name of examples) {

@@ -14,9 +14,9 @@ const cache = path.join(
   process.env["DSTREAMS_KAFKA_CACHE"] ?? path.join(os.homedir(), ".cache", "dstreams-kafka"),
   version
 )
-const lib = path.join(cache, "lib")
+const lib = path.join(cache, "lib-2")
 /** Another name, when what is prepared has to be prepared anew. */
-const ready = path.join(cache, "ready-1")
+const ready = path.join(cache, "ready-2")
 
 export const template = path.join(cache, "template")
 export const user = "tester"
@@ -31,6 +31,8 @@ const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0">
   <groupId>local</groupId><artifactId>kafka-jars</artifactId><version>1</version><packaging>pom</packaging>
   <dependencies>
     <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>${version}</version></dependency>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka-tools</artifactId><version>${version}</version>
+      <exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions></dependency>
     <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>
   </dependencies>
 </project>

@@ -1,0 +1,152 @@
+/**
+ * W11 on a real broker, which is started for it: 2,000,000 lines of 100 bytes wait in four partitions; and the sink, which writes as many as it
+ * can. Each beside the same by hand over a plain consumer or producer of the client that the engine uses, on one thread, in turns.
+ */
+import * as process from "node:process"
+import { Effect } from "effect"
+import { connect } from "../../adapters/kafka/client/connect.ts"
+import { encode } from "../../adapters/kafka/records/encode.ts"
+import { Broker } from "../../test/kafka/broker/Broker.ts"
+import { NoKafka } from "../../test/kafka/broker/jars.ts"
+import { createTopic, deleteTopic } from "../../test/kafka/broker.ts"
+import { engine, type EngineResult, machine, result, start } from "../children.ts"
+import { lines } from "../data.ts"
+import type { Options, Workload } from "../live.ts"
+import { median, type Round, type Row, summary } from "../report.ts"
+
+const partitions = 4
+const perPartition = 500_000
+const waiting = partitions * perPartition
+/** Of a batch of records: 900 kB. */
+const perBatch = 8000
+
+/** Without Java or Maven there is nothing to show. */
+const withBroker = async (
+  work: (broker: Broker) => Promise<ReadonlyArray<Row>>
+): Promise<ReadonlyArray<Row>> => {
+  let broker: Broker
+  try {
+    broker = await Broker.start()
+  } catch (error) {
+    if (!(error instanceof NoKafka)) throw error
+    process.stderr.write(`bench: left out, for no Apache Kafka could be started here: ${error.message}\n`)
+    return []
+  }
+  try {
+    return await work(broker)
+  } finally {
+    await broker.remove()
+  }
+}
+
+const fill = (broker: Broker, topic: string): Promise<void> =>
+  Effect.runPromise(Effect.scoped(Effect.gen(function* () {
+    const cluster = yield* connect({ brokers: broker.bootstrap })
+    for (let partition = 0; partition < partitions; partition++) {
+      const all = lines(42, partition, perPartition)
+      for (let at = 0; at < all.length; at += perBatch) {
+        const batch = encode(all.slice(at, at + perBatch).map((value) => ({ value, timestamp: 0 })))
+        yield* cluster.produce({ topic, partition, batch })
+      }
+    }
+  })))
+
+/** One batch takes all that waits. */
+const reading = (workload: string, program: string, hand: string): Workload => (options) =>
+  withBroker(async (broker) => {
+    await createTopic(broker, "lines", partitions)
+    await fill(broker, "lines")
+    const runs = await inTurns(
+      options,
+      () => engine(program, options.master, { warmup: 0, measured: 1 }, { BROKERS: broker.bootstrap, TOPIC: "lines" }),
+      () => byHand(hand, broker, "lines", waiting)
+    )
+    for (const { hand, run } of runs) {
+      if (run.records[0] !== waiting) {
+        throw new Error(`${workload}: the batch had ${run.records[0]} of ${waiting} records`)
+      }
+      if (run.check !== hand.check) {
+        throw new Error(`${workload}: the engine came to ${run.check}, the loop to ${hand.check}`)
+      }
+    }
+    return [
+      row(workload, options, waiting, runs, "started cold; the loop's clock runs from its first message to its last")
+    ]
+  })
+
+interface ByHand {
+  readonly millis: ReadonlyArray<number>
+  readonly check: number
+}
+
+const byHand = (name: string, broker: Broker, topic: string, records: number): Promise<ByHand> =>
+  result(start("kafka/hand.ts", [name, broker.bootstrap, topic, String(records)]))
+
+interface Turn {
+  readonly run: EngineResult
+  readonly hand: ByHand
+  readonly machine: number
+}
+
+const inTurns = async (
+  { rounds }: Options,
+  runEngine: () => Promise<EngineResult>,
+  runHand: () => Promise<ByHand>
+): Promise<ReadonlyArray<Turn>> => {
+  const turns: Array<Turn> = []
+  for (let round = 0; round < rounds; round++) {
+    const first = round % 2 === 0 ? await runHand() : undefined
+    const run = await runEngine()
+    const hand = first ?? await runHand()
+    turns.push({ run, hand, machine: await machine() })
+  }
+  return turns
+}
+
+const row = (workload: string, { master }: Options, records: number, turns: ReadonlyArray<Turn>, note: string): Row => {
+  const rounds = turns.map(({ hand, machine, run }): Round => ({
+    engine: run.millis,
+    hand: hand.millis,
+    peakRssMiB: run.peakRssMiB,
+    machine
+  }))
+  return {
+    ...summary({ workload, master, records, rounds }),
+    note: `${note}; the worst round ${worst(records, turns)}`
+  }
+}
+
+const worst = (records: number, turns: ReadonlyArray<Turn>): string => {
+  const slowest = Math.max(...turns.map(({ run }) => median(run.millis)))
+  return `${(records / slowest / 1000).toFixed(2)} M records/s`
+}
+
+const recordsPerBatch = 200_000
+const batches = { warmup: 5, measured: 20 }
+
+const sink: Workload = (options) =>
+  withBroker(async (broker) => {
+    let topics = 0
+    /** A topic of its own, so that the disk does not fill. */
+    const onTopic = async <A>(work: (topic: string) => Promise<A>): Promise<A> => {
+      const topic = `written-${++topics}`
+      await createTopic(broker, topic, partitions)
+      const done = await work(topic)
+      await deleteTopic(broker, topic)
+      return done
+    }
+    const turns = await inTurns(
+      options,
+      () =>
+        onTopic((TOPIC) => engine("../kafka/sink.ts", options.master, batches, { BROKERS: broker.bootstrap, TOPIC })),
+      () => onTopic((topic) => byHand("sink", broker, topic, recordsPerBatch))
+    )
+    const note = "exactly once; by hand: a plain idempotent producer without transactions"
+    return [row("kafka-sink", options, recordsPerBatch, turns, note)]
+  })
+
+export const workloads: Readonly<Record<string, Workload>> = {
+  "kafka-grep": reading("kafka-grep", "../kafka/grep.ts", "grep"),
+  "kafka-wordcount": reading("kafka-wordcount", "../kafka/wordCount.ts", "wordcount"),
+  "kafka-sink": sink
+}
