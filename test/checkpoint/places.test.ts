@@ -10,6 +10,7 @@ import * as Queue from "../../adapters/queue/mod.ts"
 import * as names from "../../core/checkpoint/names.ts"
 import { DStream, type SettingsInput, StreamingApp } from "../../core/mod.ts"
 import { type MemoryStorage, memoryStorage } from "../../runtime/storage/memoryStorage.ts"
+import { StorageError } from "../../runtime/storage/StableStorage.ts"
 import { it } from "../kit.ts"
 import * as local from "../driver/local.ts"
 import * as lives from "./lives.ts"
@@ -82,6 +83,47 @@ it("a list that does not show what the last driver did yet does not take it away
     assert.equal(recovered.report.from.epoch, 2)
   }))
 
+it("checkpoints are numbered without gaps, though one could not be written and another was not known to be", () =>
+  Effect.gen(function* () {
+    const storage = memoryStorage()
+    const failing = new StorageError({ reason: "Unavailable", name: "checkpoint", message: "no answer" })
+    let calls = 0
+    const create: MemoryStorage["create"] = (name, bytes) => {
+      if (names.checkpointOf(name) === undefined) return storage.create(name, bytes)
+      calls++
+      if (calls === 3) return Effect.fail(failing)
+      return calls === 6
+        ? Effect.andThen(storage.create(name, bytes), Effect.fail(failing))
+        : storage.create(name, bytes)
+    }
+    yield* lives.live(counting([], "counts", { checkpointsKept: 100 }), { storage: { ...storage, create } }, 6)
+    const numbers = names.furthestFirst(yield* storage.list("")).map(({ sequence }) => sequence)
+    assert.ok(numbers.length > 6)
+    assert.deepEqual(numbers, Array.from(numbers, (_, i) => numbers.length - i))
+  }))
+
+it("a checkpoint stays while no list shows a later one: a driver whose lists are late finds the furthest from there", () =>
+  Effect.gen(function* () {
+    const storage = memoryStorage()
+    const shown: Array<string> = []
+    const hides = (name: string) => names.checkpointOf(name) !== undefined && !shown.includes(name)
+    const late = {
+      ...storage,
+      list: (prefix: string) => Effect.map(storage.list(prefix), (all) => all.filter((name) => !hides(name)))
+    }
+    const app = counting([], "counts", { checkpointsKept: 2 })
+    const first = names.checkpoint(1, 1)
+    shown.push(first)
+    yield* lives.live(app, { storage: late }, 6)
+    const written = yield* checkpointsOf(storage)
+    assert.equal(written.at(-1), first)
+    const { report } = yield* lives.live(app, { storage: late }, 1)
+    assert.equal(report?.from.checkpoint, written[0])
+    shown.push(...yield* checkpointsOf(storage))
+    yield* lives.live(app, { storage: late }, 2)
+    assert.equal((yield* checkpointsOf(storage)).includes(first), false)
+  }))
+
 it("the policy for ticks of the down-time may leave them out, and states go on all the same", () =>
   Effect.gen(function* () {
     const storage = memoryStorage()
@@ -92,6 +134,33 @@ it("the policy for ticks of the down-time may leave them out, and states go on a
     yield* lives.live(counting(seen, "counts", settings), { storage }, 2)
     assert.deepEqual(seen.map(({ time }) => time), [1000, 2000, 3000, 8000, 9000, 10_000])
     assert.equal(total(seen, 10_000), 24)
+  }))
+
+it("a tick that a driver passed over, and was done with, is no batch of the driver after it", () =>
+  Effect.gen(function* () {
+    const storage = memoryStorage()
+    const taken: Array<number> = []
+    const app = (holds: boolean) =>
+      StreamingApp.make({
+        name: "passing",
+        batchDuration: "1 second",
+        outputs: [
+          pairs.pipe(
+            DStream.foreachBatch(({ time }) => {
+              if (holds && time === 3000) return Effect.never
+              return Effect.sync(() => taken.push(time))
+            }, { name: "take" })
+          )
+        ],
+        settings: { missedTicks: "skip" }
+      })
+    yield* lives.live(app(true), { storage }, 3)
+    yield* TestClock.adjust("5 seconds")
+    // The batch of 3 s is run again while the tick of 8 s is due.
+    yield* lives.live(app(false), { storage }, 0)
+    assert.deepEqual(taken, [1000, 2000, 3000])
+    yield* lives.live(app(false), { storage }, 2)
+    assert.deepEqual(taken, [1000, 2000, 3000, 9000, 10_000])
   }))
 
 it("a damaged checkpoint is told and passed over: the one before it and the log lead to the same state", () =>
