@@ -10,7 +10,6 @@ import * as Queue from "../../adapters/queue/mod.ts"
 import * as names from "../../core/checkpoint/names.ts"
 import { DStream, type SettingsInput, StreamingApp } from "../../core/mod.ts"
 import { type MemoryStorage, memoryStorage } from "../../runtime/storage/memoryStorage.ts"
-import { StorageError } from "../../runtime/storage/StableStorage.ts"
 import { it } from "../kit.ts"
 import * as local from "../driver/local.ts"
 import * as lives from "./lives.ts"
@@ -81,47 +80,6 @@ it("a list that does not show what the last driver did yet does not take it away
     const recovered = events.find(({ kind }) => kind === "Recovered")
     assert.ok(recovered?.kind === "Recovered")
     assert.equal(recovered.report.from.epoch, 2)
-  }))
-
-it("checkpoints are numbered without gaps, though one could not be written and another was not known to be", () =>
-  Effect.gen(function* () {
-    const storage = memoryStorage()
-    const failing = new StorageError({ reason: "Unavailable", name: "checkpoint", message: "no answer" })
-    let calls = 0
-    const create: MemoryStorage["create"] = (name, bytes) => {
-      if (names.checkpointOf(name) === undefined) return storage.create(name, bytes)
-      calls++
-      if (calls === 3) return Effect.fail(failing)
-      return calls === 6
-        ? Effect.andThen(storage.create(name, bytes), Effect.fail(failing))
-        : storage.create(name, bytes)
-    }
-    yield* lives.live(counting([], "counts", { checkpointsKept: 100 }), { storage: { ...storage, create } }, 6)
-    const numbers = names.furthestFirst(yield* storage.list("")).map(({ sequence }) => sequence)
-    assert.ok(numbers.length > 6)
-    assert.deepEqual(numbers, Array.from(numbers, (_, i) => numbers.length - i))
-  }))
-
-it("a checkpoint stays while no list shows a later one: a driver whose lists are late finds the furthest from there", () =>
-  Effect.gen(function* () {
-    const storage = memoryStorage()
-    const shown: Array<string> = []
-    const hides = (name: string) => names.checkpointOf(name) !== undefined && !shown.includes(name)
-    const late = {
-      ...storage,
-      list: (prefix: string) => Effect.map(storage.list(prefix), (all) => all.filter((name) => !hides(name)))
-    }
-    const app = counting([], "counts", { checkpointsKept: 2 })
-    const first = names.checkpoint(1, 1)
-    shown.push(first)
-    yield* lives.live(app, { storage: late }, 6)
-    const written = yield* checkpointsOf(storage)
-    assert.equal(written.at(-1), first)
-    const { report } = yield* lives.live(app, { storage: late }, 1)
-    assert.equal(report?.from.checkpoint, written[0])
-    shown.push(...yield* checkpointsOf(storage))
-    yield* lives.live(app, { storage: late }, 2)
-    assert.equal((yield* checkpointsOf(storage)).includes(first), false)
   }))
 
 it("the policy for ticks of the down-time may leave them out, and states go on all the same", () =>
