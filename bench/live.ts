@@ -111,7 +111,7 @@ export const soak: Workload = async ({ master, rate }) => {
 export const tiny: Workload = async ({ master }) => {
   const rows: Array<Row> = []
   for (const millis of [100, 50, 30, 20, 10, 5]) {
-    const measured = 20_000 / millis
+    const measured = Math.ceil(20_000 / millis)
     const run = await engine("tiny.ts", master, { warmup: Math.ceil(2000 / millis), measured }, {
       BATCH_MILLIS: millis
     })

@@ -110,6 +110,10 @@ export const plansOf = ({ asked, tracker }: DriverState): ReadonlyArray<BatchPla
 export const pendingOf = ({ asked, done }: DriverState): ReadonlyArray<Time> =>
   [...asked.keys()].filter((time) => done === undefined || time > done)
 
+/** Up to here every tick became a batch or was passed over; undefined: none. Batches are done behind ticks that were passed over too. */
+export const lastTickOf = ({ done, tracker: { lastBatch } }: DriverState): Time | undefined =>
+  done === undefined || lastBatch === undefined ? lastBatch ?? done : Math.max(lastBatch, done)
+
 /** Received blocks of which nothing is known to have come: those that wait, and of batches behind all that is recorded of any. */
 export const unusedBlocks = ({ done, ended, snapshots, tracker }: DriverState): ReadonlyArray<BlockId> => {
   let used = done ?? -Infinity

@@ -25,8 +25,10 @@ export const owner = (epoch: number): string => `${epochFolder(epoch)}owner`
 /** Segments are beneath it. */
 export const logPrefix = (epoch: number): string => `${epochFolder(epoch)}log`
 
+export const checkpointFolder = (epoch: number): string => `${epochFolder(epoch)}checkpoints/`
+
 export const checkpoint = (epoch: number, sequence: number): string =>
-  `${epochFolder(epoch)}checkpoints/${padded(sequence, 10)}`
+  `${checkpointFolder(epoch)}${padded(sequence, 10)}`
 
 /** The epoch that a file is beneath; undefined: none. */
 export const epochOf = (name: string): number | undefined => {

@@ -151,7 +151,7 @@ export const make = Effect.fnUntraced(function* (
   allocation?.start()
   bus.post({ kind: "StreamingStarted", time: now() })
   if (recovery !== undefined) bus.post({ kind: "Recovered", report: recovery.report })
-  generator.start({ zeroTime, after: recovery?.lastBatch, again: recovery?.pending })
+  generator.start({ zeroTime, after: recovery?.lastTick, again: recovery?.pending })
   return {
     stop: stopper({ ...parts, generator, scheduler, allocation, checkpoints, zeroTime }),
     slice: BatchSlice.make({ ...parts, zeroTime })

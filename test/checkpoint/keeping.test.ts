@@ -6,18 +6,22 @@ import { test } from "node:test"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { messagePack } from "../../adapters/codec/MessagePack.ts"
+import * as Memory from "../../adapters/memory/mod.ts"
 import * as Checkpoints from "../../core/checkpoint/Checkpoint.ts"
 import type { DriverLogEvent } from "../../core/checkpoint/DriverLogEvent.ts"
 import * as DriverState from "../../core/checkpoint/DriverState.ts"
 import * as names from "../../core/checkpoint/names.ts"
 import type { DStreamGraph } from "../../core/dstream/DStreamGraph.ts"
+import { DStream, StreamingApp } from "../../core/mod.ts"
 import { crc32 } from "../../core/wal/crc32.ts"
 import * as CheckpointWriter from "../../runtime/driver/checkpoint/CheckpointWriter.ts"
 import type { Durability } from "../../runtime/driver/checkpoint/Durability.ts"
 import { batchesDone } from "../../runtime/driver/checkpoint/recording.ts"
-import { memoryStorage } from "../../runtime/storage/memoryStorage.ts"
+import { type MemoryStorage, memoryStorage } from "../../runtime/storage/memoryStorage.ts"
+import { StorageError } from "../../runtime/storage/StableStorage.ts"
 import { it } from "../kit.ts"
 import { run } from "./driverStates.ts"
+import * as lives from "./lives.ts"
 
 test("the furthest checkpoint is the last one of the last driver that wrote any, however many those before it wrote", () => {
   const written = [names.checkpoint(1, 40), names.checkpoint(2, 1), names.checkpoint(2, 3), names.checkpoint(1, 41)]
@@ -154,3 +158,56 @@ test("plans are dropped that no lineage, no state and no planner of an input loo
   assert.deepEqual(droppedBefore(Infinity, 6000), [4000])
   assert.deepEqual(droppedBefore(1000, 0), [], "there is none before")
 })
+
+/** An app that keeps so many checkpoints. */
+const kept = (checkpointsKept: number) =>
+  StreamingApp.make({
+    name: "keeping",
+    batchDuration: "1 second",
+    outputs: [Memory.stream({ numPartitions: 1, read: ({ batch }) => [batch] }).pipe(DStream.print())],
+    settings: { checkpointsKept }
+  })
+
+const checkpointsOf = (storage: MemoryStorage) =>
+  Effect.map(storage.list(""), (all) => names.furthestFirst(all).map(({ name }) => name))
+
+it("checkpoints are numbered without gaps, though one could not be written and another was not known to be", () =>
+  Effect.gen(function* () {
+    const storage = memoryStorage()
+    const failing = new StorageError({ reason: "Unavailable", name: "checkpoint", message: "no answer" })
+    let calls = 0
+    const create: MemoryStorage["create"] = (name, bytes) => {
+      if (names.checkpointOf(name) === undefined) return storage.create(name, bytes)
+      calls++
+      if (calls === 3) return Effect.fail(failing)
+      return calls === 6
+        ? Effect.andThen(storage.create(name, bytes), Effect.fail(failing))
+        : storage.create(name, bytes)
+    }
+    yield* lives.live(kept(100), { storage: { ...storage, create } }, 6)
+    const numbers = names.furthestFirst(yield* storage.list("")).map(({ sequence }) => sequence)
+    assert.ok(numbers.length > 6)
+    assert.deepEqual(numbers, Array.from(numbers, (_, i) => numbers.length - i))
+  }))
+
+it("a checkpoint stays while no list shows a later one: a driver whose lists are late finds the furthest from there", () =>
+  Effect.gen(function* () {
+    const storage = memoryStorage()
+    const shown: Array<string> = []
+    const hides = (name: string) => names.checkpointOf(name) !== undefined && !shown.includes(name)
+    const late = {
+      ...storage,
+      list: (prefix: string) => Effect.map(storage.list(prefix), (all) => all.filter((name) => !hides(name)))
+    }
+    const app = kept(2)
+    const first = names.checkpoint(1, 1)
+    shown.push(first)
+    yield* lives.live(app, { storage: late }, 6)
+    const written = yield* checkpointsOf(storage)
+    assert.equal(written.at(-1), first)
+    const { report } = yield* lives.live(app, { storage: late }, 1)
+    assert.equal(report?.from.checkpoint, written[0])
+    shown.push(...yield* checkpointsOf(storage))
+    yield* lives.live(app, { storage: late }, 2)
+    assert.equal((yield* checkpointsOf(storage)).includes(first), false)
+  }))

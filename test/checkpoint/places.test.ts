@@ -94,6 +94,33 @@ it("the policy for ticks of the down-time may leave them out, and states go on a
     assert.equal(total(seen, 10_000), 24)
   }))
 
+it("a tick that a driver passed over, and was done with, is no batch of the driver after it", () =>
+  Effect.gen(function* () {
+    const storage = memoryStorage()
+    const taken: Array<number> = []
+    const app = (holds: boolean) =>
+      StreamingApp.make({
+        name: "passing",
+        batchDuration: "1 second",
+        outputs: [
+          pairs.pipe(
+            DStream.foreachBatch(({ time }) => {
+              if (holds && time === 3000) return Effect.never
+              return Effect.sync(() => taken.push(time))
+            }, { name: "take" })
+          )
+        ],
+        settings: { missedTicks: "skip" }
+      })
+    yield* lives.live(app(true), { storage }, 3)
+    yield* TestClock.adjust("5 seconds")
+    // The batch of 3 s is run again while the tick of 8 s is due.
+    yield* lives.live(app(false), { storage }, 0)
+    assert.deepEqual(taken, [1000, 2000, 3000])
+    yield* lives.live(app(false), { storage }, 2)
+    assert.deepEqual(taken, [1000, 2000, 3000, 9000, 10_000])
+  }))
+
 it("a damaged checkpoint is told and passed over: the one before it and the log lead to the same state", () =>
   Effect.gen(function* () {
     const storage = memoryStorage()

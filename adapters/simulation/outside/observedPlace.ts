@@ -15,22 +15,35 @@ export const observedPlace = (
   storage: StableStorage,
   observe: (observation: Observation) => void,
   tookOver: () => void
-): StableStorage => ({
-  ...storage,
-  create: (name, bytes) => {
-    if (isOwner(name)) return Effect.tap(storage.create(name, bytes), () => Effect.sync(tookOver))
-    const checkpoint = names.checkpointOf(name)
-    if (checkpoint === undefined) return storage.create(name, bytes)
-    const { epoch, sequence } = checkpoint
-    const written = () => observe({ kind: "CheckpointWritten", epoch, sequence, file: name, ...contentsOf(bytes) })
-    return Effect.tap(storage.create(name, bytes), () => Effect.sync(written))
-  },
-  remove: (name) =>
-    Effect.suspend(() => {
-      observe({ kind: "FileRemoved", file: name })
-      return storage.remove(name)
-    })
-})
+): StableStorage => {
+  /** What a checkpoint of this name was made of, which may be there or not. */
+  const doubtful = new Map<string, Uint8Array>()
+  return {
+    ...storage,
+    create: (name, bytes) => {
+      if (isOwner(name)) return Effect.tap(storage.create(name, bytes), () => Effect.sync(tookOver))
+      const checkpoint = names.checkpointOf(name)
+      if (checkpoint === undefined) return storage.create(name, bytes)
+      const { epoch, sequence } = checkpoint
+      const written = (bytes: Uint8Array | undefined) => {
+        if (bytes !== undefined) {
+          observe({ kind: "CheckpointWritten", epoch, sequence, file: name, ...contentsOf(bytes) })
+        }
+      }
+      return storage.create(name, bytes).pipe(
+        Effect.tap(() => Effect.sync(() => written(bytes))),
+        Effect.tapError(({ _tag }) =>
+          Effect.sync(() => _tag === "NameTaken" ? written(doubtful.get(name)) : doubtful.set(name, bytes))
+        )
+      )
+    },
+    remove: (name) =>
+      Effect.suspend(() => {
+        observe({ kind: "FileRemoved", file: name })
+        return storage.remove(name)
+      })
+  }
+}
 
 const isOwner = (name: string): boolean => name.startsWith(names.epochs) && name.endsWith("/owner")
 

@@ -11,7 +11,7 @@
  * What may go is decided from a checkpoint that is durable, and only while there is no later driver: then it is not needed by any driver,
  * whenever it is removed. Source: Spark Streaming's `CheckpointWriter`.
  */
-import { Cause, Clock, Deferred, Effect, Exit, Latch, Queue, type Scope, Semaphore } from "effect"
+import { Cause, Clock, Deferred, Effect, Exit, Latch, Queue, Result, type Scope, Semaphore } from "effect"
 import { loggedFiles, unneededFiles } from "../../../core/blocks/neededLogs.ts"
 import * as Checkpoints from "../../../core/checkpoint/Checkpoint.ts"
 import * as CheckpointFile from "../../../core/checkpoint/CheckpointFile.ts"
@@ -57,6 +57,11 @@ interface Kept {
   readonly files: ReadonlySet<string>
 }
 
+interface Written extends Kept {
+  readonly time: Time
+  readonly bytes: number
+}
+
 interface Asked {
   readonly time: Time
   readonly done: Deferred.Deferred<boolean>
@@ -75,20 +80,35 @@ export const make = Effect.fnUntraced(function* (
   const cleaning = yield* Semaphore.make(1)
   const signals = yield* Queue.unbounded<void>()
   const cleaner = makeCleaner(options, () => clock.currentTimeMillisUnsafe())
-  let sequence = 0
+  let sequence = 1
+  let doubtful: Written | undefined
   let waiting: Asked | undefined
   let closed = false
 
-  const write = Effect.fnUntraced(function* (time: Time) {
+  const written = (one: Written) => {
+    const { bytes, name, time } = one
+    doubtful = undefined
+    sequence++
+    cleaner.written(one)
+    post({ kind: "CheckpointCompleted", time, name, bytes })
+  }
+
+  /** Numbers have no gaps, so that a recovery whose lists are late finds all: one that may have been taken is tried again. */
+  const write: (time: Time) => Effect.Effect<void, StorageError | NameTaken> = Effect.fnUntraced(function* (time) {
     const position = log.position()
-    const header = { run, sequence: ++sequence, time, written: clock.currentTimeMillisUnsafe(), log: position }
-    const checkpoint = Checkpoints.capture(header, log.state)
+    const header = { run, sequence, time, written: clock.currentTimeMillisUnsafe(), log: position }
     const name = names.checkpoint(run.epoch, sequence)
-    const files = filesOf(log.state)
-    const bytes = CheckpointFile.encode(checkpoint, codec, checksum)
-    yield* storage.create(name, bytes)
-    cleaner.written({ name, epoch: run.epoch, log: position, files })
-    post({ kind: "CheckpointCompleted", time, name, bytes: bytes.byteLength })
+    const bytes = CheckpointFile.encode(Checkpoints.capture(header, log.state), codec, checksum)
+    const one = { name, epoch: run.epoch, log: position, files: filesOf(log.state), time, bytes: bytes.byteLength }
+    const created = yield* Effect.result(storage.create(name, bytes))
+    if (Result.isSuccess(created)) return written(one)
+    const { failure } = created
+    if (failure._tag === "NameTaken" && doubtful !== undefined) {
+      written(doubtful)
+      return yield* write(time)
+    }
+    doubtful = one
+    return yield* Effect.fail(failure)
   })
 
   const serve = Effect.fnUntraced(function* () {
@@ -163,7 +183,6 @@ const makeCleaner = (
 ) => {
   const files = new Set(earlier)
   let kept: ReadonlyArray<Kept> = []
-  let dropped: ReadonlyArray<Kept> = []
   let looked = now()
   if (recovered !== undefined) {
     const { checkpoint, name: { epoch, name } } = recovered
@@ -171,9 +190,7 @@ const makeCleaner = (
   }
 
   const written = (one: Kept) => {
-    const all = [...kept, one]
-    kept = all.slice(-keptMax)
-    dropped = [...dropped, ...all.slice(0, -keptMax)]
+    kept = [...kept, one]
     for (const file of one.files) files.add(file)
   }
 
@@ -204,13 +221,24 @@ const makeCleaner = (
     return unneededFiles(log.state.tracker, all, run.epoch, nameOf).filter((file) => !needed.has(file))
   })
 
+  /** One goes only when a list shows a later one: a recovery whose lists are late finds the furthest from there on. */
+  const dropSurplus = Effect.gen(function* () {
+    const surplus = kept.length - keptMax
+    if (surplus <= 0) return
+    const shown = new Set(yield* storage.list(names.checkpointFolder(run.epoch)))
+    const latest = kept.findLastIndex(({ name }) => shown.has(name))
+    for (const { name } of kept.slice(0, Math.max(0, Math.min(surplus, latest)))) {
+      yield* storage.remove(name)
+      kept = kept.slice(1)
+    }
+  })
+
   const clear = Effect.gen(function* () {
-    const gone = [...dropped.map(({ name }) => name), ...removable(), ...yield* blockLogs]
-    for (const file of gone) {
+    yield* dropSurplus
+    for (const file of [...removable(), ...yield* blockLogs]) {
       yield* storage.remove(file)
       files.delete(file)
     }
-    dropped = []
     if (kept.every(({ epoch }) => epoch === run.epoch)) {
       yield* log.dropBefore(Math.min(...kept.map(({ log: { segment } }) => segment)))
     }

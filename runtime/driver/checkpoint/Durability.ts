@@ -69,6 +69,8 @@ export interface Recovery {
   /** Batches to run again. */
   readonly pending: ReadonlyArray<Time>
   readonly lastBatch: Time | undefined
+  /** Ticks at or before it became a batch or were passed over. */
+  readonly lastTick: Time | undefined
   /** Of the settings the number of partitions is the checkpoint's: states and batches have them. */
   readonly defaultParallelism: number
   readonly report: RecoveryReport
@@ -179,6 +181,7 @@ export const open = Effect.fnUntraced(function* (
       positions: state.positions,
       pending,
       lastBatch: state.tracker.lastBatch,
+      lastTick: DriverStates.lastTickOf(state),
       defaultParallelism,
       report
     }

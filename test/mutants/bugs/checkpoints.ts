@@ -16,10 +16,10 @@ export const checkpoints: ReadonlyArray<Mutant> = [
       "checkpoints are numbered by their batch, so that one that is written late for an old batch counts for less",
     edits: [{
       file: checkpointWriter,
-      find: "const header = { run, sequence: ++sequence, time,",
+      find: "const header = { run, sequence, time,",
       replace: `
     const batch = Math.floor((time - run.zeroTime) / run.manifest.batchMillis)
-    sequence = batch * 10_000 + sequence % 10_000 + 1
+    sequence = batch * 10_000 + sequence % 10_000
     const header = { run, sequence, time,`
     }],
     program: "relay",
@@ -32,13 +32,15 @@ export const checkpoints: ReadonlyArray<Mutant> = [
     edits: [
       {
         file: checkpointWriter,
-        find: "yield* storage.create(name, bytes)",
-        replace: "cleaner.written({ name, epoch: run.epoch, log: position, files })\nyield* storage.create(name, bytes)"
+        find: "const created = yield* Effect.result(storage.create(name, bytes))",
+        replace: `
+    cleaner.written(one)
+    const created = yield* Effect.result(storage.create(name, bytes))`
       },
       {
         file: checkpointWriter,
         find: `
-    cleaner.written({ name, epoch: run.epoch, log: position, files })
+    cleaner.written(one)
     post(`,
         replace: "post("
       }

@@ -11,9 +11,9 @@ export const states: ReadonlyArray<Mutant> = [
     plants: "the ticks of the time when no driver was there are dropped, though windows need them",
     edits: [{
       file: "runtime/driver/Engine.ts",
-      find: "generator.start({ zeroTime, after: recovery?.lastBatch,",
+      find: "generator.start({ zeroTime, after: recovery?.lastTick,",
       replace: `
-  const after = recovery && Math.max(recovery.lastBatch ?? zeroTime, zeroTimeOf(now(), app.batchMillis))
+  const after = recovery && Math.max(recovery.lastTick ?? zeroTime, zeroTimeOf(now(), app.batchMillis))
   generator.start({ zeroTime, after,`
     }],
     program: "trends",

@@ -58,13 +58,18 @@ export function judgeOutputs(run: Finished): Comparison {
   }
 }
 
-/** Each file is in one batch, but for those that were there before a driver began, which was before any driver knew of a batch. */
+/**
+ * Each file is in one batch, but for those that were there before a driver began, which was before any driver knew of a batch, and
+ * those of after the last batch: the driver's clock may be behind the world's.
+ */
 function lostFiles({ files, graphs, ledger }: Finished): ReadonlyArray<string> {
   if (!graphs[0]!.inputs.some(({ stream }) => stream.kind === "textFiles")) return []
   const taken = [...ledger.plans.values()].flatMap(({ inputs }) => inputs.flatMap(({ partitions }) => partitions))
     .flatMap((part) => part.kind === "source" ? [(part.value as { readonly path?: string }).path] : [])
   const began = batchMillis + Math.min(...[...ledger.plans.values()].map(({ zeroTime }) => zeroTime))
-  const lost = [...files.writtenAt].flatMap(([path, at]) => at <= began || taken.includes(path) ? [] : [path])
+  const ended = Math.max(...ledger.plans.keys())
+  const due = [...files.writtenAt].filter(([, at]) => at > began && at <= ended)
+  const lost = due.flatMap(([path]) => taken.includes(path) ? [] : [path])
   const twice = [...files.files.keys()].filter((path) => taken.filter((other) => other === path).length > 1)
   return [
     ...(lost.length === 0 ? [] : [`files are in no batch: ${lost.join(", ")}`]),

@@ -2,6 +2,7 @@
  * changing: a program that is another one when it is started again: an operator with a state is added, outputs change their places, one
  * is dropped, and what a state is made of changes.
  */
+import { Effect } from "effect"
 import * as DStream from "../../../../core/operators/mod.ts"
 import type { DStream as Stream } from "../../../../core/dstream/DStream.ts"
 import type { AnyOutput } from "../../../../core/dstream/Output.ts"
@@ -19,9 +20,10 @@ export const changing: ReferenceProgram = {
   recovers: true,
   commits: true,
   changes: true,
-  outputs: ({ streams, dice, version, trip, collect, commit }) => {
+  outputs: ({ streams, dice, version, stumble, trip, collect, commit }) => {
     const { batchMillis, checkpointBatches, partitions } = dice
     const ones = DStream.unionAll(streams).pipe(
+      DStream.mapEffect((line) => Effect.as(stumble, line)),
       DStream.flatMap((line) => line.split(" ").slice(1)),
       DStream.mapToPair((word): [string, number] => [word, 1])
     )

@@ -1,6 +1,7 @@
 /**
  * sessions: a state by key that ends when nothing comes for a while, into a sink that has each batch exactly once.
  */
+import { Effect } from "effect"
 import * as DStream from "../../../../core/operators/mod.ts"
 import type { State } from "../../../../core/state/State.ts"
 import * as StateSpec from "../../../../core/state/StateSpec.ts"
@@ -17,9 +18,10 @@ export const sessions: ReferenceProgram = {
   keepsState: true,
   recovers: true,
   commits: true,
-  outputs: ({ streams, dice, trip, commit, deliver }) => {
+  outputs: ({ streams, dice, stumble, trip, commit, deliver }) => {
     const { batchMillis, checkpointBatches, partitions } = dice
     const sessions = DStream.unionAll(streams).pipe(
+      DStream.mapEffect((line) => Effect.as(stumble, line)),
       DStream.flatMap((line) => line.split(" ").slice(1)),
       DStream.mapToPair((word): [string, string] => [word, word]),
       DStream.mapWithState(

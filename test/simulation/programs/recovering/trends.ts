@@ -1,6 +1,7 @@
 /**
  * trends: a window with an inverse over words, and beside it what was ever counted of each.
  */
+import { Effect } from "effect"
 import * as DStream from "../../../../core/operators/mod.ts"
 import type { ReferenceProgram } from "../ReferenceProgram.ts"
 
@@ -10,10 +11,11 @@ export const trends: ReferenceProgram = {
   keepsState: true,
   recovers: true,
   commits: true,
-  outputs: ({ streams, dice, trip, collect, commit }) => {
+  outputs: ({ streams, dice, stumble, trip, collect, commit }) => {
     const { batchMillis, checkpointBatches, partitions, slideBatches, windowBatches } = dice
     const [window, slide] = [windowBatches * batchMillis, slideBatches * batchMillis]
     const ones = DStream.unionAll(streams).pipe(
+      DStream.mapEffect((line) => Effect.as(stumble, line)),
       DStream.flatMap((line) => line.split(" ").slice(1)),
       DStream.mapToPair((word): [string, number] => [word, 1])
     )
