@@ -5,7 +5,7 @@
  * | --- | --- |
  * | block | with this executor's block manager; else with the executors that the task's hints name, one after the other; else in its receiver's log, if it is in one; else it is lost |
  * | block that is ignored, as the driver says, or is lost, as the plan says | it is empty |
- * | source | with the input's own reader, which is built when it is first needed, once per executor, in the executor's scope |
+ * | source | with the input's own reader, which is built once per executor, in its scope: when it starts, or when the first task needs it |
  * | inline | in the plan |
  * | a value of an RDD of the program's own reading | with the reader that stands in the RDD, built and kept likewise |
  *
@@ -51,6 +51,8 @@ export interface BlockReaderOptions {
   readonly peers: Pick<Peers, "fetch">
   readonly blocks: LocalBlocks
   readonly inputs: (stream: StreamId) => AnyInput | undefined
+  /** Readers that are built at once, so that no task waits for it; what fails is for the first task to find. */
+  readonly ahead?: ReadonlyArray<ReaderOf<unknown>> | undefined
   /** What the app's layer provides. */
   readonly context: Context.Context<any>
 }
@@ -67,6 +69,7 @@ export const make = Effect.fnUntraced(
   function* (options: BlockReaderOptions): Effect.fn.Return<BlockReader, never, Border | Scope.Scope> {
     const border = yield* Border
     const built = yield* makeReaders(options)
+    for (const reader of options.ahead ?? []) yield* Effect.forkScoped(Effect.exit(built(reader)))
     return {
       readOwn: ({ operator, partition, reader, time, value }) =>
         readWith(options, built(reader), { value, time, partition }, operator),

@@ -20,7 +20,7 @@
 import { Clock, type Context, Deferred, Effect, Exit, Queue, type Scope } from "effect"
 import type { BlockId } from "../../core/blocks/ReceivedBlock.ts"
 import type { Derivation } from "../../core/dstream/Derivation.ts"
-import type { InputDefinition } from "../../core/dstream/InputDStream.ts"
+import type { InputDefinition, ReaderOf } from "../../core/dstream/InputDStream.ts"
 import type {
   Forget,
   ReceiverAnswer,
@@ -67,6 +67,8 @@ export interface ExecutorOptions {
   readonly link: ExecutorLink
   readonly derivation: Derivation
   readonly inputs: (stream: StreamId) => InputDefinition<any, any, any> | undefined
+  /** See `BlockReader`. */
+  readonly ahead?: ReadonlyArray<ReaderOf<unknown>> | undefined
   readonly outputs: (output: string) => OutputTask | undefined
   readonly shuffles: ShuffleStore
   readonly states: StateRunner

@@ -103,6 +103,7 @@ const run = Effect.fnUntraced(function* (
     link,
     derivation,
     inputs,
+    ahead: graph.nodes.flatMap(({ stream: { input } }) => input?.kind === "direct" ? [input.reader] : []),
     outputs: (id) => outputs.get(id),
     shuffles,
     states,

@@ -172,6 +172,26 @@ it("what a holder answers tells a block that it cannot read from one that it can
     assert.equal(functions.unreadable, undefined)
   }))
 
+it("a reader that is built ahead is there for the first task; where that failed, the task builds it", () =>
+  Effect.gen(function* () {
+    for (const failures of [0, 1]) {
+      let builds = 0
+      const built = Effect.suspend(() =>
+        ++builds <= failures
+          ? Effect.fail("no server")
+          : Effect.succeed({ read: () => Effect.succeed({ next: Effect.succeed(["r"]) }) })
+      )
+      const input = { kind: "direct", reader: built } as unknown as InputDefinition<any, any, any>
+      const { reader } = yield* reading({}, { inputs: () => input, ahead: [built] })
+      yield* Effect.yieldNow.pipe(Effect.repeat({ times: 10 }))
+      assert.equal(builds, 1)
+      const source = sourceOf({ kind: "source", value: 1, records: 1, preferredHosts: [] } as never)
+      const read = Effect.flatMap(reader.read(source, { blocks: [], ignored: [] }), (chunks) => chunks.next)
+      assert.deepEqual(yield* read, ["r"])
+      assert.equal(builds, 1 + failures)
+    }
+  }))
+
 it("a reader that could not be built is built again by the next task, and one that could is kept", () =>
   Effect.gen(function* () {
     let builds = 0

@@ -9,11 +9,14 @@ import { makeGroups } from "./groups.ts"
 import { join } from "./membership.ts"
 import { listOffsets } from "./offsets.ts"
 import { fetch, produce } from "./records.ts"
+import { loadClient } from "./network/platformatic.ts"
 import { settingsOf } from "./network/settings.ts"
 import { makeTransactions } from "./transactions.ts"
 
 export const connect: ConnectKafka = Effect.fnUntraced(function* (connection) {
   const settings = yield* settingsOf(connection)
+  // Here already: it takes a while.
+  yield* loadClient
   const brokers = yield* Effect.acquireRelease(
     Effect.sync(() => new Brokers(settings)),
     (brokers) => Effect.sync(() => brokers.close())
