@@ -19,7 +19,7 @@ import {
 } from "../storage/StorageFaults.ts"
 
 /** What a program has that faults can strike. All have a driver, executors, tasks and messages. */
-export type Part = "receiver" | "state" | "recovery" | "files" | "sink" | "change"
+export type Part = "receiver" | "state" | "recovery" | "files" | "sink" | "change" | "kafka" | "kafkaLoss"
 
 interface Kind {
   /** Strikes only programs that have this. */
@@ -62,7 +62,19 @@ export const momentKinds = {
   /** The driver is killed and started again before it has recovered. */
   crashInRecovery: { of: "recovery", most: 1 },
   /** The driver is killed, and another program is started in its place. */
-  upgrade: { of: "change", most: 2 }
+  upgrade: { of: "change", most: 2 },
+  /** No broker of Kafka answers for a while. */
+  brokersAway: { of: "kafka", most: 2 },
+  /** A partition has no leader for a while, and then another one. */
+  leaderChange: { of: "kafka", most: 4 },
+  /** A topic is compacted: its offsets have gaps then. */
+  compaction: { of: "kafka", most: 6 },
+  /** The first records of a partition are deleted, read or not. */
+  retention: { of: "kafkaLoss", most: 2 },
+  /** A leader that was behind takes over: the last records of a partition are lost, read or not. */
+  truncation: { of: "kafkaLoss", most: 2 },
+  /** A topic is deleted and created again. */
+  topicReplaced: { of: "kafkaLoss", most: 1 }
 } as const satisfies Record<string, Kind>
 
 export const rateKinds = {
@@ -105,7 +117,19 @@ export const rateKinds = {
   /** A sink fails after it has committed. */
   sinkFailsAfter: { of: "sink", most: 0.05 },
   /** A sink does not answer: somebody ends the driver that waits. */
-  sinkHangs: { of: "sink", most: 0.01 }
+  sinkHangs: { of: "sink", most: 0.01 },
+  /** A broker answers late. */
+  brokerSlow: { of: "kafka", most: 0.02 },
+  /** A request to a broker fails, before it was done or after. */
+  requestFails: { of: "kafka", most: 0.03 },
+  /** A broker's answer does not come: the client gives up after a while, and does not know what was done. */
+  answerLost: { of: "kafka", most: 0.005 },
+  /** Who writes into a topic aborts the transaction. */
+  transactionAborted: { of: "kafka", most: 0.6 },
+  /** Who writes into a topic leaves the transaction open for long: nobody sees what comes after it. */
+  transactionLong: { of: "kafka", most: 0.4 },
+  /** The markers of a transaction that is decided are written late. */
+  markersLate: { of: "kafka", most: 0.3 }
 } as const satisfies Record<string, Kind>
 
 export type MomentKind = keyof typeof momentKinds

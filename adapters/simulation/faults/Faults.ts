@@ -30,6 +30,9 @@ export type Phase = (typeof phases)[number]
 /** How far a call gets in which who made it dies. */
 export type CallMoment = "before" | "torn" | "after"
 
+/** What befalls the brokers of Kafka. */
+export type BrokerFault = "brokersAway" | "leaderChange" | "compaction" | "retention" | "truncation" | "topicReplaced"
+
 /** What faults strike: the parts of a run that can be hurt. Each says whether there was something to hurt. */
 export interface Victims {
   /** Nodes of executors, of the newest driver. */
@@ -47,6 +50,7 @@ export interface Victims {
   /** Breaks a connected receiver, if there is one. */
   readonly breakReceiver: (how: "receiverFailure" | "sourceClosed", chance: Chance) => boolean
   readonly closeSource: (chance: Chance, millis: number) => boolean
+  readonly breakBrokers: (how: BrokerFault, chance: Chance, millis: number) => boolean
 }
 
 /** A fault whose victim is not there is tried again after this. */
@@ -260,6 +264,13 @@ export class Faults {
         return victims.upgrade(chance)
       case "twoDrivers":
         return victims.doubleDriver(chance)
+      case "brokersAway":
+      case "leaderChange":
+      case "compaction":
+      case "retention":
+      case "truncation":
+      case "topicReplaced":
+        return victims.breakBrokers(kind, chance, pauseMillis)
       case "crashInStep":
       case "crashAfterStep":
       case "crashInSnapshot":

@@ -28,7 +28,7 @@ import { makeProbes } from "./probes.ts"
 import { Scene } from "../outside/Scene.ts"
 import type { RunOptions, RunResult } from "./RunOptions.ts"
 import type { Performance, Place, SimulatedApp, Subject } from "./Subject.ts"
-import { type BreakableSource, victimsOf } from "./victims.ts"
+import { type BreakableBrokers, type BreakableSource, victimsOf } from "./victims.ts"
 
 /** Virtual time after which a run that has not ended is stuck, besides what its batches last. */
 const runMillisMax = 5 * 60_000
@@ -186,6 +186,10 @@ class Run {
     return this.performance.sources
   }
 
+  get brokers(): BreakableBrokers | undefined {
+    return this.performance.brokers
+  }
+
   get current(): Life {
     return this.lives.at(-1)!
   }
@@ -220,7 +224,7 @@ class Run {
       return
     }
     const cause = Cause.pretty(end.cause)
-    if (this.scene.tells(cause)) {
+    if (this.scene.tells(cause) || this.performance.tells?.(cause) === true) {
       this.detected = true
       return
     }

@@ -12,7 +12,7 @@ import type { Node } from "../kernel/Node.ts"
 import type { World } from "../kernel/World.ts"
 import type { SinkCalls } from "../outside/SinkCalls.ts"
 import type { Ledger } from "./Ledger.ts"
-import type { BreakableSource } from "./victims.ts"
+import type { BreakableBrokers, BreakableSource } from "./victims.ts"
 
 export type SimulatedApp = StreamingApp<any, never>
 
@@ -48,6 +48,9 @@ export interface Performance {
   readonly load: (node: Node, place: Place, life: number, version: number) => SimulatedApp
   /** What faults of receivers strike. */
   readonly sources: ReadonlyArray<BreakableSource>
+  readonly brokers?: BreakableBrokers | undefined
+  /** Whether a driver that ended so says that something outside was lost for good: then the run is over. */
+  readonly tells?: ((cause: string) => boolean) | undefined
   /** Whether all that was to be done besides the batches is done. */
   readonly isDone: () => boolean
   /** Nothing strikes any more, and what comes from outside may come to its end. */

@@ -1,7 +1,7 @@
 /**
  * victims: what faults can strike in a run, and how each is struck.
  */
-import type { Victims } from "../faults/Faults.ts"
+import type { BrokerFault, Victims } from "../faults/Faults.ts"
 import type { Chance } from "../kernel/Chance.ts"
 import type { Node } from "../kernel/Node.ts"
 import type { World } from "../kernel/World.ts"
@@ -16,10 +16,17 @@ export interface BreakableSource {
   readonly close: (millis: number) => boolean
 }
 
+/** Brokers outside of the program, as faults see them. */
+export interface BreakableBrokers {
+  /** Answers whether there was something to break. */
+  readonly strike: (how: BrokerFault, chance: Chance, millis: number) => boolean
+}
+
 /** A run, as faults see it. */
 export interface Struck {
   readonly world: World
   readonly sources: ReadonlyArray<BreakableSource>
+  readonly brokers: BreakableBrokers | undefined
   /** The newest driver. */
   readonly current: Life
   /** Starts another one. */
@@ -81,6 +88,7 @@ export const victimsOf = (run: Struck): Victims => {
       return true
     },
     breakReceiver: (how, chance) => someSource(chance, (source) => source.break(how)),
-    closeSource: (chance, millis) => someSource(chance, (source) => source.close(millis))
+    closeSource: (chance, millis) => someSource(chance, (source) => source.close(millis)),
+    breakBrokers: (how, chance, millis) => run.brokers?.strike(how, chance, millis) ?? false
   }
 }

@@ -26,6 +26,10 @@ export interface Site {
   readonly commit: (name: string) => <A, E, R>(stream: DStream<A, E, R>) => Output<E, R>
   /** Lines of the files that come into a directory. */
   readonly files: () => DStream<string, unknown>
+  /** Values of the records of a topic. */
+  readonly topic: () => DStream<string, unknown>
+  /** An output into the topic of its name, each record once. */
+  readonly toTopic: (name: string) => (stream: DStream<readonly [key: string, value: string], any>) => AnyOutput
   /** How often the program was changed since it was first started. */
   readonly version: number
 }
@@ -54,6 +58,8 @@ export interface ReferenceProgram {
   readonly readsFiles?: boolean
   /** It is another program when it is started again. */
   readonly changes?: boolean
+  /** It reads a topic and writes topics, of these names. */
+  readonly writesTopics?: ReadonlyArray<string>
   readonly outputs: (site: Site) => ReadonlyArray<AnyOutput>
 }
 
@@ -65,7 +71,9 @@ export const partsOf = (program: ReferenceProgram): ReadonlySet<Part> => {
     recovery: program.recovers,
     files: program.readsFiles,
     sink: program.commits,
-    change: program.changes
+    change: program.changes,
+    kafka: program.writesTopics !== undefined,
+    kafkaLoss: program.writesTopics !== undefined
   }
   return new Set((Object.keys(has) as ReadonlyArray<Part>).filter((part) => has[part] === true))
 }

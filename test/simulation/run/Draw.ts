@@ -8,11 +8,23 @@ import { drawFaults } from "../../../adapters/simulation/faults/drawFaults.ts"
 import type { FaultPlan } from "../../../adapters/simulation/faults/FaultPlan.ts"
 import type { Chance } from "../../../adapters/simulation/kernel/Chance.ts"
 import { type Dice, partsOf, type ReferenceProgram } from "../programs/ReferenceProgram.ts"
+import type { Compression } from "../../../adapters/kafka/records/RecordBatch.ts"
 import { type StoreForm, storeForms } from "../outside/SimulatedReceiver.ts"
 import { type SinkForm, sinkForms } from "../outside/Target.ts"
 
 /** The batch duration of every program. */
 export const batchMillis = 1000
+
+/** Of a program that reads a topic. */
+export interface TopicDraw {
+  readonly partitions: number
+  readonly onLoss: "fail" | "skip"
+  readonly maxRatePerPartition: number | undefined
+  /** A range is cut into several tasks. */
+  readonly minSplitRecords: number | undefined
+  readonly maxFetchBytes: number
+  readonly compression: Compression
+}
 
 export interface Draw {
   readonly executors: number
@@ -38,6 +50,7 @@ export interface Draw {
   /** How long an output's own Effect may take. */
   readonly outputMillisMax: number
   readonly faults: FaultPlan
+  readonly topic: TopicDraw
 }
 
 /** Those that are in no log are lost with the driver. */
@@ -93,12 +106,34 @@ export function draw(chance: Chance, program: ReferenceProgram): Draw {
       onBlockLost: "ignore",
       missedTicks: chance.pick(["replay", "replay", "coalesce", "skip"]),
       gracefulStopTimeout: 120_000,
+      // A task that waits for brokers takes long, and may stumble each time that it is tried.
+      ...(program.writesTopics === undefined ? {} : { maxTaskFailures: 40 }),
       ...(program.recovers === true ? drawRecovery(chance) : {})
     },
     sink: chance.pick(sinkForms),
     preemption: chance.pick([0, 0.02, 0.1, 0.25]),
     outputMillisMax: chance.pick([0, 0, 100, 400]),
-    faults: drawFaults(chance, partsOf(program))
+    ...drawOutside(chance, program)
+  }
+}
+
+/** Most seeds have brokers that lose nothing: then the stream fails on any loss that it sees. */
+const lossShare = 0.3
+
+const drawOutside = (chance: Chance, program: ReferenceProgram): Pick<Draw, "faults" | "topic"> => {
+  const parts = new Set(partsOf(program))
+  if (parts.has("kafkaLoss") && !chance.coin(lossShare)) parts.delete("kafkaLoss")
+  const faults = drawFaults(chance, parts)
+  return {
+    faults,
+    topic: {
+      partitions: chance.between(1, 4),
+      onLoss: parts.has("kafkaLoss") && chance.coin(0.8) ? "skip" : "fail",
+      maxRatePerPartition: chance.pick([undefined, undefined, 60, 200]),
+      minSplitRecords: chance.pick([undefined, undefined, 3]),
+      maxFetchBytes: chance.pick([150, 1000, 1 << 20]),
+      compression: chance.pick(["none", "gzip", "zstd"])
+    }
   }
 }
 

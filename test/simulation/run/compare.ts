@@ -37,6 +37,8 @@ export interface RunToCompare {
   readonly graphs: ReadonlyArray<DStreamGraph>
   /** What sinks have, by output and batch. */
   readonly committed: ReadonlyMap<string, ReadonlyMap<Time, ReadonlyMap<number, ReadonlyArray<unknown>>>>
+  /** Outputs that are not looked at here. */
+  readonly judgedElsewhere: ReadonlySet<string>
   /** A batch may be given to its outputs again by another driver. */
   readonly recovers: boolean
   /** What was acknowledged to sources, of streams that promise to lose none of it. */
@@ -89,6 +91,7 @@ export function compare(facts: RunToCompare): Comparison {
       if (time <= birth) continue
       // An output that not every program has need not be there.
       if (having.length < facts.graphs.length && delivered.length === 0 && committed === undefined) continue
+      if (facts.judgedElsewhere.has(id)) continue
       const of = { facts, output: id, stream: node, time, wanted }
       if (output.action.kind === "sink") mistakes.push(...compareCommitted(of, committed))
       else if (output.action.kind === "foreachBatch") mistakes.push(...compareBatch(of, delivered))

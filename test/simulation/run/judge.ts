@@ -20,12 +20,14 @@ export interface Finished {
   readonly files: FileServer
   readonly target: Target
   readonly deliveries: ReadonlyArray<Delivery>
+  /** Outputs that are not looked at here. */
+  readonly judgedElsewhere: ReadonlySet<string>
   /** So many were asked for. */
   readonly batches: number
 }
 
 export function judgeOutputs(run: Finished): Comparison {
-  const { batches, deliveries, drawn, files, graphs, ledger, recovers, sources, target } = run
+  const { batches, deliveries, drawn, files, graphs, judgedElsewhere, ledger, recovers, sources, target } = run
   ledger.dropTentative()
   const isLogged = ({ survives }: Draw["sources"][number]) =>
     recovers && (survives === undefined || survives === "cold")
@@ -34,6 +36,7 @@ export function judgeOutputs(run: Finished): Comparison {
     deliveries,
     graphs,
     committed: target.outputs,
+    judgedElsewhere,
     recovers,
     promised: sources.flatMap((source, i) => {
       const of = drawn.sources[i]!

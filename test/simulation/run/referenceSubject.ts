@@ -5,12 +5,14 @@ import type { DrawSubject, Performance, Stage } from "../../../adapters/simulati
 import { Target } from "../outside/Target.ts"
 import * as DStreamGraph from "../../../core/dstream/DStreamGraph.ts"
 import { FileServer } from "../outside/FileServer.ts"
+import { KafkaServer } from "../outside/KafkaServer.ts"
 import { Source } from "../outside/Source.ts"
 import type { ReferenceProgram } from "../programs/ReferenceProgram.ts"
 import type { Comparison } from "./compare.ts"
 import type { Delivery } from "./Delivery.ts"
 import { type Draw, draw } from "./Draw.ts"
 import { judgeOutputs } from "./judge.ts"
+import { judgeTopics } from "./judgeTopics.ts"
 import { simulatedApp } from "./simulatedApp.ts"
 
 export interface ReferenceSubjectOptions {
@@ -43,6 +45,7 @@ const begin = (options: ReferenceSubjectOptions, drawn: Draw, stage: Stage): Per
   const { batches, program } = options
   const outputs = world.chance.split("outputs")
   const files = new FileServer(world, faults)
+  const kafka = serverOf(options, drawn, stage)
   const target = new Target({
     calls: sinkCalls,
     committed: (commit, before, node) => observe(node, { kind: "Committed", ...commit, before })
@@ -55,7 +58,7 @@ const begin = (options: ReferenceSubjectOptions, drawn: Draw, stage: Stage): Per
   return {
     load: (node, place, life, version) =>
       simulatedApp({
-        ...{ program, drawn, sources, files, target, version, outputs },
+        ...{ program, drawn, sources, files, kafka, target, version, outputs },
         faults: place === "executor" ? faults : undefined,
         deliver: (delivery) => {
           const full = { ...delivery, life, replaced: stage.isReplaced(life) }
@@ -64,14 +67,31 @@ const begin = (options: ReferenceSubjectOptions, drawn: Draw, stage: Stage): Per
         }
       }, node),
     sources,
-    isDone: () => true,
-    calm: () => files.close(),
+    brokers: kafka,
+    tells: (cause) => kafka?.tellsLoss(cause) === true,
+    isDone: () => kafka?.isRead !== false,
+    calm: () => {
+      files.close()
+      kafka?.calm()
+    },
     judge: (programs) => {
       const recovers = program.recovers === true
       const graphs = programs.map((program) => DStreamGraph.make(program))
-      const comparison = judgeOutputs({ ledger, graphs, drawn, recovers, sources, files, target, batches, deliveries })
+      const judgedElsewhere = new Set(program.writesTopics)
+      const comparison = judgeOutputs({
+        ...{ ledger, graphs, drawn, recovers, sources, files, target, batches, deliveries, judgedElsewhere }
+      })
       options.compared(comparison)
-      return comparison.mistakes
+      if (kafka === undefined) return comparison.mistakes
+      const isOrdered = drawn.topic.minSplitRecords === undefined
+      return [...comparison.mistakes, ...judgeTopics(kafka, isOrdered)]
     }
   }
 }
+
+const serverOf = ({ program }: ReferenceSubjectOptions, drawn: Draw, stage: Stage) =>
+  program.writesTopics && new KafkaServer({
+    ...stage,
+    inputPartitions: drawn.topic.partitions,
+    outputs: program.writesTopics
+  })

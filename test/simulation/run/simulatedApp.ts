@@ -4,6 +4,8 @@
  */
 import { Effect, Layer } from "effect"
 import * as File from "../../../adapters/file/mod.ts"
+import * as Kafka from "../../../adapters/kafka/mod.ts"
+import { sink as kafkaSink } from "../../../adapters/kafka/sink/sink.ts"
 import * as DStream from "../../../core/dstream/DStream.ts"
 import * as StreamingApp from "../../../core/dstream/StreamingApp.ts"
 import type { Faults } from "../../../adapters/simulation/faults/Faults.ts"
@@ -15,6 +17,7 @@ import type { SimulatedApp } from "../../../adapters/simulation/run/Subject.ts"
 import type { Delivery } from "./Delivery.ts"
 import { decodeLines, receiverOf } from "../outside/SimulatedReceiver.ts"
 import { filesDirectory, type FileServer } from "../outside/FileServer.ts"
+import { inputTopic, type KafkaServer } from "../outside/KafkaServer.ts"
 import type { Source } from "../outside/Source.ts"
 import type { Target } from "../outside/Target.ts"
 
@@ -23,6 +26,7 @@ export interface SimulatedAppOptions {
   readonly drawn: Draw
   readonly sources: ReadonlyArray<Source>
   readonly files: FileServer
+  readonly kafka: KafkaServer | undefined
   readonly target: Target
   /** Of functions on the executors; the driver and the model have none. */
   readonly faults: Faults | undefined
@@ -34,7 +38,7 @@ export interface SimulatedAppOptions {
 }
 
 export function simulatedApp(options: SimulatedAppOptions, node: Node): SimulatedApp {
-  const { drawn: { dice, settings, sources: forms }, faults, files, program, sources, version } = options
+  const { drawn: { dice, settings, sources: forms }, faults, files, kafka, program, sources, version } = options
   const streams = sources.map((source, i) =>
     DStream.named(source.name)(DStream.fromInput<string, unknown, never>("simulated", {
       kind: "receiver",
@@ -53,12 +57,42 @@ export function simulatedApp(options: SimulatedAppOptions, node: Node): Simulate
       dice,
       version,
       files: () => DStream.named("files")(File.textStream({ directory: filesDirectory })),
+      ...topicsOf(options.drawn),
       ...stumbling,
       ...outputsOf(options, node)
     }),
-    layer: Layer.succeed(File.FileWorld, files.operations),
+    layer: kafka === undefined
+      ? Layer.succeed(File.FileWorld, files.operations)
+      : Layer.succeed(Kafka.ConnectKafka, kafka.connect(node)),
     settings
   }) as SimulatedApp
+}
+
+function topicsOf({ topic }: Draw): Pick<Site, "toTopic" | "topic"> {
+  const { compression, maxFetchBytes, maxRatePerPartition, minSplitRecords, onLoss } = topic
+  const reading = { onLoss, maxRatePerPartition, minSplitRecords, maxFetchBytes }
+  return {
+    topic: () =>
+      DStream.named("topic")(
+        Kafka.directStream({
+          brokers: "simulated",
+          topics: inputTopic,
+          start: "earliest",
+          value: Kafka.text,
+          ...reading
+        })
+      ).pipe(DStream.map(({ value }) => value!)),
+    toTopic: (name) => {
+      const sink = kafkaSink<readonly [string, string]>({
+        brokers: "simulated",
+        topic: name,
+        key: ([key]) => key,
+        value: ([, value]) => value,
+        compression
+      })
+      return DStream.toSink(sink, { name })
+    }
+  }
 }
 
 function outputsOf(
