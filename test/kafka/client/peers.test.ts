@@ -80,7 +80,7 @@ it.live("a peer that takes requests and never answers is given up after the time
     assert.match(error.message, /did not answer Metadata within 300 ms; it may have been done/)
     yield* allClosed(server)
     const handshake = yield* failing(server.address, { tls: true })
-    assert.deepEqual([handshake.reason, /timed out/.test(handshake.message)], ["Unavailable", true])
+    assert.deepEqual([handshake.reason, /not connected within 300 ms/.test(handshake.message)], ["Unavailable", true])
     yield* allClosed(server)
   }))
 
@@ -131,7 +131,7 @@ it.live("an answer that is cut, or whose counts and lengths lie, is an error of 
       yield* allClosed(broker)
     }
     const other = yield* rawServer(answersWith(Buffer.from("000000057777777700", "hex")))
-    assert.equal((yield* failing(other.address, {})).reason, "Unavailable")
+    assert.match((yield* failing(other.address, {})).message, /is not understood: it answered what it was not asked/)
     yield* allClosed(other)
   }))
 

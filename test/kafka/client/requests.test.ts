@@ -23,7 +23,7 @@ const valuesOf = (...values: ReadonlyArray<string>) => values.map((value, i) => 
 const write = (to: KafkaCluster, topic: string, values: ReadonlyArray<string>, options: EncodeOptions = {}) =>
   to.produce({ topic, partition: 0, batch: encode(valuesOf(...values), options) })
 
-/** Everything from an offset on, fetch by fetch, up to the end that was told. */
+/** Everything from an offset on, fetch by fetch, up to the end that was told; of transactions, when the brokers have marked how they ended. */
 const readAll = (from: KafkaCluster, topic: string, isolation: Isolation = "uncommitted", offset = 0) =>
   Effect.gen(function* () {
     const records: Array<KafkaRecord<string, string>> = []
@@ -32,7 +32,8 @@ const readAll = (from: KafkaCluster, topic: string, isolation: Isolation = "unco
       const { aborted, bytes, highWatermark, lastStable } = yield* from.fetch(request)
       const options = { topic, partition: 0, from: next, until: Infinity, aborted, key: "text", value: "text" } as const
       next = decode(bytes, options, records).next
-      if (next >= (isolation === "committed" ? lastStable : highWatermark)) return records.map(({ value }) => value)
+      const end = isolation === "committed" && lastStable < highWatermark ? Infinity : highWatermark
+      if (next >= end) return records.map(({ value }) => value)
     }
   })
 

@@ -108,7 +108,12 @@ if (started?.secured !== undefined) {
     /certificate/
   )
   isRefused("without TLS where it is spoken", { sasl: as("PLAIN") }, "Damaged", /speaks TLS: give the connection tls/)
-  isRefused("with TLS where none is spoken", { brokers: started.bootstrap, tls }, "Refused", /leave tls out/)
+  isRefused(
+    "with TLS where none is spoken",
+    { brokers: started.bootstrap, tls },
+    "Unavailable",
+    /speaks what this connection does/
+  )
   isRefused("without SASL where it is wanted", { tls }, "Unavailable", /SASL|connection was lost/)
   isRefused(
     "with SASL where none is wanted",

@@ -1,50 +1,92 @@
 /**
  * BrokerConnection: one connection to one broker, that carries one request at a time: a broker answers in order, so what waits there for new records
- * must not hold up others.
+ * must not hold up others. Requests and answers are encoded by the package, bytes are moved here: into a buffer for each answer, over one that
+ * the socket reads into again and again, which costs a third of what chunks cost that are allocated anew (Node).
  *
  * It ends with whatever goes wrong: an answer that is late or cannot be read, an interruption while one is awaited, a connection that is
- * lost. Then it is closed, and another is opened for the next request. So it does when its SASL session comes to an end. While no request is under way it does
- * not keep the process alive.
+ * lost. Then it is closed, and another is opened for the next request. So it is when its SASL session comes to an end. While no request is under
+ * way it does not keep the process alive.
  */
-import type { API, Connection, SASLOptions } from "@platformatic/kafka"
-import { Effect, Redacted } from "effect"
+import { Buffer } from "node:buffer"
+import * as net from "node:net"
+import * as tls from "node:tls"
+import type { API, Connection } from "@platformatic/kafka"
+import { Effect } from "effect"
 import { describeError } from "../../../../core/protocol/describeError.ts"
-import type { Sasl } from "../../KafkaConnection.ts"
 import type { KafkaError } from "../../KafkaError.ts"
+import { authenticate, saslSecretsOf } from "./authenticate.ts"
 import { kafkaError, type Subject } from "./codes.ts"
-import { connectFailure, lateAnswer, requestFailure } from "./failure.ts"
+import { connectFailure, ConnectionLost, lateAnswer, requestFailure } from "./failure.ts"
 import { Frames } from "./frames.ts"
-import type { Client } from "./platformatic.ts"
+import type { Client, Package } from "./platformatic.ts"
 import { type Address, type Settings, showAddress, tlsOptionsOf } from "./settings.ts"
 
-/** The package's own limits of time are not used: it goes on reading after one. */
-const never = 2 ** 31 - 1
+const readBytes = 64 * 1024
+/** A peer that is gone without a word is found out. */
+const keepAliveMillis = 30_000
+const headBytes = 8
+
+interface Waiting {
+  readonly correlation: number
+  readonly answered: (frame: Buffer) => void
+  readonly failed: (error: unknown) => void
+}
 
 export class BrokerConnection {
-  private readonly connection: Connection
+  private readonly kafka: Package
+  private readonly clientId: string
   private readonly broker: string
-  /** Why it was ended, where that is known better than by what the socket says. */
-  private complaint: string | undefined
-  /** What the socket said of its end. */
-  private lostBy: Error | undefined
+  private readonly socket: net.Socket
+  private correlation = 0
+  private waiting: Waiting | undefined
+  /** Why it ended. */
+  private failure: unknown
   private hasEnded = false
-  private isBusy = false
-  private isRetired = false
+  /** By `performance.now`: its session is about to end then. */
+  private usableUntil = Infinity
 
-  constructor(connection: Connection, broker: string) {
-    this.connection = connection
-    this.broker = broker
-    connection.on("error", (error) => {
-      this.lostBy ??= error
-      this.end()
-    })
-    connection.on("close", () => this.end())
-    // A session that comes to its end is not renewed between requests: the next ones go over another connection.
-    connection.reauthenticate = () => this.retire()
+  constructor(kafka: Package, address: Address, settings: Settings) {
+    this.kafka = kafka
+    this.clientId = settings.clientId
+    this.broker = showAddress(address)
+    const frames = new Frames((frame) => this.take(frame), (complaint) => this.end(new NotUnderstood(complaint)))
+    this.socket = connectSocket(address, settings, (chunk) => frames.take(chunk))
+    this.socket.on("error", (error) => this.end(error))
+    this.socket.on("close", () => this.end(new ConnectionLost("the broker closed it")))
   }
 
   get isOpen(): boolean {
-    return !this.hasEnded && !this.isRetired && this.connection.isConnected()
+    return !this.hasEnded && performance.now() < this.usableUntil
+  }
+
+  /** What the package's requests call of a connection of its own. */
+  readonly send: Connection["send"] = (key, version, createPayload, parse, hasTags, answerHasTags, done) => {
+    const correlation = this.correlation = this.correlation + 1 & 0x7fffffff
+    const answered = (frame: Buffer) => {
+      const reader = this.kafka.Reader.from(frame.subarray(headBytes))
+      if (answerHasTags) reader.readTaggedFields()
+      done(null, parse(correlation, key, version, reader) as Awaited<ReturnType<typeof parse>>)
+    }
+    if (this.hasEnded) return done(this.failure as Error)
+    const writer = this.kafka.Writer.create().appendInt16(key).appendInt16(version).appendInt32(correlation)
+      .appendString(this.clientId, false)
+    if (hasTags) writer.appendTaggedFields()
+    writer.appendFrom(createPayload() as ReturnType<Package["Writer"]["create"]>).prependLength()
+    this.waiting = { correlation, answered, failed: (error) => done(error as Error) }
+    this.socket.write(writer.buffer)
+  }
+
+  private take(frame: Buffer): void {
+    const { waiting } = this
+    if (waiting === undefined || frame.readInt32BE(4) !== waiting.correlation) {
+      return this.end(new NotUnderstood("it answered what it was not asked"))
+    }
+    this.waiting = undefined
+    try {
+      waiting.answered(frame)
+    } catch (error) {
+      waiting.failed(error)
+    }
   }
 
   /** The answer, whatever error codes are in it. Interrupted, it is not known whether the request was carried out. */
@@ -55,15 +97,15 @@ export class BrokerConnection {
     limitMillis: number
   ): Effect.Effect<Answer, KafkaError> {
     const answer = Effect.callback<Answer, KafkaError>((resume) => {
-      this.setBusy(true)
-      api(this.connection, ...values, (error: Error | null, answer?: Answer) => {
-        this.setBusy(false)
+      this.socket.ref()
+      api(this.asConnection, ...values, (error: Error | null, answer?: Answer) => {
+        this.socket.unref()
         const known = error === null ? answer : answerIn<Answer>(error)
         if (known !== undefined) return resume(Effect.succeed(known))
-        this.end()
+        this.end(error)
         resume(Effect.fail(this.failureOf(error, subject)))
       })
-      return Effect.sync(() => this.end())
+      return Effect.sync(() => this.end(new ConnectionLost("it was interrupted")))
     })
     return Effect.timeoutOrElse(answer, {
       duration: limitMillis,
@@ -72,48 +114,67 @@ export class BrokerConnection {
   }
 
   private failureOf(error: unknown, subject: Subject): KafkaError {
-    if (this.complaint === undefined) return requestFailure(this.lostBy ?? error, this.broker, subject)
-    return kafkaError("Damaged", subject, `${this.broker} is not understood: ${this.complaint}`)
+    return error instanceof NotUnderstood
+      ? kafkaError("Damaged", subject, `${this.broker} is not understood: ${error.message}`)
+      : requestFailure(error, this.broker, subject)
   }
 
-  private setBusy(isBusy: boolean): void {
-    this.isBusy = isBusy
-    if (isBusy) this.connection.socket.ref()
-    else this.connection.socket.unref()
-  }
-
-  private retire(): void {
-    this.isRetired = true
-    if (!this.isBusy) this.end()
+  /** The package knows a class of its own, and uses `send` of it. */
+  private get asConnection(): Connection {
+    return this as unknown as Connection
   }
 
   /** Whoever waits for an answer is told that there is none. */
-  end(): void {
+  end(failure: unknown): void {
     if (this.hasEnded) return
     this.hasEnded = true
-    this.connection.close(() => {})
-    this.connection.socket?.destroy()
+    this.failure = failure
+    this.socket.destroy()
+    this.waiting?.failed(failure)
+    this.waiting = undefined
   }
 
-  /** Answers are put together here, for the package takes lengths as they come. To be called before any is there. */
-  watchFrames(): void {
-    const { socket } = this.connection
-    const listeners = socket.listeners("data")
-    socket.removeAllListeners("data")
-    const frames = new Frames(
-      (frame) => listeners.forEach((listener) => Reflect.apply(listener, socket, [frame])),
-      (complaint) => {
-        this.complaint = complaint
-        this.end()
-      }
+  /** Waits for the socket, and for TLS. */
+  private get connected(): Effect.Effect<void, unknown> {
+    return Effect.callback((resume) => {
+      const event = this.socket instanceof tls.TLSSocket ? "secureConnect" : "connect"
+      this.socket.once(event, () => resume(Effect.void))
+      this.socket.once("close", () => resume(Effect.fail(this.failure)))
+    })
+  }
+
+  static readonly open = Effect.fnUntraced(function* (client: Client, address: Address, settings: Settings) {
+    const broker = showAddress(address)
+    const sasl = settings.sasl === undefined ? undefined : yield* saslSecretsOf(settings.sasl, broker)
+    const connection = yield* Effect.try({
+      try: () => new BrokerConnection(client.package, address, settings),
+      catch: (error) => settings.tls === undefined ? connectFailure(error, broker, settings) : badTls(error)
+    })
+    const opened = Effect.gen(function* () {
+      yield* connection.connected
+      if (sasl === undefined) return
+      const lifetime = yield* authenticate(client.package, connection.asConnection, sasl)
+      // Left before it ends, with time for a request.
+      if (lifetime > 0) connection.usableUntil = performance.now() + 0.8 * lifetime
+    })
+    yield* Effect.timeoutOrElse(opened, {
+      duration: settings.connectMillis,
+      orElse: () => Effect.fail(new ConnectionLost(`not connected within ${settings.connectMillis} ms`))
+    }).pipe(
+      Effect.mapError((error) =>
+        connection.failure instanceof NotUnderstood
+          ? connection.failureOf(connection.failure, { request: "connect" })
+          : connectFailure(error, broker, settings)
+      ),
+      Effect.onError(() => Effect.sync(() => connection.end(new ConnectionLost("it was not opened"))))
     )
-    socket.on("data", (chunk: Buffer) => frames.take(chunk))
-  }
-
-  get whyNot(): string | undefined {
-    return this.complaint
-  }
+    connection.socket.unref()
+    return connection
+  })
 }
+
+/** A peer that does not speak as brokers do. */
+class NotUnderstood extends Error {}
 
 /** The package throws for error codes in an answer, and has the answer with it. */
 const answerIn = <Answer>(error: unknown): Answer | undefined =>
@@ -121,48 +182,15 @@ const answerIn = <Answer>(error: unknown): Answer | undefined =>
     ? (error as { readonly response?: Answer }).response
     : undefined
 
-export const openConnection = Effect.fnUntraced(function* (client: Client, address: Address, settings: Settings) {
-  const broker = showAddress(address)
-  const sasl = settings.sasl === undefined ? undefined : yield* saslOptionsOf(settings.sasl, broker)
-  const connection = new client.package.Connection(settings.clientId, {
-    connectTimeout: settings.connectMillis,
-    requestTimeout: never,
-    ...(settings.tls === undefined ? {} : { tls: tlsOptionsOf(settings.tls) }),
-    ...(sasl === undefined ? {} : { sasl })
-  })
-  const opened = new BrokerConnection(connection, broker)
-  yield* Effect.callback<void, KafkaError>((resume) => {
-    const failure = start(connection, address, settings, (error) => {
-      if (!error) return resume(Effect.void)
-      opened.end()
-      resume(Effect.fail(
-        opened.whyNot === undefined
-          ? connectFailure(error, broker, settings)
-          : kafkaError("Damaged", { request: "connect" }, `${broker} is not understood: ${opened.whyNot}`)
-      ))
-    })
-    if (failure !== undefined) return resume(Effect.fail(failure))
-    // Behind the package's own listener, which is there already, and before any data.
-    connection.socket.once(settings.tls === undefined ? "connect" : "secureConnect", () => opened.watchFrames())
-    return Effect.sync(() => opened.end())
-  })
-  connection.socket.unref()
-  return opened
-})
-
-/** The error, if certificates and keys are such that it does not even begin. */
-const start = (
-  connection: Connection,
-  { host, port }: Address,
-  settings: Settings,
-  done: (error?: Error | null) => void
-): KafkaError | undefined => {
-  try {
-    connection.connect(host, port, done)
-    return undefined
-  } catch (error) {
-    return settings.tls === undefined ? connectFailure(error, showAddress({ host, port }), settings) : badTls(error)
+const connectSocket = ({ host, port }: Address, settings: Settings, onChunk: (chunk: Buffer) => void): net.Socket => {
+  const common = { host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveMillis }
+  if (settings.tls !== undefined) return tls.connect({ ...common, ...tlsOptionsOf(settings.tls) }).on("data", onChunk)
+  const buffer = Buffer.allocUnsafeSlow(readBytes)
+  const callback = (count: number) => {
+    onChunk(buffer.subarray(0, count))
+    return true
   }
+  return net.connect({ ...common, onread: { buffer, callback } })
 }
 
 const badTls = (error: unknown): KafkaError =>
@@ -173,38 +201,3 @@ const badTls = (error: unknown): KafkaError =>
       describeError(error)
     }): ca, certificate and key are texts in PEM, and the key that of the certificate`
   )
-
-/** A token is asked for at each connection, so it is never one that has ended. */
-const saslOptionsOf = (sasl: Sasl, broker: string): Effect.Effect<SASLOptions, KafkaError> => {
-  if (sasl.mechanism !== "OAUTHBEARER") {
-    return Effect.sync(() => ({
-      mechanism: sasl.mechanism,
-      username: sasl.username,
-      password: Redacted.value(sasl.password)
-    }))
-  }
-  return Effect.matchEffect(sasl.token, {
-    onSuccess: (token) =>
-      Effect.succeed({
-        mechanism: sasl.mechanism,
-        token: Redacted.value(token),
-        authBytesValidator: refuseComplaints,
-        ...(sasl.extensions === undefined ? {} : { oauthBearerExtensions: { ...sasl.extensions } })
-      }),
-    onFailure: (error) =>
-      Effect.fail(
-        kafkaError(
-          "Unavailable",
-          { request: "connect" },
-          `No token could be had for the broker ${broker} (${describeError(error)}): ` +
-            "see to sasl.token"
-        )
-      )
-  })
-}
-
-/** A broker that does not take a token says so in words, not by an error code. */
-const refuseComplaints: NonNullable<SASLOptions["authBytesValidator"]> = (said, done) =>
-  said.length === 0
-    ? done(null, said)
-    : done(new Error(`the token was not accepted: ${said.toString("utf8", 0, 1000)}`))

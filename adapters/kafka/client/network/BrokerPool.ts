@@ -5,7 +5,7 @@
 import type { API } from "@platformatic/kafka"
 import { Effect, Exit, Semaphore } from "effect"
 import type { KafkaError } from "../../KafkaError.ts"
-import { type BrokerConnection, openConnection } from "./BrokerConnection.ts"
+import { BrokerConnection } from "./BrokerConnection.ts"
 import { kafkaError, type Subject } from "./codes.ts"
 import { type Client, loadClient } from "./platformatic.ts"
 import { type Address, type Settings, showAddress } from "./settings.ts"
@@ -52,7 +52,7 @@ export class BrokerPool {
       const connection = this.idle.pop()
       return connection === undefined
         ? Effect.tap(
-          openConnection(client, this.address, this.settings),
+          BrokerConnection.open(client, this.address, this.settings),
           (opened) => Effect.sync(() => this.open.add(opened))
         )
         : Effect.succeed(connection)
@@ -62,12 +62,12 @@ export class BrokerPool {
   private giveBack(connection: BrokerConnection, isWell: boolean): void {
     if (isWell && connection.isOpen && !this.isClosed) return void this.idle.push(connection)
     this.open.delete(connection)
-    connection.end()
+    connection.end(closed(this.address))
   }
 
   close(): void {
     this.isClosed = true
-    for (const connection of this.open) connection.end()
+    for (const connection of this.open) connection.end(closed(this.address))
     this.open.clear()
     this.idle = []
   }

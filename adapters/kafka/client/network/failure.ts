@@ -16,6 +16,9 @@ interface Fault {
   readonly serverErrorMessage?: unknown
 }
 
+/** It is not there any more, and no socket says why. */
+export class ConnectionLost extends Error {}
+
 const causesMax = 20
 
 /** The error and its causes, outermost first. */
@@ -102,7 +105,9 @@ const badCertificate = (broker: string, subject: Subject, said: string): KafkaEr
 const textOf = ({ serverErrorMessage }: Fault) =>
   typeof serverErrorMessage === "string" ? serverErrorMessage : undefined
 
-const isNetwork = ({ code }: Fault): boolean =>
+const isNetwork = (fault: Fault): boolean => fault instanceof ConnectionLost || isSocketCode(fault.code)
+
+const isSocketCode = (code: unknown): boolean =>
   typeof code === "string" && /^(ECONN|EPIPE|ETIMEDOUT|EHOST|ENET|ENOTFOUND|EAI_)/.test(code)
 
 const describeFault = ({ code, message }: Fault, error: unknown): string => {
@@ -119,10 +124,7 @@ export const requestFailure = (error: unknown, broker: string, subject: Subject)
   const innermost = describeFault(faults.at(-1) ?? {}, error)
   // Whoever comes without a certificate is told so only after the handshake (TLS 1.3).
   if (certificate.test(innermost)) return badCertificate(broker, subject, innermost)
-  const isPackage = faults.some(({ code }) =>
-    typeof code === "string" && (code.startsWith("PLT_KFK_NETWORK") || code === "PLT_KFK_TIMEOUT")
-  )
-  if (isPackage || faults.some(isNetwork)) {
+  if (faults.some(isNetwork) || tlsFailed.test(innermost)) {
     return kafkaError(
       "Unavailable",
       subject,
