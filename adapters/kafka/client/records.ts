@@ -4,7 +4,8 @@
 import { Effect } from "effect"
 import type { KafkaCluster } from "../KafkaCluster.ts"
 import type { Brokers } from "./Brokers.ts"
-import { duplicateSequence, kafkaError, refusalOf } from "./network/codes.ts"
+import { duplicateSequence, kafkaError, refusalOf, unknownTopicId } from "./network/codes.ts"
+import { nothing } from "./network/fetchApi.ts"
 
 /** Brokers take no request of more (socket.request.max.bytes), and close the connection. */
 const batchBytesMax = 100 * 1024 * 1024 - 64 * 1024
@@ -20,7 +21,8 @@ export const fetch = (brokers: Brokers): KafkaCluster["fetch"] =>
           "Start anew, with another name of the stream or without its checkpoint, if its records are to be read from the beginning"
       )
     const answer = yield* brokers.atLeader(subject, "Fetch", ({ broker, leaderEpoch, topicId }) => {
-      if (id !== undefined && id !== topicId) return brokers.forgetting([topic], Effect.fail(replaced()))
+      // Who knows another id knows an old one, or wants one: the brokers are asked which it is.
+      if (id !== undefined && id !== topicId) return Effect.succeed({ ...nothing, errorCode: unknownTopicId })
       const committed = isolation === "committed"
       return broker.request(
         ({ fetch }) => fetch,
@@ -29,6 +31,7 @@ export const fetch = (brokers: Brokers): KafkaCluster["fetch"] =>
         waitMillis
       )
     })
+    if (answer.errorCode === unknownTopicId && id !== undefined) return yield* replaced()
     if (answer.errorCode !== 0) return yield* refusalOf(answer.errorCode, subject)
     return {
       bytes: answer.bytes,

@@ -179,6 +179,7 @@ export const duplicateSequence = 46
 export const memberIdRequired = 79
 export const unknownTopic = 3
 export const noLeader = 5
+export const unknownTopicId = 100
 
 /** What a request was about. */
 export interface Subject {

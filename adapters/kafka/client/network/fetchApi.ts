@@ -52,7 +52,8 @@ export const fetchApi = ({ createAPI, fetchV13 }: Package): API<[FetchArguments]
     (_correlation, _key, _version, reader) => answerOf(reader)
   )
 
-const nothing: FetchAnswer = {
+/** But an error code. */
+export const nothing: FetchAnswer = {
   errorCode: 0,
   highWatermark: -1n,
   lastStable: -1n,
