@@ -42,6 +42,7 @@ export class BrokerConnection {
   /** Why it ended. */
   private failure: unknown
   private hasEnded = false
+  private isConnected = false
   /** By `performance.now`: its session is about to end then. */
   private usableUntil = Infinity
 
@@ -51,6 +52,8 @@ export class BrokerConnection {
     this.broker = showAddress(address)
     const frames = new Frames((frame) => this.take(frame), (complaint) => this.end(new NotUnderstood(complaint)))
     this.socket = connectSocket(address, settings, (chunk) => frames.take(chunk))
+    // Whoever waits for it may begin to wait when it has come already.
+    this.socket.once(connectedEvent(this.socket), () => this.isConnected = true)
     this.socket.on("error", (error) => this.end(error))
     this.socket.on("close", () => this.end(new ConnectionLost("the broker closed it")))
   }
@@ -137,8 +140,9 @@ export class BrokerConnection {
   /** Waits for the socket, and for TLS. */
   private get connected(): Effect.Effect<void, unknown> {
     return Effect.callback((resume) => {
-      const event = this.socket instanceof tls.TLSSocket ? "secureConnect" : "connect"
-      this.socket.once(event, () => resume(Effect.void))
+      if (this.hasEnded) return resume(Effect.fail(this.failure))
+      if (this.isConnected) return resume(Effect.void)
+      this.socket.once(connectedEvent(this.socket), () => resume(Effect.void))
       this.socket.once("close", () => resume(Effect.fail(this.failure)))
     })
   }
@@ -172,6 +176,8 @@ export class BrokerConnection {
     return connection
   })
 }
+
+const connectedEvent = (socket: net.Socket): string => socket instanceof tls.TLSSocket ? "secureConnect" : "connect"
 
 /** A peer that does not speak as brokers do. */
 class NotUnderstood extends Error {}
