@@ -1,6 +1,7 @@
 /**
  * crc32c: the check sum of record batches (Castagnoli's polynomial), which the hosts do not offer. Sixteen bytes a step, over
- * sixteen tables: about 1 GB/s.
+ * sixteen tables: about 1.5 GB/s. Where the client's package is loaded, and with it native code that is twice as fast, that is used for what is
+ * long enough.
  */
 import { endianness } from "node:os"
 
@@ -23,8 +24,23 @@ const table = (() => {
 
 const isLittleEndian = endianness() === "LE"
 
+let native: ((bytes: Uint8Array) => number) | undefined
+
+/** Another making of the same, in place of this one. */
+export const offerCrc32c = (offered: (bytes: Uint8Array) => number): void => {
+  native = offered
+}
+
+/** A call of native code costs as much as so many bytes here. */
+const nativeBytesMin = 2048
+
 /** Of the bytes from `from` to before `until`, as an unsigned number. */
-export const crc32c = (bytes: Uint8Array, from: number, until: number): number => {
+export const crc32c = (bytes: Uint8Array, from: number, until: number): number =>
+  native === undefined || until - from < nativeBytesMin
+    ? inTables(bytes, from, until)
+    : native(bytes.subarray(from, until)) >>> 0
+
+const inTables = (bytes: Uint8Array, from: number, until: number): number => {
   if (!isLittleEndian || until - from < 32) return ~byBytes(-1, bytes, from, until) >>> 0
   const base = bytes.byteOffset
   const start = Math.min(until, from + (-(base + from) & 3))

@@ -4,9 +4,11 @@
  *
  * The versions are those of Apache Kafka 3.1, which every later one understands; fetching by topic id came with it.
  */
+import { Buffer } from "node:buffer"
 import { Effect } from "effect"
 import { describeError } from "../../../../core/protocol/describeError.ts"
 import { KafkaError } from "../../KafkaError.ts"
+import { offerCrc32c } from "../../records/crc32c.ts"
 import { fetchApi } from "./fetchApi.ts"
 import { produceApi } from "./produceApi.ts"
 
@@ -46,6 +48,7 @@ export const loadClient: Effect.Effect<Client, KafkaError> = Effect.suspend(() =
 const load = Effect.tryPromise({
   try: async () => {
     const kafka = await import("@platformatic/kafka")
+    offerCrc32c((bytes) => kafka.crc32c(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)))
     return loaded = { package: kafka, apis: apisOf(kafka) }
   },
   catch: (error) =>
