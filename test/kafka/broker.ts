@@ -3,6 +3,7 @@
  * started, for Java or Maven is missing, its tests are skipped and say why.
  */
 import { after, test } from "node:test"
+import { setTimeout as delay } from "node:timers/promises"
 import { Admin } from "@platformatic/kafka"
 import { Broker, type BrokerOptions } from "./broker/Broker.ts"
 
@@ -41,11 +42,13 @@ export const createTopic = (
   asAdmin(broker, async (admin) => {
     const settings = Object.entries(configs).map(([key, value]) => ({ name: key, value }))
     await admin.createTopics({ topics: [name], partitions, replicas: 1, configs: settings })
-    while (true) {
+    const isLed = async (): Promise<boolean> => {
       const { topics } = await admin.metadata({ topics: [name], forceUpdate: true })
       const found = topics.get(name)?.partitions
-      if (found?.length === partitions && found.every(({ leader }) => leader >= 0)) return
+      return found?.length === partitions && found.every(({ leader }) => leader >= 0)
     }
+    // A broker with much to do may not know the topic yet.
+    while (!(await isLed().catch(() => false))) await delay(20)
   })
 
 export const deleteTopic = (broker: Broker, name: string): Promise<void> =>

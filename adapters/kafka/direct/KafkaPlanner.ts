@@ -13,7 +13,7 @@
 import { Clock, Effect, type Scope } from "effect"
 import type { InputPlanner, PlannedBatch, PlannedInput, RecordedBatches } from "../../../core/dstream/InputDStream.ts"
 import type { Millis } from "../../../core/time/Time.ts"
-import type { KafkaCluster, OffsetAt, PartitionOffset, TopicInfo, TopicPartition } from "../KafkaCluster.ts"
+import type { KafkaCluster, OffsetAt, TopicInfo, TopicPartition } from "../KafkaCluster.ts"
 import type { KafkaError } from "../KafkaError.ts"
 import * as Commits from "./Commits.ts"
 import { type Found, OffsetPlanning, type Offsets, type Place, type Taken } from "./OffsetPlanning.ts"
@@ -72,6 +72,9 @@ const plannedOf = (taken: Taken | undefined): PlannedInput => {
   }
 }
 
+/** Partitions in a message. */
+const namesMax = 5
+
 class Planner {
   private readonly cluster: KafkaCluster
   private readonly options: PlannerOptions
@@ -81,6 +84,7 @@ class Planner {
   /** Partitions that are found from now on came later. */
   private hasBegun = false
   private toldNone = false
+  private leaderless: ReadonlyArray<string> = []
 
   constructor(cluster: KafkaCluster, options: PlannerOptions) {
     this.cluster = cluster
@@ -172,21 +176,37 @@ class Planner {
     return told.length > 0
   })
 
-  /** Of those that are there. */
-  private offsetsOf(partitions: ReadonlyArray<TopicPartition>, at: OffsetAt): Effect.Effect<Offsets, KafkaError> {
-    const { cluster, options: { reading } } = this
-    const ask = (some: ReadonlyArray<TopicPartition>): Effect.Effect<ReadonlyArray<PartitionOffset>, KafkaError> =>
-      some.length === 0 ? Effect.succeed([]) : cluster.offsets(some, at, reading.isolation)
+  /** Of those that are there and have a leader: one that has none holds up no others. */
+  private readonly offsetsOf = Effect.fnUntraced(function* (
+    this: Planner,
+    partitions: ReadonlyArray<TopicPartition>,
+    at: OffsetAt
+  ): Effect.fn.Return<Offsets, KafkaError> {
+    if (partitions.length === 0) return new Map()
+    const { cluster, options: { reading: { isolation } } } = this
     const asked = partitions.map(({ partition, topic }) => ({ topic, partition }))
-    return Effect.catch(
-      ask(asked),
-      (error) =>
-        error.reason === "UnknownTopic"
-          ? Effect.flatMap(cluster.topics(topicsOf(asked)), (infos) => ask(asked.filter(isThere(infos))))
-          : Effect.fail(error)
-    ).pipe(
-      Effect.map((offsets) => new Map(offsets.map((one) => [placeOf(one), one.offset])))
-    )
+    const led = Effect.fnUntraced(function* (this: Planner, error: KafkaError) {
+      const isOfOne = error.isRetryable && error.partition !== undefined
+      const infos = isOfOne ? byName(yield* cluster.topics(topicsOf(asked))) : undefined
+      const without = asked.filter((one) => infos?.get(one.topic)?.partitions[one.partition]?.leader === undefined)
+      if (infos === undefined || without.length === 0) return yield* error
+      yield* this.tellLeaderless(without)
+      const others = asked.filter((one) => !without.includes(one))
+      return others.length === 0 ? [] : yield* cluster.offsets(others, at, isolation)
+    }).bind(this)
+    const offsets = yield* Effect.catch(cluster.offsets(asked, at, isolation), led)
+    return new Map(offsets.map((one) => [placeOf(one), one.offset]))
+  })
+
+  /** Once for each that has none. */
+  private tellLeaderless(partitions: ReadonlyArray<TopicPartition>): Effect.Effect<void> {
+    const places = partitions.map(placeOf)
+    const news = places.filter((place) => !this.leaderless.includes(place))
+    this.leaderless = places
+    const shown = news.length > namesMax ? [...news.slice(0, namesMax), `and ${news.length - namesMax} more`] : news
+    return news.length === 0
+      ? Effect.void
+      : Effect.logWarning(`No broker leads ${shown.join(", ")}; batches take nothing from there until one does`)
   }
 }
 

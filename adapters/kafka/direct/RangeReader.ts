@@ -71,6 +71,8 @@ class RangeReader<A> {
       const { next, records } = yield* this.options.decode({ ...this.range, ...fetched, from })
       if (next === from) yield* this.wait(fetched)
       else this.waitingSince = undefined
+      // Records that grew beyond measure when they were decompressed: what is behind them is fetched again.
+      if (next < reached) yield* this.dropAhead()
       this.offset = next
       if (records.length > 0) return records
     }
@@ -92,6 +94,12 @@ class RangeReader<A> {
       return ahead === undefined ? this.request(this.offset) : Fiber.join(ahead)
     })
     return Effect.catch(outage.patiently(attempt, maxUnavailableMillis), (error) => this.lost(error))
+  }
+
+  private dropAhead(): Effect.Effect<void> {
+    const { ahead } = this
+    this.ahead = undefined
+    return ahead === undefined ? Effect.void : Fiber.interrupt(ahead)
   }
 
   /** Nothing came, and the end is not reached. */

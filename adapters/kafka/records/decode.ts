@@ -35,12 +35,12 @@ export interface DecodeOptions<K extends PartFormat, V extends PartFormat> {
   readonly aborted: ReadonlyArray<{ readonly producerId: bigint; readonly firstOffset: number }>
   readonly key: K
   readonly value: V
-  /** Bytes that the records of one batch may have when they are decompressed. 64 MiB */
+  /** Bytes that the records of one batch may have when they are decompressed; after as many it ends early. 64 MiB */
   readonly decompressedMax?: number | undefined
 }
 
 export interface Decoded {
-  /** All that is before it has been dealt with, at most `until`: the offset to fetch from next. */
+  /** All that is before it has been dealt with, at most `until`: the offset to fetch from next, also if the bytes held more. */
   readonly next: number
   /** Places in the array of records that hold a text which was not UTF-8. */
   readonly invalid: ReadonlyArray<number>
@@ -59,19 +59,24 @@ export const decode = <K extends PartFormat, V extends PartFormat>(
 ): Decoded => {
   const aborts = new Aborts(options.aborted)
   const invalid: Array<number> = []
-  let next = options.from
+  const { decompressedMax = decompressedMaxDefault, from, until } = options
+  let decompressed = 0
+  let next = from
   let at = 0
   try {
-    for (let header; next < options.until && (header = headerAt(bytes, at)) !== undefined; at = header.end) {
-      if (header.lastOffset >= options.from) {
+    for (let header; next < until && (header = headerAt(bytes, at)) !== undefined; at = header.end) {
+      if (decompressed >= decompressedMax) break
+      if (header.lastOffset >= from) {
         checkSum(bytes, header)
         if (!aborts.leavesOut(bytes, header)) {
-          readRecords(sectionOf(bytes, header, options), header, options, into, invalid)
+          const section = sectionOf(bytes, header, decompressedMax)
+          decompressed += section.end - section.at
+          readRecords(section, header, options, into, invalid)
         }
-        next = Math.min(options.until, header.lastOffset + 1)
+        next = Math.min(until, header.lastOffset + 1)
       }
     }
-    if (at === 0 && bytes.length > 0 && next < options.until) {
+    if (at === 0 && bytes.length > 0 && next < until) {
       throw new BadBatch(`it is cut after ${bytes.length} bytes, though the broker sends at least one whole`)
     }
   } catch (error) {
@@ -139,7 +144,7 @@ export const markerOf = (bytes: Uint8Array, header: BatchHeader): "commit" | "ab
 const sectionOf = (
   bytes: Uint8Array,
   { at, attributes, end, recordCount }: BatchHeader,
-  options: DecodeOptions<PartFormat, PartFormat>
+  decompressedMax: number
 ): RecordSection => {
   const compression = compressions[attributes & attribute.compression]
   if (compression === undefined) {
@@ -149,10 +154,9 @@ const sectionOf = (
     )
   }
   const from = at + headerBytes
-  const limit = options.decompressedMax ?? decompressedMaxDefault
   const section = compression === "none"
     ? new RecordSection(bytes, from, end)
-    : wholeSection(decompress(compression, bytes.subarray(from, end), limit))
+    : wholeSection(decompress(compression, bytes.subarray(from, end), decompressedMax))
   if (recordCount < 0 || recordCount > (section.end - section.at) / recordBytesMin) {
     throw new BadBatch(`it says that it holds ${recordCount} records in ${section.end - section.at} bytes`)
   }

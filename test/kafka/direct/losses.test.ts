@@ -236,3 +236,22 @@ it("no broker at the start is told, and latest then means what comes after the f
     assert.deepEqual(recordsOf(batches).map(({ value }) => value), ["new"])
     assert.equal(told(messages, /no broker answers/), 1)
   }))
+
+it("a partition that has no leader is told, holds up no others, and is read on when it has one again", () =>
+  Effect.gen(function* () {
+    const kafka = yield* modelWith(3)
+    const { advance, batches, messages } = yield* start(kafka, stream())
+    for (const partition of [0, 1, 2]) kafka.append("t", partition, [`${partition} before`])
+    yield* advance(1)
+    kafka.append("t", 1, ["1 meanwhile"])
+    kafka.log("t", 1).leader = null
+    kafka.append("t", 0, ["0 meanwhile"])
+    yield* advance(4)
+    assert.deepEqual(valuesOf(batches).slice(1), [["0 meanwhile"], [], [], []])
+    assert.equal(told(messages, /No broker leads t\/1; batches take nothing from there until one does/), 1)
+    kafka.log("t", 1).leader = 0
+    kafka.append("t", 2, ["2 after"])
+    yield* advance(1)
+    assert.deepEqual(valuesOf(batches).at(-1), ["1 meanwhile", "2 after"])
+    assert.equal(messages.length, 1)
+  }))

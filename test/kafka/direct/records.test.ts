@@ -179,3 +179,36 @@ it("a damaged record batch fails the batch, whatever is done with poison", () =>
       /The record batch at offset 0 of t\/0 cannot be read: its check sum/
     )
   }))
+
+it("poison behind an aborted transaction of the same producer, in the same fetch, is buried as it is", () =>
+  Effect.gen(function* () {
+    const kafka = yield* modelWith(1)
+    kafka.createTopic("dead", 1)
+    kafka.append("t", 0, ["{ never"], { outcome: "abort" })
+    kafka.append("t", 0, ["{ poison", "1"], { outcome: "commit" })
+    const stream = Kafka.directStream({ ...plain, value: Kafka.unknownJson, onPoison: { deadLetterTopic: "dead" } })
+    const { advance, batches } = yield* start(kafka, stream)
+    yield* advance(1)
+    assert.deepEqual(pairs(batches), [[null, 1]])
+    assert.deepEqual(kafka.records("dead").map(({ value }) => value), ["{ poison"])
+  }))
+
+it("records that grow beyond measure when they are decompressed come piece by piece, and one batch that is too large fails", () =>
+  Effect.gen(function* () {
+    const kafka = yield* modelWith(1)
+    const large = "x".repeat(100_000)
+    for (let i = 0; i < 6; i++) kafka.append("t", 0, [`${i}${large}`], { compression: "gzip" })
+    const { advance, batches } = yield* start(
+      kafka,
+      Kafka.directStream({ ...plain, value: Kafka.text, maxBatchBytes: 150_000 })
+    )
+    yield* advance(1)
+    assert.deepEqual(pairs(batches).map(([, value]) => value[0]), ["0", "1", "2", "3", "4", "5"])
+    const small = Kafka.directStream({ ...plain, value: Kafka.text, maxBatchBytes: 50_000 })
+    const refused = yield* start(kafka, small)
+    yield* refused.advance(1)
+    assert.match(
+      String(yield* Effect.flip(refused.context.awaitTermination)),
+      /batch at offset 0 of t\/0 cannot be read/
+    )
+  }))
