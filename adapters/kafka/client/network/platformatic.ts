@@ -14,7 +14,27 @@ import { produceApi } from "./produceApi.ts"
 
 export type Package = typeof import("@platformatic/kafka")
 
-const apisOf = (kafka: Package) => ({
+/** The requests. */
+interface Apis {
+  readonly metadata: Package["metadataV12"]["api"]
+  readonly findCoordinator: Package["findCoordinatorV4"]["api"]
+  readonly listOffsets: Package["listOffsetsV7"]["api"]
+  readonly fetch: ReturnType<typeof fetchApi>
+  readonly produce: ReturnType<typeof produceApi>
+  readonly initProducerId: Package["initProducerIdV4"]["api"]
+  readonly addPartitionsToTxn: Package["addPartitionsToTxnV3"]["api"]
+  readonly addOffsetsToTxn: Package["addOffsetsToTxnV3"]["api"]
+  readonly txnOffsetCommit: Package["txnOffsetCommitV3"]["api"]
+  readonly endTxn: Package["endTxnV3"]["api"]
+  readonly offsetFetch: Package["offsetFetchV7"]["api"]
+  readonly offsetCommit: Package["offsetCommitV8"]["api"]
+  readonly joinGroup: Package["joinGroupV7"]["api"]
+  readonly syncGroup: Package["syncGroupV5"]["api"]
+  readonly heartbeat: Package["heartbeatV4"]["api"]
+  readonly leaveGroup: Package["leaveGroupV4"]["api"]
+}
+
+const apisOf = (kafka: Package): Apis => ({
   metadata: kafka.metadataV12.api,
   findCoordinator: kafka.findCoordinatorV4.api,
   listOffsets: kafka.listOffsetsV7.api,
@@ -35,7 +55,7 @@ const apisOf = (kafka: Package) => ({
 
 export interface Client {
   readonly package: Package
-  readonly apis: ReturnType<typeof apisOf>
+  readonly apis: Apis
 }
 
 let loaded: Client | undefined
