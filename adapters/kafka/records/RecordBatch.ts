@@ -28,10 +28,7 @@ export type Compression = (typeof compressions)[number]
 
 export const attribute = { compression: 7, appendTime: 8, transactional: 16, control: 32 } as const
 
-export interface BatchHeader {
-  /** Where the batch begins and ends in the bytes. */
-  readonly at: number
-  readonly end: number
+export interface HeaderFields {
   readonly baseOffset: number
   readonly lastOffset: number
   readonly leaderEpoch: number
@@ -43,6 +40,13 @@ export interface BatchHeader {
   readonly producerEpoch: number
   readonly baseSequence: number
   readonly recordCount: number
+}
+
+/** A header as it was read. */
+export interface BatchHeader extends HeaderFields {
+  /** Where the batch begins and ends in the bytes. */
+  readonly at: number
+  readonly end: number
 }
 
 /** Thrown for bytes that are no batch, or one that is not read here; whoever knows topic and partition makes a KafkaError of it. */
@@ -104,19 +108,6 @@ export const placeBatch = (batch: Uint8Array, baseOffset: number, leaderEpoch: n
   const view = new DataView(batch.buffer, batch.byteOffset, batch.length)
   view.setBigInt64(0, BigInt(baseOffset))
   view.setInt32(12, leaderEpoch)
-}
-
-export interface HeaderFields {
-  readonly baseOffset: number
-  readonly lastOffset: number
-  readonly leaderEpoch: number
-  readonly attributes: number
-  readonly baseTimestamp: number
-  readonly maxTimestamp: number
-  readonly producerId: bigint
-  readonly producerEpoch: number
-  readonly baseSequence: number
-  readonly recordCount: number
 }
 
 /** Writes the header of a batch whose records stand already behind it, with the check sum. */

@@ -6,13 +6,12 @@ import * as assert from "node:assert/strict"
 import fc from "fast-check"
 import { Cause, Deferred, Effect, Exit, Fiber } from "effect"
 import { TestClock } from "effect/testing"
-import type { ConnectKafka, KafkaCluster } from "../../../adapters/kafka/KafkaCluster.ts"
 import { KafkaError } from "../../../adapters/kafka/KafkaError.ts"
 import { KafkaModel } from "../../../adapters/kafka/model/KafkaModel.ts"
 import { partitionOfKey } from "../../../adapters/kafka/sink/murmur2.ts"
 import { Fenced } from "../../../core/output/Sink.ts"
 import { it } from "../../kit.ts"
-import { entries, type Entry, role } from "./roles.ts"
+import { changed, entries, type Entry, passing, role } from "./roles.ts"
 
 const withTopic = (partitions = 3) =>
   Effect.map(KafkaModel.make, (kafka) => {
@@ -34,19 +33,6 @@ const isExactly = (kafka: KafkaModel, written: ReadonlyArray<Entry>): void => {
     if (key !== null) assert.deepEqual(of(seen(kafka)), of(written), `order of ${key}`)
   }
 }
-
-/** Runs it while the clock goes on. */
-const passing = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
-  Effect.gen(function* () {
-    const fiber = yield* Effect.forkChild(effect)
-    while (fiber.pollUnsafe() === undefined) yield* TestClock.adjust(100)
-    return yield* Fiber.join(fiber)
-  })
-
-/** The same cluster, some of its requests changed. */
-const changed =
-  (kafka: KafkaModel, change: (cluster: KafkaCluster) => Partial<KafkaCluster>): ConnectKafka => (connection) =>
-    Effect.map(kafka.connect(connection), (cluster) => ({ ...cluster, ...change(cluster) }))
 
 it("each batch is in the topic once, by key, at the time of the batch, when it is read committed", () =>
   Effect.gen(function* () {

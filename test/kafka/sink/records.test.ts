@@ -4,14 +4,13 @@
  */
 import * as assert from "node:assert/strict"
 import { Deferred, Effect, Fiber } from "effect"
-import { TestClock } from "effect/testing"
-import type { ConnectKafka, KafkaCluster } from "../../../adapters/kafka/KafkaCluster.ts"
+import type { ConnectKafka } from "../../../adapters/kafka/KafkaCluster.ts"
 import { KafkaError } from "../../../adapters/kafka/KafkaError.ts"
 import { KafkaModel } from "../../../adapters/kafka/model/KafkaModel.ts"
 import { headerAt } from "../../../adapters/kafka/records/RecordBatch.ts"
 import { sink } from "../../../adapters/kafka/sink/sink.ts"
 import { it } from "../../kit.ts"
-import { entries, options, role } from "./roles.ts"
+import { changed, entries, options, passing, role } from "./roles.ts"
 
 const guarantees = ["transactional", "at-least-once"] as const
 
@@ -22,17 +21,6 @@ const withTopic = (partitions = 1) =>
   })
 
 const values = (kafka: KafkaModel): ReadonlyArray<string> => kafka.records("out").map(({ value }) => value!)
-
-const passing = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
-  Effect.gen(function* () {
-    const fiber = yield* Effect.forkChild(effect)
-    while (fiber.pollUnsafe() === undefined) yield* TestClock.adjust(100)
-    return yield* Fiber.join(fiber)
-  })
-
-const changed =
-  (kafka: KafkaModel, change: (cluster: KafkaCluster) => Partial<KafkaCluster>): ConnectKafka => (connection) =>
-    Effect.map(kafka.connect(connection), (cluster) => ({ ...cluster, ...change(cluster) }))
 
 for (const guarantee of guarantees) {
   const failing = (connect: ConnectKafka, records = entries(1, 3)) =>

@@ -1,8 +1,10 @@
 /**
  * Drivers and executors of a Kafka sink as processes that share nothing but the cluster: each makes the sink anew.
  */
-import { Effect } from "effect"
-import { ConnectKafka } from "../../../adapters/kafka/KafkaCluster.ts"
+import { Effect, Fiber } from "effect"
+import { TestClock } from "effect/testing"
+import { ConnectKafka, type KafkaCluster } from "../../../adapters/kafka/KafkaCluster.ts"
+import type { KafkaModel } from "../../../adapters/kafka/model/KafkaModel.ts"
 import { type KafkaSinkOptions, sink } from "../../../adapters/kafka/sink/sink.ts"
 import * as Sink from "../../../core/output/Sink.ts"
 
@@ -47,3 +49,16 @@ export const role = (
 /** Entries of one key each, of so many keys. */
 export const entries = (batch: number, count: number, keys = 5): ReadonlyArray<Entry> =>
   Array.from({ length: count }, (_, i) => [`k${i % keys}`, `${batch}.${i}`] as const)
+
+/** Runs it while the clock goes on. */
+export const passing = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.gen(function* () {
+    const fiber = yield* Effect.forkChild(effect)
+    while (fiber.pollUnsafe() === undefined) yield* TestClock.adjust(100)
+    return yield* Fiber.join(fiber)
+  })
+
+/** The same cluster, some of its requests changed. */
+export const changed =
+  (kafka: KafkaModel, change: (cluster: KafkaCluster) => Partial<KafkaCluster>): ConnectKafka => (connection) =>
+    Effect.map(kafka.connect(connection), (cluster) => ({ ...cluster, ...change(cluster) }))
