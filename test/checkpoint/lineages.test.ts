@@ -3,6 +3,7 @@
  * over, nobody has.
  */
 import * as assert from "node:assert/strict"
+import { isDeepStrictEqual } from "node:util"
 import { Effect, Exit, Scope } from "effect"
 import fc from "fast-check"
 import { messagePack } from "../../adapters/codec/MessagePack.ts"
@@ -13,8 +14,8 @@ import * as DStreamGraph from "../../core/dstream/DStreamGraph.ts"
 import { DStream, StreamingApp } from "../../core/mod.ts"
 import * as Settings from "../../core/settings/Settings.ts"
 import * as Durability from "../../runtime/driver/checkpoint/Durability.ts"
-import { type MemoryStorage, memoryStorage } from "../../runtime/storage/memoryStorage.ts"
-import { StoragePlaces } from "../../runtime/storage/StableStorage.ts"
+import { memoryStorage } from "../../runtime/storage/memoryStorage.ts"
+import { type AppendFile, type StableStorage, StoragePlaces } from "../../runtime/storage/StableStorage.ts"
 import { it } from "../kit.ts"
 
 const app = StreamingApp.make({
@@ -25,8 +26,8 @@ const app = StreamingApp.make({
 const graph = DStreamGraph.make(app)
 const settings = Settings.resolve([], { batchMillis: 1000, executors: 1 })
 
-/** A driver in a scope of its own, which is not closed: it may go on as a zombie. */
-const driver = (storage: MemoryStorage) =>
+/** A driver that has not written a checkpoint yet, in a scope of its own, which is not closed: it may go on as a zombie. */
+const opened = (storage: StableStorage) =>
   Effect.gen(function* () {
     const scope = yield* Scope.make()
     const failures: Array<unknown> = []
@@ -44,9 +45,27 @@ const driver = (storage: MemoryStorage) =>
       Effect.provideService(StoragePlaces, { open: () => Effect.succeed(storage), codec: messagePack }),
       Scope.provide(scope)
     )
+    return { durability, scope, failures }
+  })
+
+const driver = (storage: StableStorage) =>
+  Effect.gen(function* () {
+    const { durability, failures, scope } = yield* opened(storage)
     const writer = yield* Scope.provide(durability.begin({ zeroTime: 0, executors: 1 }), scope)
     return { durability, writer, scope, failures }
   })
+
+/** Storage whose user dies between the writing of an append and its sync, from when `dies` says so. */
+const dyingIn = (storage: StableStorage, dies: () => boolean): StableStorage => ({
+  ...storage,
+  open: (name) =>
+    Effect.map(storage.open(name), (file): AppendFile => ({
+      append: (bytes, options) =>
+        Effect.suspend(() =>
+          dies() ? Effect.andThen(file.append(bytes, { sync: false }), Effect.never) : file.append(bytes, options)
+        )
+    }))
+})
 
 const shown = (state: DriverState.DriverState) => ({
   pending: DriverState.pendingOf(state),
@@ -55,19 +74,35 @@ const shown = (state: DriverState.DriverState) => ({
   done: state.done
 })
 
-type Step = "allocate" | "output" | "done" | "checkpoint" | "crash" | "takeOver" | "zombie"
+/**
+ * `crash` is the machine's. `died`: the driver alone, in the middle of an append; the next one dies before its first checkpoint, and the
+ * third goes on. `diedBoth`: then the machine dies too, before the third.
+ */
+const kinds = ["allocate", "output", "done", "checkpoint", "crash", "takeOver", "zombie", "died", "diedBoth"] as const
 
-const steps: fc.Arbitrary<ReadonlyArray<Step>> = fc.array(
-  fc.constantFrom<Step>("allocate", "allocate", "output", "done", "checkpoint", "crash", "takeOver", "zombie"),
-  { maxLength: 30 }
-)
+type Step = typeof kinds[number]
+
+const steps: fc.Arbitrary<ReadonlyArray<Step>> = fc.array(fc.constantFrom<Step>("allocate", ...kinds), {
+  maxLength: 30
+})
 
 /** Plays the steps; a model keeps what was acknowledged. */
 const play = (sequence: ReadonlyArray<Step>) =>
   Effect.gen(function* () {
     const storage = memoryStorage()
     const model = DriverState.make()
-    let current = yield* driver(storage)
+    let dying = false
+    const disk = dyingIn(storage, () => dying)
+    let current = yield* driver(disk)
+    /** Written, not acknowledged: the next driver has it or not. */
+    let doubtful: DriverLogEvent | undefined
+    const next = Effect.gen(function* () {
+      const started = yield* driver(disk)
+      const state = shown(started.durability.log.state)
+      if (doubtful !== undefined && !isDeepStrictEqual(state, shown(model))) DriverState.apply(model, doubtful)
+      doubtful = undefined
+      return started
+    })
     let zombie: typeof current | undefined
     let time = 0
     let done = 0
@@ -95,10 +130,21 @@ const play = (sequence: ReadonlyArray<Step>) =>
       } else if (step === "crash") {
         storage.crash()
         yield* Scope.close(current.scope, Exit.void)
-        current = yield* driver(storage)
+        current = yield* next
+      } else if (step === "died" || step === "diedBoth") {
+        doubtful = { kind: "OutputEnded", time: done + 1000, output: "unsynced", result: "skipped" }
+        dying = true
+        // Never heard of again: its scope stays open.
+        yield* Effect.forkDetach(current.durability.log.append([doubtful]), { startImmediately: true })
+        yield* Effect.yieldNow
+        dying = false
+        const idle = yield* opened(disk)
+        yield* Scope.close(idle.scope, Exit.void)
+        if (step === "diedBoth") storage.crash()
+        current = yield* next
       } else if (step === "takeOver") {
         zombie = current
-        current = yield* driver(storage)
+        current = yield* next
       } else if (step === "zombie" && zombie !== undefined) {
         const late: DriverLogEvent = { kind: "OutputEnded", time: time + 5000, output: "late", result: "done" }
         const { log } = zombie.durability
@@ -109,7 +155,7 @@ const play = (sequence: ReadonlyArray<Step>) =>
       assert.deepEqual(shown(current.durability.log.state), shown(model))
     }
     storage.crash()
-    const last = yield* driver(storage)
+    const last = yield* next
     assert.deepEqual(shown(last.durability.log.state), shown(model))
   })
 

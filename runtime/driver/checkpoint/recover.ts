@@ -2,9 +2,10 @@
  * recover: what the drivers before this one left: the furthest good checkpoint, and the logs from there on.
  *
  * A driver writes a checkpoint of what it recovered before anything of its own, so an epoch without one is an epoch in which nothing
- * happened. From the checkpoint's epoch on every log is read in order: one that a later driver has sealed as far as that driver
- * accepted it, the newest as far as it is whole. What a driver wrote after it was sealed is never read. A checkpoint that is damaged is
- * told and passed over; a log that is damaged before its end is an error, for what it held is nowhere else.
+ * happened: neither its log counts, nor what it accepted of those before it, which it may have read before that was durable. From the
+ * checkpoint's epoch on every other log is read in order: one that a later driver has sealed as far as that driver accepted it, the
+ * newest as far as it is whole. What a driver wrote after it was sealed is never read. A checkpoint that is damaged is told and passed
+ * over; a log that is damaged before its end is an error, for what it held is nowhere else.
  */
 import { Effect, Result, Schema } from "effect"
 import * as Checkpoints from "../../../core/checkpoint/Checkpoint.ts"
@@ -62,16 +63,21 @@ export interface Reading {
   readonly checksum: Checksum
 }
 
+interface Choice {
+  readonly chosen: Chosen | undefined
+  readonly passedOver: ReadonlyArray<PassedOver>
+  /** The epochs of which there is a checkpoint, good or not. */
+  readonly epochs: ReadonlySet<number>
+}
+
 /** The furthest checkpoint that is good; undefined: there is none at all. `earlier`: the epochs that are known, in order. */
 export const choose = Effect.fnUntraced(function* (
   { checksum, codec, storage }: Reading,
   earlier: ReadonlyArray<number> = []
-): Effect.fn.Return<
-  { readonly chosen: Chosen | undefined; readonly passedOver: ReadonlyArray<PassedOver> },
-  StorageError | NoUsableCheckpoint
-> {
+): Effect.fn.Return<Choice, StorageError | NoUsableCheckpoint> {
   const passedOver: Array<PassedOver> = []
   const candidates = yield* unlisted(storage, names.furthestFirst(yield* storage.list(names.epochs)), earlier)
+  const epochs = new Set(candidates.map(({ epoch }) => epoch))
   for (const name of candidates) {
     const read = yield* Effect.result(storage.read(name.name))
     if (Result.isFailure(read)) {
@@ -82,11 +88,11 @@ export const choose = Effect.fnUntraced(function* (
     if (bytes === undefined) continue
     const decoded = CheckpointFile.decode(bytes, codec, checksum)
     if (Result.isSuccess(decoded)) {
-      return { chosen: { name, checkpoint: decoded.success, bytes: bytes.byteLength }, passedOver }
+      return { chosen: { name, checkpoint: decoded.success, bytes: bytes.byteLength }, passedOver, epochs }
     }
     passedOver.push({ file: name.name, reason: decoded.failure })
   }
-  if (passedOver.length === 0) return { chosen: undefined, passedOver }
+  if (passedOver.length === 0) return { chosen: undefined, passedOver, epochs }
   return yield* new NoUsableCheckpoint({
     place: storage.place,
     message: `none of the checkpoints in ${storage.place} can be read: ${
@@ -121,18 +127,25 @@ export const recover = Effect.fnUntraced(function* (
   earlier: ReadonlyArray<number>,
   streams: Iterable<StreamId>
 ): Effect.fn.Return<Recovered | undefined, RecoveryError> {
-  const { chosen, passedOver } = yield* choose(reading, earlier)
+  const { chosen, epochs, passedOver } = yield* choose(reading, earlier)
   if (chosen === undefined) return yield* nothingHappened(reading, earlier)
   const { checkpoint } = chosen
   const { epoch } = chosen.name
   const state = Checkpoints.stateOf(checkpoint, streams)
   const told = [...passedOver]
   const predecessors: Array<Sealed["predecessors"][number]> = []
-  const later = earlier.filter((other) => other >= epoch)
-  const seals = yield* sealsOf(reading, later.filter((other) => other > epoch))
+  const later = yield* Effect.forEach(
+    earlier.filter((other) => other > epoch),
+    (other) => lifeOf(reading, other, epochs)
+  )
+  const happened = later.filter((life) =>
+    life.happened && !later.some((other) => other.happened && refuses(other, life))
+  )
+  // The first seal of a log counts.
+  const seals = happened.flatMap(({ seals }) => seals)
   let events = 0
-  for (const each of later) {
-    const sealed = seals.find(({ of }) => of === each)?.segments
+  for (const each of [epoch, ...happened.map((life) => life.epoch)]) {
+    const sealed = seals.find((seal) => seal.epoch === each)?.segments
     const contents = yield* readLog(reading.storage, names.logPrefix(each), {
       ...(each === epoch ? { from: checkpoint.log } : {}),
       ...(sealed === undefined ? {} : { sealed })
@@ -146,7 +159,9 @@ export const recover = Effect.fnUntraced(function* (
     }
     predecessors.push({ epoch: each, segments: contents.segments })
   }
-  return { chosen, state, predecessors, passedOver: told, events }
+  // Should one of them yet wake up and write a checkpoint: nothing of its log was accepted.
+  const idle = later.filter((life) => !happened.includes(life)).map((life) => ({ epoch: life.epoch, segments: [] }))
+  return { chosen, state, predecessors: [...predecessors, ...idle], passedOver: told, events }
 })
 
 /** Without a checkpoint there was no driver that did anything; a log that says otherwise has lost its checkpoints. */
@@ -166,32 +181,41 @@ const nothingHappened = Effect.fnUntraced(function* (reading: Reading, earlier: 
   return undefined
 })
 
-interface Seal {
-  readonly of: number
-  readonly segments: Sealed["predecessors"][number]["segments"]
+/** What is written to a log before the first checkpoint. */
+const isOpening = ({ kind }: DriverLogEvent): boolean =>
+  kind === "Sealed" || kind === "SnapshotsDropped" || kind === "BlocksLost"
+
+interface DriverLife {
+  readonly epoch: number
+  /** It wrote a checkpoint, or its log shows that it must have. */
+  readonly happened: boolean
+  /** What it accepted of earlier logs. */
+  readonly seals: Sealed["predecessors"]
 }
 
-/** What later drivers accepted of earlier logs; the first seal of a log counts. */
-const sealsOf = Effect.fnUntraced(function* (
+/** One that had not happened yet when the other began, and did so later. */
+const refuses = ({ seals }: DriverLife, { epoch }: DriverLife): boolean =>
+  seals.some((seal) => seal.epoch === epoch && seal.segments.length === 0)
+
+/** `withCheckpoint`: the epochs of which there are checkpoints. */
+const lifeOf = Effect.fnUntraced(function* (
   reading: Reading,
-  epochs: ReadonlyArray<number>
-): Effect.fn.Return<ReadonlyArray<Seal>, RecoveryError> {
-  const seals: Array<Seal> = []
-  for (const by of epochs) {
-    const contents = yield* readLog(reading.storage, names.logPrefix(by))
-    const [first] = yield* eventsOf(reading, { records: contents.records.slice(0, 1) })
-    if (first?.kind !== "Sealed") continue
-    for (const { epoch: of, segments } of first.predecessors) {
-      if (!seals.some((seal) => seal.of === of)) seals.push({ of, segments })
-    }
+  epoch: number,
+  withCheckpoint: ReadonlySet<number>
+): Effect.fn.Return<DriverLife, RecoveryError> {
+  const events = yield* eventsOf(reading, yield* readLog(reading.storage, names.logPrefix(epoch)))
+  const [first] = events
+  return {
+    epoch,
+    happened: withCheckpoint.has(epoch) || !events.every(isOpening),
+    seals: first?.kind === "Sealed" ? first.predecessors : []
   }
-  return seals
 })
 
 /** `run`: of the checkpoint that they come after. */
 const eventsOf = (
   { codec }: Reading,
-  { records }: Pick<LogContents, "records">,
+  { records }: LogContents,
   run?: Checkpoints.RunInfo
 ) =>
   Effect.forEach(records, ({ bytes, position: { file, offset } }) =>
