@@ -53,7 +53,14 @@ export class KafkaServer {
     world.log.observe(({ data, kind }) => {
       if (kind === "Log" && data["level"] === "Warn") this.warnings.push(String(data["message"]))
     })
-    this.writers = new TopicWriters({ world, faults, kafka: this.kafka, topic: inputTopic, isAway: () => this.isAway })
+    this.writers = new TopicWriters({
+      world,
+      faults,
+      kafka: this.kafka,
+      topic: inputTopic,
+      isAway: () => this.isAway,
+      hasReader: (partition) => this.positions().has(partition)
+    })
   }
 
   /** How a node's program connects. */
@@ -63,16 +70,21 @@ export class KafkaServer {
 
   /** All that came has been planned. */
   get isRead(): boolean {
+    return this.writers.isReadTo(this.positions())
+  }
+
+  /** Of the input, by partition: where the stream stands. */
+  private positions(): ReadonlyMap<number, number> {
     const { ledger: { plans } } = this.options
-    const positions = new Map<string, unknown>()
+    const positions = new Map<number, number>()
     for (const [, { inputs }] of [...plans].sort(([a], [b]) => a - b)) {
       for (const { positions: moved = [] } of inputs) {
-        for (const [place, position] of moved) positions.set(place, position)
+        for (const [, position] of moved as ReadonlyArray<[string, { partition: number; next: number } | null]>) {
+          if (position !== null) positions.set(position.partition, position.next)
+        }
       }
     }
-    return this.writers.isReadTo((partition) =>
-      (positions.get(`${inputTopic}/${partition}`) as { readonly next: number } | undefined)?.next
-    )
+    return positions
   }
 
   /** Whether a driver that ended so says that records were lost, and they were. */

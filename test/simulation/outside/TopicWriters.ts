@@ -9,7 +9,7 @@
  * | --- | --- |
  * | certain | exactly once |
  * | lost: deleted, perhaps before it was read | at most once; if not, that has been told |
- * | cut off, perhaps before anybody knew that it was there | at most once |
+ * | cut off, perhaps before anybody knew that it was there; or deleted before anybody read there | at most once |
  * | doubtful: it has the offset of one that was cut off | - |
  * | aborted | never |
  */
@@ -43,6 +43,8 @@ export interface TopicWritersOptions {
   readonly topic: string
   /** Whether no broker answers. */
   readonly isAway: () => boolean
+  /** Whether it is recorded where the reader of a partition stands. */
+  readonly hasReader: (partition: number) => boolean
 }
 
 /** The key and the value of what is there to be compacted. */
@@ -77,9 +79,9 @@ export class TopicWriters {
   }
 
   /** Whether all has been decided, and a reader stands at the end of each partition. */
-  isReadTo(positionOf: (partition: number) => number | undefined): boolean {
+  isReadTo(positions: ReadonlyMap<number, number>): boolean {
     return this.open.size === 0 &&
-      this.logs.every(({ end, lastStable, where }) => lastStable === end && positionOf(where.partition) === end)
+      this.logs.every(({ end, lastStable, where }) => lastStable === end && positions.get(where.partition) === end)
   }
 
   compact(chance: Chance): boolean {
@@ -136,9 +138,10 @@ export class TopicWriters {
 
   private lose({ where }: PartitionLog, isLost: (written: Written) => boolean, as: "lost" | "cut" = "lost"): void {
     this.hasLost = true
+    const state = this.options.hasReader(where.partition) ? as : "cut"
     for (const one of this.written) {
       if (one.partition === where.partition && isLost(one) && (one.state === "certain" || one.state === "open")) {
-        one.state = as
+        one.state = state
       }
     }
   }

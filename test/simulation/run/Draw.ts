@@ -130,7 +130,8 @@ const drawOutside = (chance: Chance, program: ReferenceProgram): Pick<Draw, "fau
       partitions: chance.between(1, 4),
       onLoss: parts.has("kafkaLoss") && chance.coin(0.8) ? "skip" : "fail",
       maxRatePerPartition: chance.pick([undefined, undefined, 60, 200]),
-      minSplitRecords: chance.pick([undefined, undefined, 3]),
+      // A batch that comes late has many records, and each piece is a transaction.
+      minSplitRecords: chance.pick([undefined, undefined, 12]),
       maxFetchBytes: chance.pick([150, 1000, 1 << 20]),
       compression: chance.pick(["none", "gzip", "zstd"])
     }

@@ -2,13 +2,21 @@
  * judgeTopics: what a program has written into topics, as a reader of what is committed finds it, beside what was in the topic that it
  * read: each record once, in order for each key; and the counts of all batches add up.
  */
-import type { KafkaServer } from "../outside/KafkaServer.ts"
+import type { KafkaModel } from "../../../adapters/kafka/model/KafkaModel.ts"
 import type { Written } from "../outside/TopicWriters.ts"
+
+/** Of a KafkaServer. */
+export interface TopicsToJudge {
+  readonly kafka: Pick<KafkaModel, "records">
+  /** Of all nodes. */
+  readonly warnings: ReadonlyArray<string>
+  readonly writers: { readonly written: ReadonlyArray<Written> }
+}
 
 const shownMax = 5
 
 /** `isOrdered`: each key was read by one task of a batch. */
-export function judgeTopics(server: KafkaServer, isOrdered: boolean): ReadonlyArray<string> {
+export function judgeTopics(server: TopicsToJudge, isOrdered: boolean): ReadonlyArray<string> {
   const { kafka, warnings, writers: { written } } = server
   const words = kafka.records("words").map(({ key, partition, value }) => ({ key: key!, partition, value: value! }))
   const known = new Map(written.map((one) => [valueOf(one), one]))
@@ -67,7 +75,7 @@ function disorderOf(
 
 const numberOf = (value: string): number => Number(value.split("#")[1])
 
-function wrongSums({ kafka, writers: { written } }: KafkaServer): ReadonlyArray<string> {
+function wrongSums({ kafka, writers: { written } }: TopicsToJudge): ReadonlyArray<string> {
   const sums = new Map<string, number>()
   for (const { key, value } of kafka.records("counts")) sums.set(key!, (sums.get(key!) ?? 0) + Number(value))
   return [...new Set([...written.map(({ word }) => word), ...sums.keys()])].flatMap((word) => {

@@ -5,7 +5,6 @@
 import { Effect, Layer } from "effect"
 import * as File from "../../../adapters/file/mod.ts"
 import * as Kafka from "../../../adapters/kafka/mod.ts"
-import { sink as kafkaSink } from "../../../adapters/kafka/sink/sink.ts"
 import * as DStream from "../../../core/dstream/DStream.ts"
 import * as StreamingApp from "../../../core/dstream/StreamingApp.ts"
 import type { Faults } from "../../../adapters/simulation/faults/Faults.ts"
@@ -83,7 +82,7 @@ function topicsOf({ topic }: Draw): Pick<Site, "toTopic" | "topic"> {
         })
       ).pipe(DStream.map(({ value }) => value!)),
     toTopic: (name) => {
-      const sink = kafkaSink<readonly [string, string]>({
+      const sink = Kafka.sink<readonly [string, string]>({
         brokers: "simulated",
         topic: name,
         key: ([key]) => key,
