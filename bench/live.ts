@@ -15,7 +15,7 @@ export interface Options {
 export type Workload = (options: Options) => Promise<ReadonlyArray<Row>>
 
 /** A row of the total delays of a run, or of `millis`. */
-const row = async (
+export const row = async (
   workload: string,
   master: string,
   run: Pick<EngineResult, "records" | "peakRssMiB">,

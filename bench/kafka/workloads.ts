@@ -1,6 +1,7 @@
 /**
  * W11 on a real broker, which is started for it: 2,000,000 lines of 100 bytes wait in four partitions; and the sink, which writes as many as it
- * can. Each beside the same by hand over a plain consumer or producer of the client that the engine uses, on one thread, in turns.
+ * can. Each beside the same by hand over a plain consumer or producer of the client that the engine uses, on one thread, in turns. And what
+ * a thousand partitions cost into which nothing comes.
  */
 import * as process from "node:process"
 import { Effect } from "effect"
@@ -11,7 +12,7 @@ import { NoKafka } from "../../test/kafka/broker/jars.ts"
 import { createTopic, deleteTopic } from "../../test/kafka/broker.ts"
 import { engine, type EngineResult, machine, result, start } from "../children.ts"
 import { lines } from "../data.ts"
-import type { Options, Workload } from "../live.ts"
+import { type Options, row as rowByClock, type Workload } from "../live.ts"
 import { median, type Round, type Row, summary } from "../report.ts"
 
 const partitions = 4
@@ -145,8 +146,21 @@ const sink: Workload = (options) =>
     return [row("kafka-sink", options, recordsPerBatch, turns, note)]
   })
 
+const idlePartitions = 1000
+
+/** A topic into which nothing comes, and batches of a second: share of one core over 20 s. */
+const idle: Workload = ({ master }) =>
+  withBroker(async (broker) => {
+    await createTopic(broker, "idle", idlePartitions)
+    const config = { BROKERS: broker.bootstrap, TOPIC: "idle" }
+    const run = await engine("../kafka/wordCount.ts", master, { warmup: 5, measured: 20 }, config)
+    const note = `${(100 * run.cpu).toFixed(2)} % of a core`
+    return [await rowByClock("kafka-idle", master, run, run.totalMillis, { note })]
+  })
+
 export const workloads: Readonly<Record<string, Workload>> = {
   "kafka-grep": reading("kafka-grep", "../kafka/grep.ts", "grep"),
   "kafka-wordcount": reading("kafka-wordcount", "../kafka/wordCount.ts", "wordcount"),
-  "kafka-sink": sink
+  "kafka-sink": sink,
+  "kafka-idle": idle
 }
