@@ -7,6 +7,7 @@
  */
 import * as nodePath from "node:path"
 import { Clock, Effect } from "effect"
+import { uptime } from "../../core/time/Uptime.ts"
 import type { PartitionSpec } from "../../core/dstream/BatchPlan.ts"
 import type { InputPlanner, PlannedBatch, PlannedInput } from "../../core/dstream/InputDStream.ts"
 import { describeError } from "../../core/protocol/describeError.ts"
@@ -48,12 +49,12 @@ export const make = Effect.fnUntraced(function* (
     )
 
   const plan = Effect.fnUntraced(function* (batch: PlannedBatch) {
-    const since = yield* Clock.currentTimeMillis
+    const since = yield* uptime
     const listing = yield* world.list(options.directory)
     yield* tellListing(listing)
     const paths = yield* filtered(listing.paths, options.filter)
     const files = yield* Effect.forEach(paths, look, { concurrency: looksAtOnce })
-    yield* tellSlowness(paths.length, (yield* Clock.currentTimeMillis) - since, batch.batchMillis)
+    yield* tellSlowness(paths.length, Math.round((yield* uptime) - since), batch.batchMillis)
     const selected = selection.take(
       batch,
       paths,

@@ -6,7 +6,8 @@
  * journal's mode is left as the file has it.
  */
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite"
-import { Clock, Effect, Exit, Semaphore } from "effect"
+import { Effect, Exit, Semaphore } from "effect"
+import { uptime } from "../../core/time/Uptime.ts"
 import { describeError } from "../../core/protocol/describeError.ts"
 import { type DurationInput, millisOf } from "../../core/time/Time.ts"
 import { unfitText } from "./rows.ts"
@@ -64,11 +65,11 @@ const locking = <A>(
   take: Effect.Effect<A, StatementFailed>,
   patienceMillis: number
 ): Effect.Effect<A, StatementFailed> =>
-  Effect.flatMap(Clock.currentTimeMillis, (began) => {
+  Effect.flatMap(uptime, (began) => {
     const attempt = (pauseMillis: number): Effect.Effect<A, StatementFailed> =>
       Effect.catchIf(take, ({ reason }) =>
         reason === "Busy", (failure) =>
-        Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        Effect.flatMap(uptime, (now) =>
           now - began >= patienceMillis
             ? Effect.fail(failure)
             : Effect.andThen(Effect.sleep(pauseMillis), attempt(Math.min(pauseMillis * 2, 50)))))

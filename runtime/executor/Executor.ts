@@ -18,6 +18,7 @@
  * itself ends `run`, and the placement puts a new one in its place.
  */
 import { Clock, type Context, Deferred, Effect, Exit, Queue, type Scope } from "effect"
+import { uptimeMillis } from "../../core/time/Uptime.ts"
 import type { BlockId } from "../../core/blocks/ReceivedBlock.ts"
 import type { Derivation } from "../../core/dstream/Derivation.ts"
 import type { InputDefinition, ReaderOf } from "../../core/dstream/InputDStream.ts"
@@ -188,9 +189,9 @@ const worker = (queue: Queue.Queue<Waiting>, runner: TaskRunner.TaskRunner, link
     const clock = yield* Clock.Clock
     while (true) {
       const { task, work } = yield* Queue.take(queue)
-      const started = clock.currentTimeMillisUnsafe()
+      const started = uptimeMillis(clock)
       const result = yield* runner.run(work, task)
-      const millis = clock.currentTimeMillisUnsafe() - started
+      const millis = Math.round(uptimeMillis(clock) - started)
       link.toDriver({ kind: "TaskEnded", stage: work.stage, task: task.task, attempt: task.attempt, result, millis })
     }
   })

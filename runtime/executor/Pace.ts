@@ -6,6 +6,7 @@
  * and sockets too, come first.
  */
 import { Clock, Effect } from "effect"
+import { uptimeMillis } from "../../core/time/Uptime.ts"
 
 /** How long a task works before it gives way. */
 export const giveWayMillis = 5
@@ -17,10 +18,10 @@ export interface Pace {
 
 export const make: Effect.Effect<Pace> = Effect.clockWith((clock: Clock.Clock) =>
   Effect.sync(() => {
-    let since = clock.currentTimeMillisUnsafe()
+    let since = uptimeMillis(clock)
     return {
-      isDue: () => clock.currentTimeMillisUnsafe() - since >= giveWayMillis,
-      giveWay: Effect.andThen(Effect.yieldNow, Effect.sync(() => void (since = clock.currentTimeMillisUnsafe())))
+      isDue: () => uptimeMillis(clock) - since >= giveWayMillis,
+      giveWay: Effect.andThen(Effect.yieldNow, Effect.sync(() => void (since = uptimeMillis(clock))))
     }
   })
 )

@@ -17,6 +17,7 @@
  * every report, and at the end whatever the limit. Source: Spark Streaming's `ReceiverSupervisorImpl`.
  */
 import { Cause, Clock, Effect, Fiber, Latch, type Scope } from "effect"
+import { uptimeMillis } from "../../core/time/Uptime.ts"
 import { type BlockContents, ofBytes, ofRecords } from "../../core/blocks/BlockContents.ts"
 import { effectOf } from "../../core/dstream/UserEffect.ts"
 import { describeError } from "../../core/protocol/describeError.ts"
@@ -302,7 +303,7 @@ const errorReports = (clock: Clock.Clock, tell: (message: string, error: string 
   let told = 0
   let leftOut = 0
   return (message: string, error?: string): void => {
-    const now = clock.currentTimeMillisUnsafe()
+    const now = uptimeMillis(clock)
     if (now - since >= 1000) {
       since = now
       told = 0

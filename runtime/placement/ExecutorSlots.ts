@@ -18,6 +18,7 @@
  * said before is handed over before its loss is told. Closing the scope ends all executors at the same time.
  */
 import { Cause, Clock, Deferred, Effect, Exit, FiberSet, Scope } from "effect"
+import { uptimeMillis } from "../../core/time/Uptime.ts"
 import type { ToDriver, ToExecutor } from "../../core/protocol/ExecutorProtocol.ts"
 import type { ExecutorId } from "../../core/protocol/Ids.ts"
 import { type ExecutorInfo, type Executors, PlacementError, type PlacementEvent } from "./Placement.ts"
@@ -97,7 +98,7 @@ export const start = Effect.fnUntraced(function* (
       if (member.launched === undefined) return void member.early.push(message)
       if (message.kind === "ExecutorReady" && !member.joined) {
         member.joined = true
-        member.since = clock.currentTimeMillisUnsafe()
+        member.since = uptimeMillis(clock)
         launcher.joined(executor)
         receive({ kind: "ExecutorJoined", info: member.info })
       }
@@ -145,7 +146,7 @@ export const start = Effect.fnUntraced(function* (
       bury(member, end.reason)
       if (member.stopping || end.kind === "removed") return
       if (end.kind === "refused") return yield* Deferred.fail(up, refusal(end.reason))
-      const lived = member.joined ? clock.currentTimeMillisUnsafe() - member.since : undefined
+      const lived = member.joined ? Math.round(uptimeMillis(clock) - member.since) : undefined
       failures = lived !== undefined && lived >= livedMillis ? 0 : failures + 1
       if (!wasUp && failures >= startFailuresMax) return yield* Deferred.fail(up, noStart(failures, end.reason))
       if (failures > 0) {

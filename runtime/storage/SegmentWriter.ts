@@ -12,7 +12,8 @@
  *
  * One write at a time: `WriteAheadLog` sees to that.
  */
-import { Clock, Effect, Exit, Random, Scope } from "effect"
+import { Effect, Exit, Random, Scope } from "effect"
+import { uptime } from "../../core/time/Uptime.ts"
 import type { Checksum as ChecksumOf } from "../../core/wal/crc32.ts"
 import {
   decodeHeader,
@@ -64,8 +65,6 @@ interface Attempt {
   readonly encoded: EncodedGroup
 }
 
-const nowMillis = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos / 1000n) / 1000)
-
 const word = Effect.map(Random.nextInt, (value) => (Math.abs(value) % 2 ** 32).toString(16).padStart(8, "0"))
 
 export const make = (options: SegmentWriterOptions): Effect.Effect<SegmentWriter> =>
@@ -111,7 +110,7 @@ class Writer {
   write(records: ReadonlyArray<Uint8Array>): Effect.Effect<ReadonlyArray<LogPosition>, LogError> {
     const { attemptsMax, pauseMillis } = this.options
     return Effect.gen({ self: this }, function* () {
-      if (this.refused !== undefined && (yield* nowMillis) < this.refused.until) return yield* this.refused.error
+      if (this.refused !== undefined && (yield* uptime) < this.refused.until) return yield* this.refused.error
       const attempt: Attempt = { group: ++this.group, encoded: this.encode(records) }
       for (let tries = 1;; tries++) {
         const result = yield* Effect.result(this.attempt(attempt))
@@ -215,7 +214,7 @@ class Writer {
 
   /** The segment to write to, after rolling where that is due. */
   private current(): Effect.Effect<OpenSegment, StorageError | NameTaken> {
-    return Effect.flatMap(nowMillis, (now) => {
+    return Effect.flatMap(uptime, (now) => {
       const { open, options } = this
       if (open === undefined) return this.openNext(now)
       const isDue = now - open.openedAt > options.rollMillis || open.offset >= options.rollBytes
@@ -279,7 +278,7 @@ class Writer {
 
   private refuse(error: LogError): Effect.Effect<void> {
     const { closeAfterWrite, restMillis } = this.options
-    return Effect.map(nowMillis, (now) => {
+    return Effect.map(uptime, (now) => {
       const tookNothing = this.end.segment < this.next - 1
       this.refused = closeAfterWrite || !tookNothing ? undefined : { error, until: now + restMillis }
     })

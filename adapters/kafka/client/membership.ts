@@ -10,7 +10,8 @@
  * Joining is JoinGroup, which waits for the other members; whom the coordinator makes the leader shares the partitions out; then
  * SyncGroup brings each member its part. Source: Kafka's `ConsumerCoordinator`.
  */
-import { Clock, Deferred, Effect, Exit, Fiber, Scope } from "effect"
+import { Deferred, Effect, Exit, Fiber, Scope } from "effect"
+import { uptime } from "../../../core/time/Uptime.ts"
 import type { GroupMember, JoinRequest, KafkaCluster, TopicPartition } from "../KafkaCluster.ts"
 import { KafkaError } from "../KafkaError.ts"
 import type { Brokers } from "./Brokers.ts"
@@ -217,12 +218,12 @@ class Membership {
   private beat(partitionCounts: Joined["partitionCounts"]): Effect.Effect<void> {
     const pauseMillis = this.wanted.sessionMillis / heartbeatsPerSession
     return Effect.gen({ self: this }, function* () {
-      let answered = yield* Clock.currentTimeMillis
+      let answered = yield* uptime
       for (let beats = 1;; beats++) {
         yield* Effect.sleep(pauseMillis)
         const code = yield* this.heartbeat
-        if (code !== undefined) answered = yield* Clock.currentTimeMillis
-        const isSilent = (yield* Clock.currentTimeMillis) - answered >= this.wanted.sessionMillis
+        if (code !== undefined) answered = yield* uptime
+        const isSilent = (yield* uptime) - answered >= this.wanted.sessionMillis
         if (code === unknownMember) this.memberId = ""
         if (isSilent || code !== undefined && code !== 0) yield* this.revoke
         if (isSilent || code !== undefined && code !== 0 && code !== rebalanceInProgress) return

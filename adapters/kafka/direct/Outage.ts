@@ -4,7 +4,8 @@
  * Whoever cannot wait asks `pause`, and lets the time go by; whoever can has `patiently` try until it is done. No attempt follows another
  * without a pause, so a broker that is away costs next to nothing.
  */
-import { Clock, Effect } from "effect"
+import { Effect } from "effect"
+import { uptime } from "../../../core/time/Uptime.ts"
 import type { Millis } from "../../../core/time/Time.ts"
 import type { KafkaError } from "../KafkaError.ts"
 
@@ -29,13 +30,13 @@ export class Outage {
 
   /** How long it is left alone yet. */
   readonly pause: Effect.Effect<Millis> = Effect.map(
-    Clock.currentTimeMillis,
+    uptime,
     (now) => Math.min(longestPauseMillis, Math.max(0, this.until - now))
   )
 
   /** An attempt failed; gives for how long none has succeeded. */
   readonly failed = ({ message }: KafkaError): Effect.Effect<Millis> =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    Effect.flatMap(uptime, (now) => {
       const isNews = this.since === undefined
       this.since ??= now
       this.until = now + this.pauseMillis
@@ -51,8 +52,8 @@ export class Outage {
     this.pauseMillis = firstPauseMillis
     this.until = -Infinity
     return Effect.flatMap(
-      Clock.currentTimeMillis,
-      (now) => Effect.logInfo(`Kafka is there again, after ${now - since} ms`)
+      uptime,
+      (now) => Effect.logInfo(`Kafka is there again, after ${Math.round(now - since)} ms`)
     )
   })
 

@@ -11,7 +11,8 @@
  *
  * A range has to be reached: an end that does not come, as after a truncation, is never taken for an empty rest.
  */
-import { Clock, Effect, Fiber } from "effect"
+import { Effect, Fiber } from "effect"
+import { uptime } from "../../../core/time/Uptime.ts"
 import type { ChunkReader } from "../../../core/dstream/InputDStream.ts"
 import { permanent } from "../../../core/protocol/permanent.ts"
 import type { Millis } from "../../../core/time/Time.ts"
@@ -104,7 +105,7 @@ class RangeReader<A> {
 
   /** Nothing came, and the end is not reached. */
   private readonly wait = Effect.fnUntraced(function* (this: RangeReader<A>, fetched: Fetched) {
-    const now = yield* Clock.currentTimeMillis
+    const now = yield* uptime
     this.waitingSince ??= now
     if (now - this.waitingSince >= reachMillis) return yield* this.lost(notReached(this.range, this.offset, fetched))
     yield* Effect.sleep(pauseMillis)

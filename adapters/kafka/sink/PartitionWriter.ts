@@ -13,7 +13,8 @@
  * leaves in doubt what was done, it is let go and all begins again: the id is taken, what is noted is read, and what is not there yet is
  * written. That ends with the patience, and sooner where somebody else takes the id again and again.
  */
-import { Clock, Effect, Exit, Option, Result, Schema, type Semaphore } from "effect"
+import { Effect, Exit, Option, Result, Schema, type Semaphore } from "effect"
+import { uptime } from "../../../core/time/Uptime.ts"
 import { Fenced, type PartitionContext } from "../../../core/output/Sink.ts"
 import type { Millis } from "../../../core/time/Time.ts"
 import { KafkaError } from "../KafkaError.ts"
@@ -126,9 +127,9 @@ const takenBy = (
   patience: Patience
 ): Effect.Effect<Taken, KafkaError | Fenced> =>
   Effect.gen(function* () {
-    const now = (yield* Clock.Clock).currentTimeMillisUnsafe()
+    const now = yield* uptime
     const { taken } = seat
-    const isOld = taken !== undefined && Math.abs(now - taken.entered) > noteMillisMax
+    const isOld = taken !== undefined && now - taken.entered > noteMillisMax
     if (taken !== undefined && !isOld) return taken
     const note = yield* Note.take(place, patience)
     yield* OutputNote.enter(context, placeOf, patience, { anew: isOld })

@@ -3,6 +3,7 @@
  * milliseconds, doubled up to a second, a part of them by chance, until its time is over. What lasts is told in the log, once.
  */
 import { Clock, Effect, Random, Result } from "effect"
+import { uptimeMillis } from "../../../core/time/Uptime.ts"
 import { isPermanent, permanent } from "../../../core/protocol/permanent.ts"
 import type { Millis } from "../../../core/time/Time.ts"
 import { KafkaError } from "../KafkaError.ts"
@@ -14,14 +15,14 @@ const toldAfterMillis = 500
 
 export class Patience {
   private readonly clock: Clock.Clock
-  private readonly began: bigint
+  private readonly began: Millis
   private readonly millis: Millis
   private readonly what: string
   private told = false
 
   private constructor(clock: Clock.Clock, what: string, millis: Millis) {
     this.clock = clock
-    this.began = clock.monotonicTimeNanosUnsafe()
+    this.began = uptimeMillis(clock)
     this.millis = millis
     this.what = what
   }
@@ -58,7 +59,7 @@ export class Patience {
   }
 
   private get passedMillis(): Millis {
-    return Number(this.clock.monotonicTimeNanosUnsafe() - this.began) / 1e6
+    return uptimeMillis(this.clock) - this.began
   }
 }
 

@@ -2,7 +2,8 @@
  * SinkHome: what a sink keeps in a driver or an executor from batch to batch: the connection, how many partitions the topic has, and the
  * producers. Each driver and executor has its own (`Lifetime`); it is let go when that ends.
  */
-import { Clock, Context, Effect, Scope, Semaphore } from "effect"
+import { Context, Effect, Scope, Semaphore } from "effect"
+import { uptime } from "../../../core/time/Uptime.ts"
 import { Lifetime } from "../../../core/output/Lifetime.ts"
 import type { Millis } from "../../../core/time/Time.ts"
 import { ConnectKafka, type KafkaCluster } from "../KafkaCluster.ts"
@@ -27,9 +28,8 @@ export class SinkHome<P> {
 
   numPartitions(patience: Patience): Effect.Effect<number, KafkaError> {
     return Effect.gen({ self: this }, function* () {
-      const now = (yield* Clock.Clock).currentTimeMillisUnsafe()
-      // A clock that was set back makes it old too.
-      if (this.known !== undefined && Math.abs(now - this.known.at) < topicMillisMax) return this.known.numPartitions
+      const now = yield* uptime
+      if (this.known !== undefined && now - this.known.at < topicMillisMax) return this.known.numPartitions
       const { cluster, topic } = this
       const [info] = yield* patience.retry(cluster.topics([topic]))
       if (info === undefined || info.partitions.length === 0) return yield* unknownTopic(topic, cluster.name)

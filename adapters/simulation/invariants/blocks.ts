@@ -179,26 +179,33 @@ export const forgottenIsGone: Invariant = {
       : undefined
 }
 
-/** By then every batch that was being made, or waited for its jobs, has been sent to an executor. */
-const laterMax = 12
+/** Batches that may have been under way when a block was accepted, or are run beside the one that has it. */
+const laterMax = 4
 
 export const acceptedIsAllocated: Invariant = {
   name: "a block that was accepted is in one of the batches after it",
   start: () => {
+    const order = new Map<Time, number>()
+    /** How many batches had been submitted when it was accepted. */
     const waiting = new Map<BlockId, number>()
     const allocated = new Set<BlockId>()
     return (event) => {
       if (event.kind === "BlockAnswered" && event.accepted && !event.repeated && !allocated.has(event.block)) {
-        waiting.set(event.block, 0)
+        waiting.set(event.block, order.size)
       }
-      if (event.kind === "BatchSubmitted") { for (const [block, later] of waiting) waiting.set(block, later + 1) }
-      if (event.kind !== "BatchAllocated") return undefined
-      for (const block of event.blocks) {
-        waiting.delete(block)
-        allocated.add(block)
+      if (event.kind === "BatchSubmitted") order.set(event.time, order.size)
+      if (event.kind === "BatchAllocated") {
+        for (const block of event.blocks) {
+          waiting.delete(block)
+          allocated.add(block)
+        }
       }
-      const left = [...waiting].find(([, later]) => later > laterMax)
-      return left && `block ${left[0]} was accepted, and is in none of the ${left[1]} batches after it`
+      // What a batch is made of has been sent to an executor before it is done.
+      if (event.kind !== "BatchCompleted") return undefined
+      const done = order.get(event.time) ?? 0
+      const left = [...waiting].find(([, before]) => done >= before + laterMax)
+      return left &&
+        `block ${left[0]} was accepted, and is in none of the ${done - left[1]} batches after it that are done`
     }
   }
 }

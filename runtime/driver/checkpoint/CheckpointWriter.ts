@@ -12,6 +12,7 @@
  * whenever it is removed. Source: Spark Streaming's `CheckpointWriter`.
  */
 import { Cause, Clock, Deferred, Effect, Exit, Latch, Queue, Result, type Scope, Semaphore } from "effect"
+import { uptimeMillis } from "../../../core/time/Uptime.ts"
 import { loggedFiles, unneededFiles } from "../../../core/blocks/neededLogs.ts"
 import * as Checkpoints from "../../../core/checkpoint/Checkpoint.ts"
 import * as CheckpointFile from "../../../core/checkpoint/CheckpointFile.ts"
@@ -79,7 +80,7 @@ export const make = Effect.fnUntraced(function* (
   const hurried = yield* Latch.make(false)
   const cleaning = yield* Semaphore.make(1)
   const signals = yield* Queue.unbounded<void>()
-  const cleaner = makeCleaner(options, () => clock.currentTimeMillisUnsafe())
+  const cleaner = makeCleaner(options, () => uptimeMillis(clock))
   let sequence = 1
   let doubtful: Written | undefined
   let waiting: Asked | undefined
@@ -114,14 +115,14 @@ export const make = Effect.fnUntraced(function* (
   const serve = Effect.fnUntraced(function* () {
     const asked = waiting!
     waiting = undefined
-    const began = clock.currentTimeMillisUnsafe()
+    const began = uptimeMillis(clock)
     const exit = yield* Effect.exit(write(asked.time))
     Deferred.doneUnsafe(asked.done, Exit.succeed(Exit.isSuccess(exit)))
     if (Exit.isFailure(exit)) {
       if (Cause.hasInterruptsOnly(exit.cause)) return
       post({ kind: "CheckpointFailed", time: asked.time, reason: describeError(Cause.squash(exit.cause)) })
     }
-    const took = clock.currentTimeMillisUnsafe() - began
+    const took = uptimeMillis(clock) - began
     const pause = Math.max(intervalMillis - took, took * (share - 1))
     if (pause > 0) yield* Effect.raceFirst(Effect.sleep(pause), hurried.await)
   })
@@ -179,7 +180,7 @@ const lookMillis = 60_000
 /** Knows the checkpoints that are kept, and which files are there that may go one day. */
 const makeCleaner = (
   { earlier, kept: keptMax, log, recovered, run, storage }: CheckpointWriterOptions,
-  now: () => Time
+  now: () => Millis
 ) => {
   const files = new Set(earlier)
   let kept: ReadonlyArray<Kept> = []

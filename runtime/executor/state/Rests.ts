@@ -4,6 +4,7 @@
  * already - it only gives way.
  */
 import { Clock, Effect } from "effect"
+import { uptimeMillis } from "../../../core/time/Uptime.ts"
 
 /** How long it works at a stretch. */
 const workMillis = 2
@@ -19,7 +20,7 @@ export interface Rests {
 export const make = (isLate: () => boolean): Effect.Effect<Rests> =>
   Effect.clockWith((clock: Clock.Clock) =>
     Effect.sync(() => {
-      const now = () => clock.currentTimeMillisUnsafe()
+      const now = () => uptimeMillis(clock)
       let since = now()
       return {
         isDue: () => now() - since >= workMillis,
