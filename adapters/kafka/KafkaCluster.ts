@@ -4,7 +4,7 @@
  *
  * | call | promised |
  * | --- | --- |
- * | topics, offsets | what the brokers know; a name that they do not know is missing in the answer |
+ * | topics, offsets, epochEnds | what the brokers know; what they do not know is missing in the answer |
  * | fetch | bytes of whole record batches as the broker has them, or none; the first may begin before the offset that was asked for |
  * | produce | durable at all replicas in sync when it returns; with a producer's id, epoch and sequence a repetition is there once |
  * | initProducer | whoever had this transactional id before is fenced, and what it left open is aborted, or completed if it was decided |
@@ -48,6 +48,15 @@ export type Isolation = "committed" | "uncommitted"
 
 export interface PartitionOffset extends TopicPartition {
   readonly offset: number
+}
+
+export interface ListedOffset extends PartitionOffset {
+  /** Of the leader that says so. Only with "latest", and where the brokers tell. */
+  readonly leaderEpoch?: number
+}
+
+export interface PartitionEpoch extends TopicPartition {
+  readonly leaderEpoch: number
 }
 
 export interface FetchRequest extends TopicPartition {
@@ -124,6 +133,13 @@ export interface KafkaCluster {
     partitions: ReadonlyArray<TopicPartition>,
     at: OffsetAt,
     isolation: Isolation
+  ) => Effect.Effect<ReadonlyArray<ListedOffset>, KafkaError>
+  /**
+   * Where that ends which was written under leaders up to this epoch, in the present leader's log. One that was elected uncleanly may have less
+   * of it than was there: what lies behind is another record now, or none.
+   */
+  readonly epochEnds: (
+    partitions: ReadonlyArray<PartitionEpoch>
   ) => Effect.Effect<ReadonlyArray<PartitionOffset>, KafkaError>
   readonly fetch: (request: FetchRequest) => Effect.Effect<Fetched, KafkaError>
   /** Gives the offset of the first record. */

@@ -102,7 +102,6 @@ it("truncation takes records and what is known of their transactions; offsets ar
     kafka.append(topic, 0, ["b", "c"])
     const log = kafka.log(topic, 0)
     log.truncate(1)
-    log.leaderEpoch++
     assert.equal(yield* latest(cluster), 1)
     const fetch = { ...where, offset: 5, maxBytes: 100, waitMillis: 0, isolation: "committed" } as const
     assert.equal(yield* reasonOf(cluster.fetch(fetch)), "OffsetOutOfRange")

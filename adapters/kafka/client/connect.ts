@@ -7,7 +7,7 @@ import { Brokers } from "./Brokers.ts"
 import { Coordinators } from "./Coordinators.ts"
 import { makeGroups } from "./groups.ts"
 import { join } from "./membership.ts"
-import { listOffsets } from "./offsets.ts"
+import { epochEnds, listOffsets } from "./offsets.ts"
 import { fetch, produce } from "./records.ts"
 import { loadClient } from "./network/platformatic.ts"
 import { settingsOf } from "./network/settings.ts"
@@ -26,6 +26,7 @@ export const connect: ConnectKafka = Effect.fnUntraced(function* (connection) {
     name: settings.name,
     topics: (names) => brokers.describe(names),
     offsets: listOffsets(brokers),
+    epochEnds: epochEnds(brokers),
     fetch: fetch(brokers),
     produce: produce(brokers),
     ...makeTransactions(brokers, coordinators),

@@ -10,7 +10,9 @@ import type {
   Fetched,
   FetchRequest,
   Isolation,
+  ListedOffset,
   OffsetAt,
+  PartitionEpoch,
   PartitionOffset,
   ProduceRequest,
   ProducerIdentity,
@@ -114,14 +116,23 @@ export class Broker {
     partitions: ReadonlyArray<TopicPartition>,
     at: OffsetAt,
     isolation: Isolation
-  ): ReadonlyArray<PartitionOffset> {
+  ): ReadonlyArray<ListedOffset> {
     this.settle()
     return partitions.filter((where) => this.find(where) !== undefined)
-      .map(({ partition, topic }) => ({
-        topic,
-        partition,
-        offset: this.led({ topic, partition }).offsetAt(at, isolation)
-      }))
+      .map(({ partition, topic }) => {
+        const log = this.led({ topic, partition })
+        const found = { topic, partition, offset: log.offsetAt(at, isolation) }
+        return at === "latest" ? { ...found, leaderEpoch: log.leaderEpoch } : found
+      })
+  }
+
+  epochEnds(partitions: ReadonlyArray<PartitionEpoch>): ReadonlyArray<PartitionOffset> {
+    this.settle()
+    return partitions.filter((where) => this.find(where) !== undefined)
+      .flatMap(({ leaderEpoch, partition, topic }) => {
+        const offset = this.led({ topic, partition }).epochEnd(leaderEpoch)
+        return offset === undefined ? [] : [{ topic, partition, offset }]
+      })
   }
 
   fetch({ id, isolation, maxBytes, offset, ...where }: Omit<FetchRequest, "waitMillis">): Fetched {

@@ -11,7 +11,7 @@
  * ```
  *
  * What goes wrong at real brokers can be had: `isAvailable`, `failNext`, and per partition (`log`) `compact`, `removeBefore`,
- * `truncate` and `leader`. It lives in one process: executors of other processes and threads do not see it.
+ * `truncate`, `elect` and `leader`. It lives in one process: executors of other processes and threads do not see it.
  */
 import { Clock, Effect } from "effect"
 import type { ConnectKafka, Isolation } from "../KafkaCluster.ts"

@@ -3,7 +3,8 @@
  *
  * All else is a fold of the batches (`take`), so that a log that was cut off is only folded again: which producer has sent what
  * (its last five batches are known again), which transactions are open, which were aborted. Offsets only grow; there are gaps where
- * compaction took records, and where a marker of a transaction stands no reader sees a record.
+ * compaction took records, and where a marker of a transaction stands no reader sees a record. Each leader has an epoch, and it is
+ * kept where each of which there are records began.
  */
 import type { Fetched, Isolation, OffsetAt, ProducerIdentity, TopicPartition } from "../KafkaCluster.ts"
 import { KafkaError } from "../KafkaError.ts"
@@ -37,7 +38,6 @@ const recentMax = 5
 
 export class PartitionLog {
   readonly where: TopicPartition
-  leaderEpoch = 0
   /** null: it has none at the moment, and answers nothing. */
   leader: number | null = 0
   private batches: Array<LogBatch> = []
@@ -45,6 +45,8 @@ export class PartitionLog {
   private next = 0
   private producers = new Map<bigint, ProducerState>()
   private aborted: Array<Aborted> = []
+  /** The last is the present leader's. */
+  private epochs = [{ epoch: 0, from: 0 }]
 
   constructor(where: TopicPartition) {
     this.where = where
@@ -58,6 +60,10 @@ export class PartitionLog {
   /** The offset behind the last record. */
   get end(): number {
     return this.next
+  }
+
+  get leaderEpoch(): number {
+    return this.epochs.at(-1)!.epoch
   }
 
   get lastStable(): number {
@@ -154,6 +160,19 @@ export class PartitionLog {
     return latest
   }
 
+  /** Where that ends which was written in this epoch or before; undefined: there has been none such. */
+  epochEnd(epoch: number): number | undefined {
+    if (epoch === this.leaderEpoch) return this.next
+    const later = this.epochs.find((other) => other.epoch > epoch)
+    return later && Math.max(this.first, later.from)
+  }
+
+  /** Another leader takes over, that has all. */
+  elect(): void {
+    const epoch = this.leaderEpoch + 1
+    this.epochs = [...this.epochs.filter(({ from }) => from < this.next), { epoch, from: this.next }]
+  }
+
   /** Takes away what compaction takes: of each key all but the newest record, but nothing of the newest batch. Whether that is something. */
   compact(): boolean {
     const before = this.batches
@@ -177,6 +196,7 @@ export class PartitionLog {
     const end = this.next
     for (const batch of kept) this.take(batch)
     this.next = end
+    this.elect()
   }
 
   /** The header of what was sent; refused if it is not one whole batch. */

@@ -41,6 +41,7 @@ export const modelCluster = (broker: Broker, options: ModelClusterOptions = {}):
     name,
     topics: (names) => ask("topics", () => broker.topics(names)),
     offsets: (partitions, at, isolation) => ask("offsets", () => broker.offsets(partitions, at, isolation)),
+    epochEnds: (partitions) => ask("epochEnds", () => broker.epochEnds(partitions)),
     fetch: (request) => {
       const fetch = stepOf(() => broker.fetch(request))
       const waiting = (millis: number): typeof fetch =>

@@ -167,7 +167,7 @@ test(
       assert.deepEqual(yield* inTransaction("c", "commit", 30), [{ ...place, offset: 30, metadata: "commit 30" }])
       assert.deepEqual(yield* readAll(to, topic, "committed"), ["a", "c"])
       assert.deepEqual(yield* readAll(to, topic, "uncommitted"), ["a", "b", "c"])
-      assert.deepEqual(yield* to.offsets([place], "latest", "committed"), [{ ...place, offset: 6 }])
+      assert.deepEqual(yield* to.offsets([place], "latest", "committed"), [{ ...place, offset: 6, leaderEpoch: 0 }])
     })
 )
 

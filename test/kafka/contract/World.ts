@@ -19,6 +19,8 @@ export interface World {
   readonly addPartitions: (topic: string, partitions: number) => Effect.Effect<void>
   /** As retention does: what lies before an offset is gone. */
   readonly removeBefore: (topic: string, partition: number, offset: number) => Effect.Effect<void>
+  /** Other leaders take over in all partitions, that have all. */
+  readonly changeLeaders: (topic: string) => Effect.Effect<void>
 }
 
 let names = 0

@@ -27,6 +27,8 @@ export const brokerWorld = (broker: Broker): World => {
     removeBefore: (name, partition, offset) =>
       asAdmin((admin) =>
         admin.deleteRecords({ topics: [{ name, partitions: [{ partition, offset: BigInt(offset) }] }] })
-      )
+      ),
+    // A broker that comes back leads in another epoch.
+    changeLeaders: () => Effect.promise(() => broker.stop().then(() => broker.start()))
   }
 }

@@ -16,6 +16,10 @@ export const modelWorld = (name: string, markerMillis: number): Effect.Effect<Wo
       deleteTopic: (topic) => Effect.sync(() => kafka.deleteTopic(topic)),
       addPartitions: (topic, partitions) =>
         Effect.sync(() => kafka.addPartitions(topic, partitions - kafka.broker.topics([topic])[0]!.partitions.length)),
-      removeBefore: (topic, partition, offset) => Effect.sync(() => kafka.log(topic, partition).removeBefore(offset))
+      removeBefore: (topic, partition, offset) => Effect.sync(() => kafka.log(topic, partition).removeBefore(offset)),
+      changeLeaders: (topic) =>
+        Effect.sync(() =>
+          kafka.broker.topics([topic])[0]!.partitions.forEach(({ partition }) => kafka.log(topic, partition).elect())
+        )
     }
   })

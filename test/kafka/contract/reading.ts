@@ -90,6 +90,41 @@ export const reading: Readonly<Record<string, Case>> = {
       assert.deepEqual(yield* offsetsAt("earliest"), [2, 0])
     }),
 
+  "each leader has an epoch, and what was written in it has an end; of what is not there it has none": (
+    world,
+    cluster
+  ) =>
+    Effect.gen(function* () {
+      const topic = yield* freshTopic(world, 2)
+      const where = { topic, partition: 0 }
+      const unknown = { topic: freshName(), partition: 0 }
+      const epoch = Effect.map(patiently(cluster.offsets([where], "latest", "committed")), ([end]) => end!.leaderEpoch!)
+      const endsOf = (...epochs: ReadonlyArray<number>) =>
+        Effect.forEach(epochs, (leaderEpoch) =>
+          Effect.map(
+            patiently(cluster.epochEnds([{ ...where, leaderEpoch }, { ...unknown, leaderEpoch }])),
+            (ends) => ends.map(({ offset }) => offset)
+          ))
+      yield* produce(cluster, topic, ["a", "b"])
+      const first = yield* epoch
+      assert.deepEqual(yield* endsOf(first), [[2]])
+      yield* world.changeLeaders(topic)
+      const second = yield* Effect.repeat(epoch, { until: (epoch) => epoch > first })
+      assert.deepEqual(yield* endsOf(first, second), [[2], [2]])
+      yield* produce(cluster, topic, ["c"])
+      yield* produce(cluster, topic, ["of the other partition"], { partition: 1 })
+      assert.deepEqual(yield* endsOf(first, second), [[2], [3]])
+      const both = [0, 1].map((partition) => ({ topic, partition, leaderEpoch: first }))
+      const ends = yield* patiently(cluster.epochEnds(both))
+      assert.deepEqual(ends.map(({ offset, partition }) => `${partition}: ${offset}`).sort(), ["0: 2", "1: 0"])
+      yield* world.removeBefore(topic, 0, 3)
+      assert.deepEqual(yield* endsOf(first, second), [[3], [3]])
+      assert.deepEqual(yield* endsOf(second + 1), [[]])
+      const named = yield* eventually(cluster.topics([topic]), ([info]) => info?.partitions[0]?.leader !== undefined)
+      assert.equal(named[0]!.partitions[0]!.leaderEpoch, second)
+      assert.deepEqual(yield* patiently(cluster.offsets([where], "earliest", "committed")), [{ ...where, offset: 3 }])
+    }),
+
   "offsets by timestamp: the first record that is not older, and the end behind the last": (world, cluster) =>
     Effect.gen(function* () {
       const topic = yield* freshTopic(world)

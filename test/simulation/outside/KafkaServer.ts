@@ -137,8 +137,8 @@ export class KafkaServer {
         return true
       case "leaderChange": {
         const log = chance.pick(this.logs())
+        log.elect()
         log.leader = null
-        log.leaderEpoch++
         world.after(millis, undefined, () => log.leader ??= 0)
         return true
       }

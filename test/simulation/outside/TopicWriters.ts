@@ -104,7 +104,6 @@ export class TopicWriters {
     const { end, open, start, where } = log
     if (end - start < 2) return false
     log.truncate(end - 1 - chance.below(Math.min(8, end - start - 1)))
-    log.leaderEpoch++
     this.doubtfulBefore.set(where.partition, Math.max(end, this.doubtfulBefore.get(where.partition) ?? 0))
     const isThere = offsetsOf(log)
     this.lose(log, ({ offset }) => !isThere.has(offset), "cut")

@@ -19,6 +19,7 @@ interface Apis {
   readonly metadata: Package["metadataV12"]["api"]
   readonly findCoordinator: Package["findCoordinatorV4"]["api"]
   readonly listOffsets: Package["listOffsetsV7"]["api"]
+  readonly offsetForLeaderEpoch: Package["offsetForLeaderEpochV4"]["api"]
   readonly fetch: ReturnType<typeof fetchApi>
   readonly produce: ReturnType<typeof produceApi>
   readonly initProducerId: Package["initProducerIdV4"]["api"]
@@ -38,6 +39,7 @@ const apisOf = (kafka: Package): Apis => ({
   metadata: kafka.metadataV12.api,
   findCoordinator: kafka.findCoordinatorV4.api,
   listOffsets: kafka.listOffsetsV7.api,
+  offsetForLeaderEpoch: kafka.offsetForLeaderEpochV4.api,
   fetch: fetchApi(kafka),
   produce: produceApi(kafka),
   initProducerId: kafka.initProducerIdV4.api,
