@@ -136,7 +136,7 @@ export interface KafkaCluster {
   ) => Effect.Effect<ReadonlyArray<ListedOffset>, KafkaError>
   /**
    * Where that ends which was written under leaders up to this epoch, in the present leader's log. One that was elected uncleanly may have less
-   * of it than was there: what lies behind is another record now, or none.
+   * of it than was there: what lies behind is another record now, or none. 0: it knows of no such epoch.
    */
   readonly epochEnds: (
     partitions: ReadonlyArray<PartitionEpoch>

@@ -86,13 +86,16 @@ export const epochEnds = (brokers: Brokers): KafkaCluster["epochEnds"] => {
     )
   }
   return (partitions) =>
-    Effect.map(atLeaders(brokers, request, partitions, send), (answers) =>
-      // -1: a log of before there were epochs.
-      answers.filter(({ endOffset }) => endOffset >= 0).map(({ endOffset, partition, topic }) => ({
-        topic,
-        partition,
-        offset: Number(endOffset)
-      })))
+    Effect.map(
+      atLeaders(brokers, request, partitions, send),
+      (answers) =>
+        answers.map(({ endOffset, partition, topic }) => ({
+          topic,
+          partition,
+          // -1: it knows of no such epoch.
+          offset: Math.max(0, Number(endOffset))
+        }))
+    )
 }
 
 /** Named where it is only one. */

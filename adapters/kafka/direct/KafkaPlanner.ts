@@ -6,6 +6,7 @@
  * | which topics and partitions there are | at the start, and each `discoverEvery` |
  * | the ends of all partitions | at each batch |
  * | the first offsets and the topics' ids, after that, of those that have something new | at each batch |
+ * | where the epoch of a leader ended, of those that have another | at the next batch |
  *
  * While no broker answers, batches take nothing from there; that is told at once, and what comes meanwhile is in the first batch after. It
  * begins when it is made, so that "latest" means what comes after the start.
@@ -13,7 +14,14 @@
 import { Clock, Effect, type Scope } from "effect"
 import type { InputPlanner, PlannedBatch, PlannedInput, RecordedBatches } from "../../../core/dstream/InputDStream.ts"
 import type { Millis } from "../../../core/time/Time.ts"
-import type { KafkaCluster, OffsetAt, TopicInfo, TopicPartition } from "../KafkaCluster.ts"
+import type {
+  KafkaCluster,
+  ListedOffset,
+  OffsetAt,
+  PartitionEpoch,
+  TopicInfo,
+  TopicPartition
+} from "../KafkaCluster.ts"
 import type { KafkaError } from "../KafkaError.ts"
 import * as Commits from "./Commits.ts"
 import { type Found, OffsetPlanning, type Offsets, type Place, type Taken } from "./OffsetPlanning.ts"
@@ -137,8 +145,8 @@ class Planner {
     for (const [at, group] of groups) {
       const offsets = yield* this.offsetsOf(group, at)
       for (const partition of group) {
-        const offset = offsets.get(placeOf(partition))
-        if (offset !== undefined) this.planning.begin(partition, offset)
+        const found = offsets.get(placeOf(partition))
+        if (found !== undefined) this.planning.begin(partition, found.offset, found.leaderEpoch)
       }
     }
   })
@@ -164,38 +172,47 @@ class Planner {
   }
 
   /**
-   * Whether anything was lost. The topics are asked for after their ends: if they are those that are planned, the ends are theirs.
+   * Whether anything was lost. The topics are asked for after their ends and epochs: if they are those that are planned, these are theirs.
    */
   private readonly settle = Effect.fnUntraced(function* (this: Planner, places: ReadonlyArray<Place>, latest: Offsets) {
     if (places.length === 0) return false
+    const epochEnds = yield* this.epochEndsOf(this.planning.epochsOf(places, latest))
     const topics = yield* this.cluster.topics(topicsOf(places))
     const earliest = yield* this.offsetsOf(places.filter(isThere(topics)), "earliest")
-    const found: Found = { topics: byName(topics), latest, earliest }
+    const found: Found = { topics: byName(topics), latest, earliest, epochEnds }
     const told = yield* Effect.fromResult(this.planning.settle(places, found))
     for (const sentence of told) yield* Effect.logWarning(sentence)
     return told.length > 0
   })
 
-  /** Of those that are there and have a leader: one that has none holds up no others. */
-  private readonly offsetsOf = Effect.fnUntraced(function* (
-    this: Planner,
-    partitions: ReadonlyArray<TopicPartition>,
-    at: OffsetAt
-  ): Effect.fn.Return<Offsets, KafkaError> {
-    if (partitions.length === 0) return new Map()
+  private offsetsOf(partitions: ReadonlyArray<TopicPartition>, at: OffsetAt): Effect.Effect<Offsets, KafkaError> {
     const { cluster, options: { reading: { isolation } } } = this
     const asked = partitions.map(({ partition, topic }) => ({ topic, partition }))
+    return this.askLed(asked, (asked) => cluster.offsets(asked, at, isolation))
+  }
+
+  private epochEndsOf(epochs: ReadonlyArray<PartitionEpoch>): Effect.Effect<Offsets, KafkaError> {
+    return this.askLed(epochs, (asked) => this.cluster.epochEnds(asked))
+  }
+
+  /** Of those that are there and have a leader: one that has none holds up no others. */
+  private readonly askLed = Effect.fnUntraced(function* <P extends TopicPartition>(
+    this: Planner,
+    asked: ReadonlyArray<P>,
+    ask: (partitions: ReadonlyArray<P>) => Effect.Effect<ReadonlyArray<ListedOffset>, KafkaError>
+  ): Effect.fn.Return<Offsets, KafkaError> {
+    if (asked.length === 0) return new Map()
     const led = Effect.fnUntraced(function* (this: Planner, error: KafkaError) {
       const isOfOne = error.isRetryable && error.partition !== undefined
-      const infos = isOfOne ? byName(yield* cluster.topics(topicsOf(asked))) : undefined
+      const infos = isOfOne ? byName(yield* this.cluster.topics(topicsOf(asked))) : undefined
       const without = asked.filter((one) => infos?.get(one.topic)?.partitions[one.partition]?.leader === undefined)
       if (infos === undefined || without.length === 0) return yield* error
       yield* this.tellLeaderless(without)
       const others = asked.filter((one) => !without.includes(one))
-      return others.length === 0 ? [] : yield* cluster.offsets(others, at, isolation)
+      return others.length === 0 ? [] : yield* ask(others)
     }).bind(this)
-    const offsets = yield* Effect.catch(cluster.offsets(asked, at, isolation), led)
-    return new Map(offsets.map((one) => [placeOf(one), one.offset]))
+    const offsets = yield* Effect.catch(ask(asked), led)
+    return new Map(offsets.map((one) => [placeOf(one), one]))
   })
 
   /** Once for each that has none. */

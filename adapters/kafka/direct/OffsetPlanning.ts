@@ -9,17 +9,19 @@
  * | its end is the next offset | nothing: idle, it costs no task and no place in the plan |
  * | its first offset is behind the next | expired: records were deleted by retention before they were read |
  * | its end is before the next offset | cut off: the partition was truncated |
+ * | its leader is another, and the epoch of the one before ended before the next offset | cut off, however far it goes by now |
  * | its topic has another id | replaced: the topic was deleted and created again |
  * | its topic is not there | deleted |
  *
- * The last four are losses, for which the stream has a policy (`OnLoss`). What is planned changes nothing until `take`, which gives the
- * ranges and what changed of positions together: they are recorded together, so each offset is in one batch.
+ * The last five are losses, for which the stream has a policy (`OnLoss`). What is planned changes nothing until `take`, which gives the
+ * ranges and what changed of positions together: they are recorded together, so each offset is in one batch. With each position stands the
+ * epoch of the leader whose log went up to there; as long as that leads, nothing can have been cut off.
  */
 import { Result } from "effect"
 import type { Position } from "../../../core/dstream/BatchPlan.ts"
 import { maxRecordsPerPartition } from "../../../core/rates/PartitionRates.ts"
 import type { Millis } from "../../../core/time/Time.ts"
-import type { TopicInfo, TopicPartition } from "../KafkaCluster.ts"
+import type { ListedOffset, PartitionEpoch, TopicInfo, TopicPartition } from "../KafkaCluster.ts"
 import { KafkaError } from "../KafkaError.ts"
 import { inOrder, type OffsetRange, placeOf, split } from "./OffsetRange.ts"
 import type { OnLoss } from "./options.ts"
@@ -29,12 +31,14 @@ import type { Wanted } from "./Subscription.ts"
 export interface Place extends Wanted {
   /** The offset that the next batch begins with. */
   next: number
+  /** Of a leader whose log went up to there; undefined: not known. */
+  leaderEpoch: number | undefined
   /** In order of joining: ranges of a partition prefer the same executor. */
   readonly number: number
 }
 
 /** By place: an offset of each partition. */
-export type Offsets = ReadonlyMap<string, number>
+export type Offsets = ReadonlyMap<string, Pick<ListedOffset, "offset" | "leaderEpoch">>
 
 /** By name. */
 export type Topics = ReadonlyMap<string, TopicInfo>
@@ -44,6 +48,8 @@ export interface Found {
   readonly topics: Topics
   readonly latest: Offsets
   readonly earliest: Offsets
+  /** Of those that have another leader (`epochsOf`): where the epoch ended under which they were read. */
+  readonly epochEnds: Offsets
 }
 
 export interface Limits {
@@ -82,8 +88,8 @@ export class OffsetPlanning {
     this.known.clear()
     this.changed.clear()
     const restored = Array.from(positions.values()).flatMap((position) => position === null ? [] : [position as Place])
-    for (const { id, next, partition, topic } of restored.sort(inOrder)) {
-      if (isWanted({ topic, partition })) this.add({ topic, partition, id }, next)
+    for (const { id, leaderEpoch, next, partition, topic } of restored.sort(inOrder)) {
+      if (isWanted({ topic, partition })) this.add({ topic, partition, id }, next, leaderEpoch)
     }
   }
 
@@ -95,18 +101,29 @@ export class OffsetPlanning {
     return wanted.filter((one) => !this.known.has(placeOf(one)))
   }
 
-  begin(partition: Wanted, next: number): void {
-    this.add(partition, next)
+  begin(partition: Wanted, next: number, leaderEpoch?: number): void {
+    this.add(partition, next, leaderEpoch)
     this.changed.add(placeOf(partition))
   }
 
-  private add({ id, partition, topic }: Wanted, next: number): void {
-    this.known.set(placeOf({ topic, partition }), { topic, partition, id, next, number: this.joined++ })
+  private add({ id, partition, topic }: Wanted, next: number, leaderEpoch: number | undefined): void {
+    const number = this.joined++
+    this.known.set(placeOf({ topic, partition }), { topic, partition, id, next, leaderEpoch, number })
   }
 
-  /** Whose end is not the next offset, or is not known to the brokers. */
+  /** Whose end is not the next offset, or is not known to the brokers; or whose leader is another. */
   movedOf(latest: Offsets): ReadonlyArray<Place> {
-    return this.places.filter((place) => latest.get(placeOf(place)) !== place.next)
+    return this.places.filter((place) =>
+      latest.get(placeOf(place))?.offset !== place.next || hasOtherLeader(place, latest)
+    )
+  }
+
+  /** Of places that have another leader: the epochs under which they were read. */
+  epochsOf(places: ReadonlyArray<Place>, latest: Offsets): ReadonlyArray<PartitionEpoch> {
+    return places.flatMap((place) => {
+      const { leaderEpoch, partition, topic } = place
+      return leaderEpoch !== undefined && hasOtherLeader(place, latest) ? [{ topic, partition, leaderEpoch }] : []
+    })
   }
 
   /** Whose topic is not the one that it was. */
@@ -118,30 +135,45 @@ export class OffsetPlanning {
   settle(places: ReadonlyArray<Place>, found: Found): Result.Result<ReadonlyArray<string>, KafkaError> {
     const told: Array<string> = []
     for (const place of places) {
-      const loss = lossOf(place, found)
-      if (loss === undefined) continue
-      if (this.onLoss === "fail") return Result.fail(failureOf(place, loss))
       const key = placeOf(place)
+      const loss = lossOf(place, found)
+      if (loss === undefined) {
+        if (found.epochEnds.has(key)) this.lead(place, found.latest.get(key)?.leaderEpoch)
+        continue
+      }
+      if (this.onLoss === "fail") return Result.fail(failureOf(place, loss))
       this.changed.add(key)
-      const next = loss.kind === "cut off" && this.onLoss === "skip" ? loss.latest : loss.earliest
+      const next = loss.kind === "cut off" && this.onLoss === "skip" ? loss.cutAt : loss.earliest
+      const leaderEpoch = loss.id === place.id ? place.leaderEpoch : undefined
       if (loss.kind === "deleted") this.known.delete(key)
-      else this.known.set(key, { ...place, id: loss.id, next })
+      else this.known.set(key, { ...place, id: loss.id, next, leaderEpoch })
       told.push(`${loss.what}; ${loss.kind === "deleted" ? "it is not read any more" : `reading goes on at ${next}`}`)
     }
     return Result.succeed(told)
   }
 
-  /** The ranges of a batch, up to these ends. */
+  private lead(place: Place, leaderEpoch: number | undefined): void {
+    place.leaderEpoch = leaderEpoch
+    this.changed.add(placeOf(place))
+  }
+
+  /** The ranges of a batch, up to these ends. Of whom it is not known what another leader has of the log before, nothing. */
   take(latest: Offsets, limits: Limits): Taken {
     const places = this.places
-    const lags = new Map(places.map((place) => [place, (latest.get(placeOf(place)) ?? place.next) - place.next]))
+    const lags = new Map<Place, number>()
+    for (const place of places) {
+      const { leaderEpoch, offset } = latest.get(placeOf(place)) ?? { offset: place.next }
+      lags.set(place, hasOtherLeader(place, latest) ? 0 : offset - place.next)
+      if (place.leaderEpoch === undefined && leaderEpoch !== undefined) this.lead(place, leaderEpoch)
+    }
     const most = maxRecordsPerPartition({ ...limits, lags })
     const ranges: Array<NumberedRange> = []
     for (const place of places.toSorted(inOrder)) {
       const count = Math.min(lags.get(place)!, most.get(place) ?? Infinity)
       if (count <= 0) continue
-      const { id, next, number, partition, topic } = place
-      const range = { topic, partition, from: next, until: next + count, id }
+      const { id, leaderEpoch, next, number, partition, topic } = place
+      const known = leaderEpoch === undefined ? {} : { leaderEpoch }
+      const range = { topic, partition, from: next, until: next + count, id, ...known }
       for (const piece of split(range, limits.minSplitRecords ?? Infinity)) ranges.push({ ...piece, number })
       place.next = range.until
       this.changed.add(placeOf(place))
@@ -156,7 +188,16 @@ export class OffsetPlanning {
 }
 
 /** As it is recorded. */
-const positionOf = ({ id, next, partition, topic }: Place) => ({ topic, partition, id, next })
+const positionOf = ({ id, leaderEpoch, next, partition, topic }: Place) => ({
+  topic,
+  partition,
+  id,
+  next,
+  ...(leaderEpoch === undefined ? {} : { leaderEpoch })
+})
+
+const hasOtherLeader = (place: Place, latest: Offsets): boolean =>
+  (latest.get(placeOf(place))?.leaderEpoch ?? -1) > (place.leaderEpoch ?? Infinity)
 
 const idOf = ({ partition, topic }: TopicPartition, topics: Topics): string | undefined => {
   const info = topics.get(topic)
@@ -164,21 +205,23 @@ const idOf = ({ partition, topic }: TopicPartition, topics: Topics): string | un
 }
 
 type Loss =
-  & { readonly what: string; readonly id: string; readonly earliest: number; readonly latest: number }
+  & { readonly what: string; readonly id: string; readonly earliest: number; readonly cutAt: number }
   & { readonly kind: "expired" | "cut off" | "replaced" | "deleted" }
 
-const lossOf = (place: Place, { earliest, latest, topics }: Found): Loss | undefined => {
+const lossOf = (place: Place, { earliest, epochEnds, latest, topics }: Found): Loss | undefined => {
   const { next, partition, topic } = place
   const key = placeOf(place)
-  const first = earliest.get(key) ?? 0
-  const end = latest.get(key) ?? next
+  const first = earliest.get(key)?.offset ?? 0
+  const end = latest.get(key)?.offset ?? next
+  const epochEnd = epochEnds.get(key)?.offset
+  const cutAt = epochEnd === undefined ? end : Math.max(first, epochEnd)
   const id = idOf(place, topics)
   const loss = (kind: Loss["kind"], what: string): Loss => ({
     kind,
     what,
     id: id ?? place.id,
     earliest: first,
-    latest: end
+    cutAt
   })
   const name = `partition ${partition} of topic ${topic}`
   if (id === undefined) return loss("deleted", `${name}, read up to offset ${next}, was deleted`)
@@ -188,11 +231,11 @@ const lossOf = (place: Place, { earliest, latest, topics }: Found): Loss | undef
       `topic ${topic} was deleted and created again; of partition ${partition} ${next} offsets were read`
     )
   }
-  if (end < next) {
-    return loss(
-      "cut off",
-      `${name} was read up to offset ${next} and ends at ${end} now: records were lost at the brokers`
-    )
+  if (cutAt < next) {
+    const now = epochEnd === undefined
+      ? `ends at ${end} now`
+      : `was cut off at ${cutAt} when another broker came to lead`
+    return loss("cut off", `${name} was read up to offset ${next} and ${now}: records were lost at the brokers`)
   }
   if (next < first) {
     const gone = first - next

@@ -18,7 +18,9 @@ export const OffsetRange = Schema.Struct({
   /** Exclusive. */
   until: Schema.Int,
   /** Of the topic: another one with the same name is not read. */
-  id: Schema.optionalKey(Schema.String)
+  id: Schema.optionalKey(Schema.String),
+  /** Of the leader when it was planned: what a later one has written in its place is not read. */
+  leaderEpoch: Schema.optionalKey(Schema.Int)
 })
 
 export interface OffsetRange extends TopicPartition {
@@ -27,6 +29,8 @@ export interface OffsetRange extends TopicPartition {
   readonly until: number
   /** Of the topic: another one with the same name is not read. */
   readonly id?: string
+  /** Of the leader when it was planned: what a later one has written in its place is not read. */
+  readonly leaderEpoch?: number
 }
 
 /** Offsets, with gaps. */
@@ -120,7 +124,7 @@ const joined = (ranges: ReadonlyArray<OffsetRange>): ReadonlyArray<OffsetRange> 
     const last = whole.at(-1)
     const goesOn = last !== undefined && placeOf(last) === placeOf(range) && last.id === range.id &&
       last.until === range.from
-    if (goesOn) whole[whole.length - 1] = { ...last, until: range.until }
+    if (goesOn) whole[whole.length - 1] = { ...range, from: last.from }
     else whole.push(range)
   }
   return whole

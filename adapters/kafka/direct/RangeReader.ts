@@ -7,9 +7,11 @@
  * | give record batches | those records that are in the range; a gap, a marker or an aborted transaction gives none, and is no loss |
  * | do not answer | told at once, tried again less and less often, for `maxUnavailable` |
  * | have the offset no more, or not yet, or another topic of this name | the policy for losses |
+ * | give what a later leader has written than the one under which the range was planned | likewise: the range ends there |
  * | give nothing for `reachMillis`, though the end of the range is not reached | likewise |
  *
- * A range has to be reached: an end that does not come, as after a truncation, is never taken for an empty rest.
+ * A range has to be reached: an end that does not come, as after a truncation, is never taken for an empty rest. What others wrote in place of
+ * records that were cut off is no part of it: the planner goes on there, when it finds that out.
  */
 import { Effect, Fiber } from "effect"
 import { uptime } from "../../../core/time/Uptime.ts"
@@ -18,7 +20,7 @@ import { permanent } from "../../../core/protocol/permanent.ts"
 import type { Millis } from "../../../core/time/Time.ts"
 import type { Fetched, KafkaCluster } from "../KafkaCluster.ts"
 import { KafkaError } from "../KafkaError.ts"
-import { headerAt } from "../records/RecordBatch.ts"
+import { type BatchHeader, headerAt } from "../records/RecordBatch.ts"
 import { assertRange, type OffsetRange } from "./OffsetRange.ts"
 import type { Reading } from "./options.ts"
 import type { Outage } from "./Outage.ts"
@@ -45,7 +47,7 @@ export const make = <A>(options: RangeReaderOptions<A>, range: OffsetRange): Chu
 
 class RangeReader<A> {
   private readonly options: RangeReaderOptions<A>
-  private readonly range: OffsetRange
+  private range: OffsetRange
   private offset: number
   /** The fetch from `offset`, under way. */
   private ahead: Fiber.Fiber<Fetched, KafkaError> | undefined
@@ -60,12 +62,14 @@ class RangeReader<A> {
 
   /** The records of a fetch; undefined is the end. */
   readonly read = Effect.fnUntraced(function* (this: RangeReader<A>) {
-    const { until } = this.range
-    while (this.offset < until) {
+    while (this.offset < this.range.until) {
       const fetched = yield* this.fetch()
       if (fetched === undefined) continue
+      const headers = headersOf(fetched.bytes)
+      if (yield* this.wasCutOff(headers)) continue
       const from = this.offset
-      const reached = endOf(fetched.bytes, from)
+      const { until } = this.range
+      const reached = Math.max(from, (headers.at(-1)?.lastOffset ?? -1) + 1)
       if (reached > from && reached < until) {
         this.ahead = yield* Effect.forkChild(this.request(reached), { startImmediately: true })
       }
@@ -116,33 +120,62 @@ class RangeReader<A> {
     const { cluster, outage, reading: { isolation, maxUnavailableMillis, onLoss } } = this.options
     const { partition, topic, until } = this.range
     if (!losses.includes(error.reason)) return yield* error
-    if (onLoss === "fail") return yield* Object.assign(error, { [permanent]: true })
     let next = until
-    if (error.reason === "OffsetOutOfRange") {
+    if (error.reason === "OffsetOutOfRange" && onLoss !== "fail") {
       const first = cluster.offsets([{ topic, partition }], "earliest", isolation)
       const [earliest] = yield* outage.patiently(first, maxUnavailableMillis)
       if (earliest !== undefined && earliest.offset > this.offset) next = Math.min(until, earliest.offset)
     }
-    yield* Effect.logWarning(
-      `${error.message}; offsets ${this.offset} to ${next} of ${topic}/${partition} are left out`
-    )
+    yield* this.leaveOut(error, this.offset, next)
     this.offset = next
     return undefined
   })
+
+  /** Whether records of a later leader came: what is before them is fetched again, and is the rest of the range. */
+  private readonly wasCutOff = Effect.fnUntraced(function* (
+    this: RangeReader<A>,
+    headers: ReadonlyArray<BatchHeader>
+  ) {
+    const { leaderEpoch: planned = Infinity, until } = this.range
+    const later = headers.find(({ baseOffset, leaderEpoch }) => leaderEpoch > planned && baseOffset < until)
+    if (later === undefined) return false
+    const end = Math.max(this.offset, later.baseOffset)
+    yield* this.leaveOut(cutOff(this.range, end), end, until)
+    this.range = { ...this.range, until: end }
+    return true
+  })
+
+  private leaveOut(error: KafkaError, from: number, until: number): Effect.Effect<void, KafkaError> {
+    const { partition, topic } = this.range
+    return this.options.reading.onLoss === "fail"
+      ? Effect.fail(Object.assign(error, { [permanent]: true }))
+      : Effect.logWarning(`${error.message}; offsets ${from} to ${until} of ${topic}/${partition} are left out`)
+  }
 }
 
 const losses: ReadonlyArray<KafkaError["reason"]> = ["OffsetOutOfRange", "TopicReplaced", "UnknownTopic"]
 
-/** The offset behind the whole record batches of a fetch; `from`: there is none, or one that cannot be read. */
-const endOf = (bytes: Uint8Array, from: number): number => {
-  let end = from
+/** Of the whole record batches of a fetch; none, if there is one that cannot be read. */
+const headersOf = (bytes: Uint8Array): ReadonlyArray<BatchHeader> => {
+  const headers: Array<BatchHeader> = []
   try {
-    for (let header, at = 0; (header = headerAt(bytes, at)) !== undefined; at = header.end) end = header.lastOffset + 1
+    for (let header, at = 0; (header = headerAt(bytes, at)) !== undefined; at = header.end) headers.push(header)
   } catch {
-    return from
+    return []
   }
-  return end
+  return headers
 }
+
+const cutOff = ({ partition, topic, until }: OffsetRange, offset: number): KafkaError =>
+  new KafkaError({
+    reason: "OffsetOutOfRange",
+    topic,
+    partition,
+    offset,
+    message:
+      `Partition ${partition} of topic ${topic} was to be read up to offset ${until} and was cut off at ${offset} ` +
+      "when another broker came to lead: records were lost at the brokers"
+  })
 
 const notReached = ({ partition, topic, until }: OffsetRange, offset: number, fetched: Fetched): KafkaError =>
   new KafkaError({

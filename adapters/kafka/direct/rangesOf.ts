@@ -38,8 +38,11 @@ export const rangesOf = (options: RangesOptions): Effect.Effect<ReadonlyArray<Of
       (yield* cluster.offsets(partitions, from, isolation)).map((one) => [placeOf(one), one.offset])
     )
     const ends = new Map(
-      (yield* cluster.offsets(partitions, until, isolation)).map((one) => [placeOf(one), one.offset])
+      (yield* cluster.offsets(partitions, until, isolation)).map((one) => [placeOf(one), one])
     )
-    return wanted.map((one) => ({ ...one, from: begins.get(placeOf(one)) ?? 0, until: ends.get(placeOf(one)) ?? 0 }))
-      .filter((range) => range.from < range.until)
+    return wanted.map((one) => {
+      const { leaderEpoch, offset } = ends.get(placeOf(one)) ?? { offset: 0 }
+      const known = leaderEpoch === undefined ? {} : { leaderEpoch }
+      return { ...one, from: begins.get(placeOf(one)) ?? 0, until: offset, ...known }
+    }).filter((range) => range.from < range.until)
   }))

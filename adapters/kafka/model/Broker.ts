@@ -129,10 +129,11 @@ export class Broker {
   epochEnds(partitions: ReadonlyArray<PartitionEpoch>): ReadonlyArray<PartitionOffset> {
     this.settle()
     return partitions.filter((where) => this.find(where) !== undefined)
-      .flatMap(({ leaderEpoch, partition, topic }) => {
-        const offset = this.led({ topic, partition }).epochEnd(leaderEpoch)
-        return offset === undefined ? [] : [{ topic, partition, offset }]
-      })
+      .map(({ leaderEpoch, partition, topic }) => ({
+        topic,
+        partition,
+        offset: this.led({ topic, partition }).epochEnd(leaderEpoch)
+      }))
   }
 
   fetch({ id, isolation, maxBytes, offset, ...where }: Omit<FetchRequest, "waitMillis">): Fetched {

@@ -160,11 +160,11 @@ export class PartitionLog {
     return latest
   }
 
-  /** Where that ends which was written in this epoch or before; undefined: there has been none such. */
-  epochEnd(epoch: number): number | undefined {
+  /** Where that ends which was written in this epoch or before; 0: it knows of none such. */
+  epochEnd(epoch: number): number {
     if (epoch === this.leaderEpoch) return this.next
     const later = this.epochs.find((other) => other.epoch > epoch)
-    return later && Math.max(this.first, later.from)
+    return later === undefined ? 0 : Math.max(this.first, later.from)
   }
 
   /** Another leader takes over, that has all. */

@@ -128,11 +128,111 @@ it("a truncation fails the batch, or by policy is read again from the first reco
     const [failing, earliest, skip] = lives
     assert.match(
       String(yield* Effect.flip(failing!.context.awaitTermination)),
-      /partition 0 of topic t was read up to offset 2 and ends at 1 now.*onLoss/i
+      /partition 0 of topic t was read up to offset 2 and was cut off at 1.*onLoss/i
     )
     assert.deepEqual(valuesOf(earliest!.batches), [["a", "b"], ["a"], ["c"]])
     assert.deepEqual(valuesOf(skip!.batches), [["a", "b"], [], ["c"]])
-    assert.equal(told(skip!.messages, /ends at 1 now.*reading goes on at 1/i), 1)
+    assert.equal(told(skip!.messages, /cut off at 1.*reading goes on at 1/i), 1)
+  }))
+
+it("a truncation is found though the partition has grown beyond what was read, and what has come since is read, once", () =>
+  Effect.gen(function* () {
+    const kafka = yield* modelWith(1)
+    const lives = []
+    for (const onLoss of ["fail", "earliest", "skip"] as const) lives.push(yield* start(kafka, stream({ onLoss })))
+    const advance = Effect.andThen(TestClock.adjust(1000), Local.settled)
+    for (const value of ["a", "b", "c"]) kafka.append("t", 0, [value])
+    yield* advance
+    kafka.log("t", 0).truncate(1)
+    for (const value of ["d", "e", "f", "g"]) kafka.append("t", 0, [value])
+    yield* advance
+    kafka.append("t", 0, ["h"])
+    yield* advance
+    const [failing, earliest, skip] = lives
+    assert.match(
+      String(yield* Effect.flip(failing!.context.awaitTermination)),
+      /partition 0 of topic t was read up to offset 3 and was cut off at 1 when another broker came to lead/i
+    )
+    assert.deepEqual(valuesOf(earliest!.batches), [["a", "b", "c"], ["a", "d", "e", "f", "g"], ["h"]])
+    assert.deepEqual(valuesOf(skip!.batches), [["a", "b", "c"], ["d", "e", "f", "g"], ["h"]])
+    for (const [{ messages }, next] of [[earliest!, 0], [skip!, 1]] as const) {
+      assert.equal(
+        told(messages, new RegExp(`read up to offset 3 and was cut off at 1.*reading goes on at ${next}`)),
+        1
+      )
+      assert.equal(messages.length, 1)
+    }
+  }))
+
+it("what is cut off between planning and reading ends the range: what came instead is read in the next batch, once", () =>
+  Effect.gen(function* () {
+    const kafka = yield* modelWith(1)
+    const between = (onLoss: "fail" | "skip") => {
+      let once = true
+      const connect: Kafka.ConnectKafka = (connection) =>
+        Effect.map(kafka.connect(connection), (cluster) => ({
+          ...cluster,
+          fetch: (request) => {
+            if (once) {
+              kafka.log("t", 0).truncate(1)
+              kafka.append("t", 0, ["c", "d"])
+              kafka.append("t", 0, ["e"])
+            }
+            once = false
+            return cluster.fetch(request)
+          }
+        }))
+      return start(kafka, stream({ onLoss }), { connect })
+    }
+    kafka.append("t", 0, ["a"])
+    kafka.append("t", 0, ["b"])
+    kafka.append("t", 0, ["b"])
+    const skipping = yield* between("skip")
+    yield* skipping.advance(2)
+    assert.deepEqual(valuesOf(skipping.batches), [["a"], ["c", "d", "e"]])
+    assert.equal(
+      told(skipping.messages, /to be read up to offset 3 .* cut off at 1.*offsets 1 to 3 of t\/0 are left out/),
+      1
+    )
+    assert.equal(told(skipping.messages, /was read up to offset 3 and was cut off at 1.*reading goes on at 1/), 1)
+    const failing = yield* between("fail")
+    yield* failing.advance(1)
+    assert.match(String(yield* Effect.flip(failing.context.awaitTermination)), /up to offset 4 and was cut off at 1/)
+  }))
+
+it("the brokers are asked for the end of an epoch when a leader is another one, and in no other batch", () =>
+  Effect.gen(function* () {
+    const kafka = yield* modelWith(2)
+    const asked: Array<ReadonlyArray<unknown>> = []
+    const connect: Kafka.ConnectKafka = (connection) =>
+      Effect.map(kafka.connect(connection), (cluster) => ({
+        ...cluster,
+        epochEnds: (partitions) => {
+          asked.push(partitions)
+          return cluster.epochEnds(partitions)
+        }
+      }))
+    const { advance, batches, messages } = yield* start(kafka, stream(), { connect })
+    kafka.append("t", 0, ["a"])
+    yield* advance(3)
+    kafka.append("t", 0, ["b"])
+    yield* advance(1)
+    assert.deepEqual(asked, [])
+    kafka.log("t", 0).elect()
+    kafka.append("t", 0, ["c"])
+    kafka.log("t", 1).elect()
+    kafka.failNext("epochEnds", "before")
+    yield* advance(4)
+    assert.deepEqual(
+      asked.splice(0),
+      Array(2).fill([0, 1].map((partition) => ({ topic: "t", partition, leaderEpoch: 0 })))
+    )
+    yield* advance(2)
+    kafka.append("t", 1, ["d"])
+    yield* advance(1)
+    assert.deepEqual(asked, [])
+    assert.deepEqual(recordsOf(batches).map(({ value }) => value), ["a", "b", "c", "d"])
+    assert.equal(told(messages, /lost/), 0)
   }))
 
 it("a topic that was deleted and created again is not taken for the one before, however long it is", () =>

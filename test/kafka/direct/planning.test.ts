@@ -13,7 +13,7 @@ import {
   placeOf,
   split
 } from "../../../adapters/kafka/direct/OffsetRange.ts"
-import { type Limits, OffsetPlanning } from "../../../adapters/kafka/direct/OffsetPlanning.ts"
+import { type Limits, OffsetPlanning, type Offsets } from "../../../adapters/kafka/direct/OffsetPlanning.ts"
 import type { OnLoss } from "../../../adapters/kafka/direct/options.ts"
 import type { TopicInfo } from "../../../adapters/kafka/KafkaCluster.ts"
 
@@ -30,7 +30,11 @@ const topicOf = (id: string, partitions: number): TopicInfo => ({
   id,
   partitions: Array.from({ length: partitions }, (_, partition) => ({ partition, leader: 0, leaderEpoch: 0 }))
 })
-const offsets = (...all: ReadonlyArray<number>) => new Map(all.map((offset, partition) => [`t/${partition}`, offset]))
+const offsets = (...all: ReadonlyArray<number>) =>
+  new Map(all.map((offset, partition) => [`t/${partition}`, { offset }]))
+/** All of a leader's epoch. */
+const ends = (leaderEpoch: number, ...all: ReadonlyArray<number>) =>
+  new Map(all.map((offset, partition) => [`t/${partition}`, { offset, leaderEpoch }]))
 
 const planningOf = (partitions: number, onLoss: OnLoss = "fail", next = 0) => {
   const planning = new OffsetPlanning(onLoss)
@@ -41,15 +45,16 @@ const planningOf = (partitions: number, onLoss: OnLoss = "fail", next = 0) => {
 /** What `settle` says of all partitions. */
 const settled = (
   planning: OffsetPlanning,
-  { earliest = offsets(0, 0), id = "a", latest, partitions = 2 }: {
-    readonly latest: ReadonlyMap<string, number>
-    readonly earliest?: ReadonlyMap<string, number>
+  { earliest = offsets(0, 0), epochEnds = offsets(), id = "a", latest, partitions = 2 }: {
+    readonly latest: Offsets
+    readonly earliest?: Offsets
+    readonly epochEnds?: Offsets
     readonly id?: string
     readonly partitions?: number
   }
 ) => {
   const topics = new Map(partitions === 0 ? [] : [["t", topicOf(id, partitions)]])
-  return planning.settle(planning.places, { topics, latest, earliest })
+  return planning.settle(planning.places, { topics, latest, earliest, epochEnds })
 }
 
 test("whatever comes in and whatever the rates, each offset is in one range, in order, and positions say where it stands", () => {
@@ -155,6 +160,52 @@ test("by policy it goes on elsewhere, and what is left out is told", () => {
   assert.deepEqual(nexts("earliest", replaced), ["b 1", "b 0"])
   assert.deepEqual(nexts("skip", replaced), ["b 1", "b 0"])
   assert.deepEqual(nexts("skip", { latest: offsets(), partitions: 0 }), [])
+})
+
+test("a position stands with the epoch of the leader that had all before it; one that is not known is learned", () => {
+  const planning = planningOf(2, "skip", 10)
+  const of = (epoch: number) => planning.epochsOf(planning.places, ends(epoch, 20, 20)).map((one) => one.leaderEpoch)
+  assert.deepEqual([of(0), planning.take(offsets(10, 10), free).positions.length], [[], 2])
+  const { positions, ranges } = planning.take(ends(3, 20, 10), free)
+  assert.deepEqual(ranges.map(({ leaderEpoch, until }) => [until, leaderEpoch]), [[20, 3]])
+  assert.deepEqual(positions.map(([, position]) => position), [
+    { topic: "t", partition: 0, id: "a", next: 20, leaderEpoch: 3 },
+    { topic: "t", partition: 1, id: "a", next: 10, leaderEpoch: 3 }
+  ])
+  assert.deepEqual([of(3), of(4), planning.take(ends(3, 20, 10), free).positions], [[], [3, 3], []])
+  const next = new OffsetPlanning("skip")
+  next.restore(new Map(positions), () => true)
+  assert.deepEqual(next.places.map(({ leaderEpoch }) => leaderEpoch), [3, 3])
+  // As an earlier version has recorded it.
+  next.restore(new Map([["t/0", { topic: "t", partition: 0, id: "a", next: 20 }]]), () => true)
+  assert.deepEqual(next.epochsOf(next.places, ends(9, 30)), [])
+  assert.equal(next.take(ends(9, 30), free).ranges[0]!.leaderEpoch, 9)
+})
+
+test("under another leader nothing is taken before it is known where the epoch before ended", () => {
+  const planning = planningOf(1, "skip", 0)
+  planning.take(ends(1, 10), free)
+  const latest = ends(2, 30)
+  assert.deepEqual(planning.movedOf(ends(2, 10)).length, 1)
+  assert.deepEqual(planning.take(latest, free), { ranges: [], positions: [] })
+  assert.deepEqual(Result.getOrThrow(settled(planning, { latest, epochEnds: offsets(12) })), [])
+  const { ranges } = planning.take(latest, free)
+  assert.deepEqual(ranges.map(({ from, leaderEpoch, until }) => [from, until, leaderEpoch]), [[10, 30, 2]])
+})
+
+test("an epoch that ended before the position is a loss, told with both, however long the partition is by now", () => {
+  const cut = { latest: ends(2, 30), epochEnds: offsets(6) }
+  const of = (onLoss: OnLoss, earliest = 0) => {
+    const planning = planningOf(1, onLoss, 0)
+    planning.take(ends(1, 10), free)
+    const outcome = settled(planning, { ...cut, earliest: offsets(earliest) })
+    return { outcome, next: planning.places[0]!.next }
+  }
+  const failed = of("fail").outcome
+  assert.ok(Result.isFailure(failed))
+  assert.equal(failed.failure.reason, "OffsetOutOfRange")
+  assert.match(failed.failure.message, /read up to offset 10 and was cut off at 6/)
+  assert.deepEqual([of("skip").next, of("earliest").next, of("skip", 8).next, of("earliest", 8).next], [6, 0, 8, 8])
 })
 
 test("a partition that was given up is not read again after a recovery", () => {
