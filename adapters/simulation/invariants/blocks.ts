@@ -84,12 +84,12 @@ export const nothingLeftBehind: Invariant = {
 
 export const loggedIsRead: Invariant = {
   name: "a block that is in a log is never read as empty",
-  across: ({ damaged }) => damaged !== true,
-  start: () => {
+  across: always,
+  start: ({ damaged }) => {
     const logged = new Set<BlockId>()
     return (event) => {
       if (event.kind === "BlockReported" && event.logged) logged.add(event.block)
-      return event.kind === "BlockIgnored" && logged.has(event.block)
+      return damaged !== true && event.kind === "BlockIgnored" && logged.has(event.block)
         ? `block ${event.block} of batch ${event.batch} is in a log, and is read as empty`
         : undefined
     }

@@ -25,7 +25,7 @@ export const checkerOf = (
     snapshotsMax,
     rememberMillis,
     recovers: checkpointDirectory !== undefined,
-    damaged: storage.rates.flippedBit > 0,
+    damaged: storage.rates.flippedBit > 0 || storage.rates.lostSync > 0,
     changes
   })
 }

@@ -124,7 +124,7 @@ export const drawStorageFaults = (
     fates: allOf(fateKinds, () => chance.between(0, 3) + 1),
     usualMillis: chance.pick([0, 2, 6]),
     slowMillisMax: chance.pick([50, 500, 3000]),
-    fullMillis: chance.pick([50, 500, 3000]),
+    fullMillis: chance.pick([100, 700, 3000]),
     staleMillis: chance.pick([100, 2000, 20_000])
   }
 }
