@@ -355,3 +355,29 @@ it("a partition that has no leader is told, holds up no others, and is read on w
     assert.deepEqual(valuesOf(batches).at(-1), ["1 meanwhile", "2 after"])
     assert.equal(messages.length, 1)
   }))
+
+it("a topic that is made anew while its ends are asked for is read as far as the new one goes", () =>
+  Effect.gen(function* () {
+    const kafka = yield* modelWith(1)
+    let anew = false
+    const connect: Kafka.ConnectKafka = (connection) =>
+      Effect.map(kafka.connect(connection), (cluster) => ({
+        ...cluster,
+        offsets: (...request) =>
+          Effect.tap(cluster.offsets(...request), () =>
+            Effect.sync(() => {
+              if (!anew || request[1] !== "latest") return
+              anew = false
+              kafka.deleteTopic("t")
+              kafka.createTopic("t", 1)
+              kafka.append("t", 0, ["c"])
+            }))
+      }))
+    const { advance, batches } = yield* start(kafka, stream({ onLoss: "skip" }), { connect })
+    kafka.append("t", 0, ["a", "b"])
+    yield* advance(1)
+    kafka.append("t", 0, ["gone"])
+    anew = true
+    yield* advance(1)
+    assert.deepEqual(valuesOf(batches), [["a", "b"], ["c"]])
+  }))
