@@ -166,3 +166,15 @@ it("offsets that were truncated while nobody was there fail the next driver, or 
     )
     assert.deepEqual(values(seen), ["a", "b", "c", "d"])
   }))
+
+it("a topic that the program reads no more is not read after a recovery either", () =>
+  Effect.gen(function* () {
+    const kafka = yield* modelWith(1)
+    kafka.createTopic("u", 1)
+    const storage = memoryStorage()
+    const seen: Values = []
+    const send = (value: string) => Effect.sync(() => kafka.append("t", 0, [value]) + kafka.append("u", 0, [value]))
+    yield* lives.live(appOf(kafka, seen, { topics: ["t", "u"] }), { storage }, 1, send("a"))
+    yield* lives.live(appOf(kafka, seen), { storage }, 2, send("b"))
+    assert.deepEqual(values(seen), ["a", "a", "b"])
+  }))
