@@ -178,3 +178,28 @@ it("a topic that the program reads no more is not read after a recovery either",
     yield* lives.live(appOf(kafka, seen), { storage }, 2, send("b"))
     assert.deepEqual(values(seen), ["a", "a", "b"])
   }))
+
+it("offsets of a batch that the next driver ends are committed to the group, too", () =>
+  Effect.gen(function* () {
+    const kafka = yield* modelWith(1)
+    const storage = memoryStorage()
+    let hangs = true
+    const app = StreamingApp.make({
+      name: "kafka",
+      batchDuration: "1 second",
+      outputs: [
+        Kafka.directStream({ ...text, topics: "t", commitTo: "monitor" }).pipe(
+          DStream.named("in"),
+          DStream.foreachBatch(() => hangs ? Effect.never : Effect.void, { name: "out" })
+        )
+      ],
+      layer: Layer.succeed(Kafka.ConnectKafka, kafka.connect)
+    }) as StreamingApp.StreamingApp
+    yield* lives.live(app, { storage }, 1, Effect.sync(() => kafka.append("t", 0, ["a", "b"])))
+    const cluster = yield* kafka.connect({ brokers: "model:9092" })
+    const committed = cluster.committedOffsets("monitor", [{ topic: "t", partition: 0 }], { stable: false })
+    assert.deepEqual(yield* committed, [])
+    hangs = false
+    yield* lives.live(app, { storage }, 2)
+    assert.deepEqual((yield* committed).map(({ offset }) => offset), [2])
+  }))
