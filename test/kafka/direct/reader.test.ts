@@ -155,3 +155,14 @@ it("a reading that is given up leaves no fetch behind", () =>
     assert.notEqual(task.pollUnsafe(), undefined)
     assert.equal(open, 0)
   }))
+
+it("records that grow beyond measure are read piece by piece, though the fetch behind them is under way already", () =>
+  Effect.gen(function* () {
+    const kafka = yield* modelWith(1)
+    const large = "x".repeat(100_000)
+    const wanted = Array.from({ length: 12 }, (_, i) => `${i} `)
+    for (const number of wanted) kafka.append("t", 0, [`${number}${large}`], { compression: "gzip" })
+    const one = yield* readerOf(kafka.connect, { maxFetchBytes: 1000, maxBatchBytes: 150_000 })
+    const { records } = yield* readAll(one, { from: 0, until: 12 })
+    assert.deepEqual(records.map(({ value }) => value.slice(0, value.indexOf("x"))), wanted)
+  }))
