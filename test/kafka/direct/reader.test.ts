@@ -10,6 +10,7 @@ import { readingOf } from "../../../adapters/kafka/direct/options.ts"
 import * as reader from "../../../adapters/kafka/direct/reader.ts"
 import * as Kafka from "../../../adapters/kafka/mod.ts"
 import { KafkaModel } from "../../../adapters/kafka/model/KafkaModel.ts"
+import { isPermanent } from "../../../core/protocol/permanent.ts"
 import { it } from "../../kit.ts"
 import { brokers, modelWith } from "./run.ts"
 
@@ -165,4 +166,18 @@ it("records that grow beyond measure are read piece by piece, though the fetch b
     const one = yield* readerOf(kafka.connect, { maxFetchBytes: 1000, maxBatchBytes: 150_000 })
     const { records } = yield* readAll(one, { from: 0, until: 12 })
     assert.deepEqual(records.map(({ value }) => value.slice(0, value.indexOf("x"))), wanted)
+  }))
+
+it("a range of a topic that was made anew or deleted since fails for good, or is left out by policy: no other topic is read", () =>
+  Effect.gen(function* () {
+    const kafka = yield* modelWith(1)
+    kafka.append("t", 0, ["a", "b"])
+    const range = { from: 0, until: 2, id: "of the topic before" }
+    const losses = [[range, "TopicReplaced"], [{ ...range, topic: "gone" }, "UnknownTopic"]] as const
+    for (const [value, reason] of losses) {
+      const error = yield* Effect.flip(readAll(yield* readerOf(kafka.connect), value))
+      assert.deepEqual([(error as Kafka.KafkaError).reason, isPermanent(error)], [reason, true])
+      const { records } = yield* readAll(yield* readerOf(kafka.connect, { onLoss: "skip" }), value)
+      assert.deepEqual(records, [])
+    }
   }))
