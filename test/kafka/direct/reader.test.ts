@@ -2,7 +2,7 @@
  * The reader of ranges by itself: what it fetches and when, how it is shared, and that no gap, cut or wait loses a record.
  */
 import * as assert from "node:assert/strict"
-import { Effect } from "effect"
+import { Clock, Effect } from "effect"
 import { TestClock } from "effect/testing"
 import * as fc from "fast-check"
 import type { OffsetRange } from "../../../adapters/kafka/direct/OffsetRange.ts"
@@ -12,6 +12,7 @@ import * as Kafka from "../../../adapters/kafka/mod.ts"
 import { KafkaModel } from "../../../adapters/kafka/model/KafkaModel.ts"
 import { isPermanent } from "../../../core/protocol/permanent.ts"
 import { it } from "../../kit.ts"
+import { passing } from "../sink/roles.ts"
 import { brokers, modelWith } from "./run.ts"
 
 const readerOf = (connect: Kafka.ConnectKafka, options: Partial<Kafka.ReadOptions<any, any>> = {}) =>
@@ -180,4 +181,24 @@ it("a range of a topic that was made anew or deleted since fails for good, or is
       const { records } = yield* readAll(yield* readerOf(kafka.connect, { onLoss: "skip" }), value)
       assert.deepEqual(records, [])
     }
+  }))
+
+it("records that a new leader gives only after some seconds are waited for, each as long", () =>
+  Effect.gen(function* () {
+    const kafka = yield* modelWith(1)
+    for (const value of ["a", "b", "c"]) kafka.append("t", 0, [value])
+    const since = new Map<number, number>()
+    const connect: Kafka.ConnectKafka = (connection) =>
+      Effect.map(kafka.connect(connection), (cluster) => ({
+        ...cluster,
+        fetch: (request) =>
+          Effect.zipWith(cluster.fetch(request), Clock.currentTimeMillis, (fetched, now) => {
+            const first = since.get(request.offset) ?? now
+            since.set(request.offset, first)
+            return now - first < 20_000 ? { ...fetched, bytes: new Uint8Array(0) } : fetched
+          })
+      }))
+    const one = yield* readerOf(connect, { maxFetchBytes: 1 })
+    const { records } = yield* passing(readAll(one, { from: 0, until: 3 }))
+    assert.deepEqual(records.map(({ value }) => value), ["a", "b", "c"])
   }))
