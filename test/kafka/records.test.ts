@@ -299,3 +299,20 @@ test("a broker gives a batch its place without touching what the check sum cover
     [12, 77n, 3, 9, 2 ** 33 + 1, batch.length]
   )
 })
+
+test("where aborted transactions overlap, the marker of one does not end another", () => {
+  const one = { id: 1n, epoch: 0 }
+  const two = { id: 2n, epoch: 0 }
+  const transactional = (text: string, producer: { id: bigint; epoch: number }, baseOffset: number) =>
+    encode(values(text), { producer: { ...producer, sequence: 0 }, isTransactional: true, baseOffset })
+  const log = Buffer.concat([
+    transactional("a1", one, 0),
+    transactional("b1", two, 1),
+    encodeMarker("abort", one, { baseOffset: 2, timestamp: 0 }),
+    transactional("b2", two, 3),
+    encodeMarker("abort", two, { baseOffset: 4, timestamp: 0 }),
+    encode(values("c1"), { baseOffset: 5 })
+  ])
+  const aborted = [{ producerId: 1n, firstOffset: 0 }, { producerId: 2n, firstOffset: 1 }]
+  assert.deepEqual(texts(log, { aborted }), ["5:c1"])
+})
