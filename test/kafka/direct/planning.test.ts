@@ -273,3 +273,9 @@ test("of a batch's inputs those of Kafka are its offset ranges, pieces put toget
     { topic: "t", partition: 1, from: 3, until: 4, id: "a" }
   ])
 })
+
+test("of a topic that was made anew with fewer partitions, those that are not there are read no more", () => {
+  const planning = planningOf(2, "skip", 10)
+  Result.getOrThrow(settled(planning, { latest: offsets(30), earliest: offsets(1), id: "b", partitions: 1 }))
+  assert.deepEqual(planning.places.map((place) => `${placeOf(place)} ${place.id} ${place.next}`), ["t/0 b 1"])
+})
