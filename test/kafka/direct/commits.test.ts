@@ -35,3 +35,15 @@ it("offsets of a batch that is planned and not done are not committed", () =>
     yield* completed(2000)
     assert.deepEqual(yield* committed, [9])
   }))
+
+it("what could not be committed is with the next batch, though that has nothing new", () =>
+  Effect.gen(function* () {
+    const { commits, committed, kafka } = yield* committing
+    const { completed, planned } = yield* commits
+    kafka.failNext("commitOffsets", "before")
+    planned(1000, [range(0, 5)])
+    yield* completed(1000)
+    assert.deepEqual(yield* committed, [])
+    yield* completed(2000)
+    assert.deepEqual(yield* committed, [5])
+  }))
