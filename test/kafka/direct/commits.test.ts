@@ -47,3 +47,16 @@ it("what could not be committed is with the next batch, though that has nothing 
     yield* completed(2000)
     assert.deepEqual(yield* committed, [5])
   }))
+
+it("what waits is committed when the stream ends", () =>
+  Effect.gen(function* () {
+    const { commits, committed, kafka } = yield* committing
+    yield* Effect.scoped(Effect.gen(function* () {
+      const { completed, planned } = yield* commits
+      kafka.failNext("commitOffsets", "before")
+      planned(1000, [range(0, 5)])
+      yield* completed(1000)
+      assert.deepEqual(yield* committed, [])
+    }))
+    assert.deepEqual(yield* committed, [5])
+  }))
