@@ -223,3 +223,24 @@ it("a broker that is away is reported once, and then everything goes on", () =>
     assert.equal(reports.filter((message) => message.includes("no broker answers")).length, 1)
     assert.ok(valuesOf(batches).length > 5)
   }))
+
+it("what retention deleted before it was received is an error, or by policy the first record that is there is next", () =>
+  Effect.gen(function* () {
+    const kafka = yield* modelWith(1)
+    kafka.append("t", 0, ["a", "b"])
+    kafka.append("t", 0, ["c"])
+    kafka.log("t", 0).removeBefore(2)
+    const cluster = yield* kafka.connect({ brokers })
+    for (const group of ["g", "h"]) {
+      yield* cluster.commitOffsets(group, [{ topic: "t", partition: 0, offset: 1, metadata: "" }])
+    }
+    const skipping = yield* start(kafka, Kafka.receiverStream({ ...grouped, onLoss: "skip" }))
+    const failing = yield* start(kafka, Kafka.receiverStream({ ...grouped, group: "h" }))
+    yield* pass(2000)
+    const told = (kind: "ReceiverError" | "ReceiverStopped", { events }: Pick<typeof failing, "events">) =>
+      eventsOf(events, kind).map(({ receiver }) => `${receiver.lastErrorMessage}: ${receiver.lastError}`).join()
+    assert.deepEqual(recordsOf(skipping.batches).map(({ value }) => value), ["c"])
+    assert.match(told("ReceiverError", skipping), /t\/0 was read up to 1 and goes on at 2/)
+    assert.deepEqual(recordsOf(failing.batches), [])
+    assert.match(told("ReceiverStopped", failing), /t\/0 has the offsets from 2 to before 3, and was asked for 1/)
+  }))
