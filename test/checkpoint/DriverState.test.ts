@@ -27,6 +27,7 @@ const shown = (state: DriverState.DriverState) => ({
   asked: [...state.asked],
   ended: [...state.ended],
   done: state.done,
+  positions: [...state.positions].map(([stream, places]) => [stream, [...places]]),
   snapshots: [...state.snapshots]
 })
 
@@ -196,4 +197,14 @@ test("numbers that no driver writes are told", () => {
   assert.match(reasonOf({ log: { segment: 0, offset: 0 } })!, /segment 0 of a log/)
   assert.match(reasonOf({ run: { ...run, settings: { defaultParallelism: 0 } } })!, /0 partitions/)
   assert.match(reasonOf({ run: { ...run, manifest: { ...run.manifest, batchMillis: 0 } } })!, /a batch of 0 ms/)
+})
+
+test("an allocation that is told again, by itself, changes nothing: inputs stand where the last batch left them", () => {
+  fc.assert(fc.property(histories, fc.nat(40), (events, at) => {
+    const state = fold(events)
+    const allocations = events.filter(({ kind }) => kind === "BatchAllocation")
+    const once = shown(state)
+    if (allocations.length > 0) fold([allocations[at % allocations.length]!], state)
+    assert.deepEqual(shown(state), once)
+  }))
 })

@@ -48,7 +48,8 @@ export const histories: fc.Arbitrary<ReadonlyArray<DriverLogEvent>> = fc.array(f
         const inputs = [{
           stream: "files",
           records: 1,
-          partitions: [{ kind: "source" as const, value: { at: time }, records: 1 }]
+          partitions: [{ kind: "source" as const, value: { at: time }, records: 1 }],
+          positions: [[`place ${time / 1000 % 3}`, time] as const]
         }]
         events.push({
           kind: "BatchAllocation",
