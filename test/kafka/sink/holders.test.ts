@@ -7,7 +7,7 @@ import { TestClock } from "effect/testing"
 import { KafkaModel } from "../../../adapters/kafka/model/KafkaModel.ts"
 import { Fenced } from "../../../core/output/Sink.ts"
 import { it } from "../../kit.ts"
-import { entries, passing, role } from "./roles.ts"
+import { changed, entries, passing, role } from "./roles.ts"
 
 const withTopic = Effect.tap(KafkaModel.make, (kafka) => Effect.sync(() => kafka.createTopic("out", 3)))
 
@@ -23,4 +23,24 @@ it("a note that is written anew for a batch of fewer partitions keeps the larger
     yield* role(kafka.connect).fence(2)
     const late = yield* Effect.flip(passing(other!.write(3000, entries(4, 5), { partition: 2 })))
     assert.ok(late instanceof Fenced, String(late))
+  }))
+
+it("two runs of one partition at once in one executor take turns", () =>
+  Effect.gen(function* () {
+    const kafka = yield* withTopic
+    let open = 0
+    let most = 0
+    const connect = changed(kafka, (cluster) => ({
+      addPartitions: (...request) =>
+        Effect.andThen(Effect.sync(() => most = Math.max(most, ++open)), cluster.addPartitions(...request)).pipe(
+          Effect.tap(() => Effect.sleep(50)),
+          Effect.ensuring(Effect.sync(() => void open--))
+        )
+    }))
+    const executor = role(connect)
+    const runs = [1000, 1000, 2000].map((time) => executor.write(time, entries(time, 8)))
+    yield* passing(Effect.all(runs, { concurrency: "unbounded" }))
+    const values = kafka.records("out").map(({ value }) => value)
+    assert.deepEqual(values.toSorted(), [...entries(1000, 8), ...entries(2000, 8)].map(([, value]) => value).toSorted())
+    assert.equal(most, 1)
   }))
