@@ -201,6 +201,9 @@ test("a damaged or strange batch is an error that names it, after the records of
   fails(resealed((view) => view.setInt32(57, 1)), "Damaged", /left over/)
   fails(resealed((view) => view.setInt32(23, 0)), "Damaged", /record 1 has the offset 43/)
   fails(resealed((view) => view.setInt8(headerBytes, 126)), "Damaged", /record 0 has 63 bytes/)
+  // Behind the second record's length, attributes and time: its offset after that of the batch.
+  const second = (view: DataView) => headerBytes + 1 + (view.getUint8(headerBytes) >> 1)
+  fails(resealed((view) => view.setUint8(second(view) + 3, 0)), "Damaged", /record 1 has the offset 42/)
   fails(encode(values("x".repeat(5000)), { compression: "zstd", baseOffset: 42 }), "Damaged", /more than 1000 bytes/, {
     decompressedMax: 1000
   })
