@@ -381,3 +381,17 @@ it("a topic that is made anew while its ends are asked for is read as far as the
     yield* advance(1)
     assert.deepEqual(valuesOf(batches), [["a", "b"], ["c"]])
   }))
+
+it("a topic that was made anew is told also where it is idle and as long as what was read of the one before", () =>
+  Effect.gen(function* () {
+    const kafka = yield* modelWith(1)
+    const { advance, batches, messages } = yield* start(kafka, stream({ onLoss: "skip", discoverEvery: "2 seconds" }))
+    kafka.append("t", 0, ["a", "b"])
+    yield* advance(1)
+    kafka.deleteTopic("t")
+    kafka.createTopic("t", 1)
+    kafka.append("t", 0, ["c", "d"])
+    yield* advance(3)
+    assert.deepEqual(recordsOf(batches).map(({ value }) => value), ["a", "b", "c", "d"])
+    assert.equal(told(messages, /deleted and created again.*goes on at 0/i), 1)
+  }))
