@@ -308,3 +308,16 @@ it("options that cannot be are refused where the program is built", () =>
     refused({ brokers, topics: "t", maxRatePerPartition: 0 }, /The maxRatePerPartition .* above zero/)
     refused({ brokers, topics: "t", discoverEvery: "soon" }, /The discoverEvery .* a duration above zero/)
   }))
+
+it("partitions whose offsets are not given begin as otherwise says, from their first record if it says nothing", () =>
+  Effect.gen(function* () {
+    const kafka = yield* modelWith(2)
+    for (const partition of [0, 1]) kafka.append("t", partition, [`${partition} old`, `${partition} younger`])
+    const offsets = [{ topic: "t", partition: 0, offset: 1 }]
+    const from = (given: Kafka.Start) => start(kafka, Kafka.directStream({ ...text, topics: "t", start: given }))
+    const latest = yield* from({ offsets, otherwise: "latest" })
+    const first = yield* from({ offsets })
+    yield* latest.advance(1)
+    assert.deepEqual(valuesOf(latest.batches), [["0 younger"]])
+    assert.deepEqual(valuesOf(first.batches), [["0 younger", "1 old", "1 younger"]])
+  }))
