@@ -36,6 +36,11 @@ export class Ledger {
     this.plans.set(plan.time, plan)
   }
 
+  /** Without those of a driver that had lost its place when it said so. */
+  get firmPlans(): ReadonlyArray<BatchPlan> {
+    return [...this.plans.values()].filter(({ time }) => this.firm.has(time))
+  }
+
   /** Batches that only a driver made that had lost its place: they never were. */
   dropTentative(): void {
     for (const time of this.plans.keys()) if (!this.firm.has(time)) this.plans.delete(time)

@@ -14,7 +14,7 @@ import type { BrokerFault } from "../../../adapters/simulation/faults/Faults.ts"
 import type { Chance } from "../../../adapters/simulation/kernel/Chance.ts"
 import type { Node } from "../../../adapters/simulation/kernel/Node.ts"
 import type { Stage } from "../../../adapters/simulation/run/Subject.ts"
-import { TopicWriters } from "./TopicWriters.ts"
+import { type ReaderPosition, TopicWriters } from "./TopicWriters.ts"
 
 /** The input, and where outputs go: by output. */
 export const inputTopic = "input"
@@ -59,7 +59,7 @@ export class KafkaServer {
       kafka: this.kafka,
       topic: inputTopic,
       isAway: () => this.isAway,
-      hasReader: (partition) => this.positions().has(partition)
+      positions: () => this.positions()
     })
   }
 
@@ -74,13 +74,12 @@ export class KafkaServer {
   }
 
   /** Of the input, by partition: where the stream stands. */
-  private positions(): ReadonlyMap<number, number> {
-    const { ledger: { plans } } = this.options
-    const positions = new Map<number, number>()
-    for (const [, { inputs }] of [...plans].sort(([a], [b]) => a - b)) {
+  private positions(): ReadonlyMap<number, ReaderPosition> {
+    const positions = new Map<number, ReaderPosition>()
+    for (const { inputs } of [...this.options.ledger.firmPlans].sort((a, b) => a.time - b.time)) {
       for (const { positions: moved = [] } of inputs) {
-        for (const [, position] of moved as ReadonlyArray<[string, { partition: number; next: number } | null]>) {
-          if (position !== null) positions.set(position.partition, position.next)
+        for (const [, position] of moved as ReadonlyArray<[string, ReaderPosition & { partition: number } | null]>) {
+          if (position !== null) positions.set(position.partition, position)
         }
       }
     }

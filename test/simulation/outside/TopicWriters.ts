@@ -8,9 +8,8 @@
  * | a record | has to be read |
  * | --- | --- |
  * | certain | exactly once |
- * | lost: deleted, perhaps before it was read | at most once; if not, that has been told |
- * | cut off, perhaps before anybody knew that it was there; or deleted before anybody read there | at most once |
- * | doubtful: it has the offset of one that was cut off | - |
+ * | lost: deleted or cut off after it was planned or could have been, perhaps before it was read | at most once; if not, that has been told |
+ * | cut off before anybody knew that it was there; or deleted before anybody read there | at most once |
  * | aborted | never |
  */
 import type { TopicPartition, TransactionalProducer } from "../../../adapters/kafka/KafkaCluster.ts"
@@ -28,7 +27,13 @@ export interface Written extends TopicPartition {
   readonly offset: number
   /** Who wrote it, if it is of a transaction. */
   readonly producer: TransactionalProducer | undefined
-  state: "open" | "certain" | "lost" | "cut" | "doubtful" | "aborted"
+  state: "open" | "certain" | "lost" | "cut" | "aborted"
+}
+
+/** Where a reader of a partition stands, as it is recorded. */
+export interface ReaderPosition {
+  readonly next: number
+  readonly leaderEpoch?: number
 }
 
 interface OpenTransaction {
@@ -43,8 +48,8 @@ export interface TopicWritersOptions {
   readonly topic: string
   /** Whether no broker answers. */
   readonly isAway: () => boolean
-  /** Whether it is recorded where the reader of a partition stands. */
-  readonly hasReader: (partition: number) => boolean
+  /** By partition; of others nothing is recorded. */
+  readonly positions: () => ReadonlyMap<number, ReaderPosition>
 }
 
 /** The key and the value of what is there to be compacted. */
@@ -62,8 +67,6 @@ export class TopicWriters {
   private readonly chance: Chance
   private readonly numbers = new Map<string, number>()
   private readonly open = new Map<string, OpenTransaction>()
-  /** Of each partition that was cut off: where it ended. */
-  private readonly doubtfulBefore = new Map<number, number>()
   private closed = false
 
   constructor(options: TopicWritersOptions) {
@@ -78,10 +81,12 @@ export class TopicWriters {
     for (const id of this.open.keys()) this.end(id)
   }
 
-  /** Whether all has been decided, and a reader stands at the end of each partition. */
-  isReadTo(positions: ReadonlyMap<number, number>): boolean {
-    return this.open.size === 0 &&
-      this.logs.every(({ end, lastStable, where }) => lastStable === end && positions.get(where.partition) === end)
+  /** Whether all has been decided, and a reader stands at the end of each partition, as its present leader has it. */
+  isReadTo(positions: ReadonlyMap<number, ReaderPosition>): boolean {
+    return this.open.size === 0 && this.logs.every(({ end, lastStable, leaderEpoch, where }) => {
+      const position = positions.get(where.partition)
+      return lastStable === end && position?.next === end && position.leaderEpoch === leaderEpoch
+    })
   }
 
   compact(chance: Chance): boolean {
@@ -94,23 +99,22 @@ export class TopicWriters {
     const count = log.lastStable - log.start
     if (count === 0) return false
     log.removeBefore(log.start + 1 + chance.below(count))
-    this.lose(log, ({ offset }) => offset < log.start)
+    this.lose(log, ({ offset }) => offset < log.start, hasReader)
     return true
   }
 
   /** A leader that was behind takes over. What it had of transactions that had ended elsewhere, an operator aborts. */
   truncate(chance: Chance): boolean {
     const log = chance.pick(this.logs)
-    const { end, open, start, where } = log
+    const { end, open, start } = log
     if (end - start < 2) return false
     log.truncate(end - 1 - chance.below(Math.min(8, end - start - 1)))
-    this.doubtfulBefore.set(where.partition, Math.max(end, this.doubtfulBefore.get(where.partition) ?? 0))
     const isThere = offsetsOf(log)
-    this.lose(log, ({ offset }) => !isThere.has(offset), "cut")
+    this.lose(log, ({ offset }) => !isThere.has(offset), wasPlanned)
     for (const { epoch, id } of log.open) {
       if (open.some((other) => other.id === id && other.epoch === epoch)) continue
       log.mark(id, epoch, "abort", this.now)
-      this.lose(log, ({ producer }) => producer?.id === id && producer.epoch === epoch, "cut")
+      this.lose(log, ({ producer }) => producer?.id === id && producer.epoch === epoch, () => false)
     }
     return true
   }
@@ -119,10 +123,9 @@ export class TopicWriters {
   replace(): boolean {
     const { kafka, topic } = this.options
     const { length } = this.logs
-    for (const log of this.logs) this.lose(log, () => true)
+    for (const log of this.logs) this.lose(log, () => true, hasReader)
     kafka.deleteTopic(topic)
     kafka.createTopic(topic, length)
-    this.doubtfulBefore.clear()
     return true
   }
 
@@ -135,12 +138,12 @@ export class TopicWriters {
     return kafka.broker.topics([topic])[0]!.partitions.map(({ partition }) => kafka.log(topic, partition))
   }
 
-  private lose({ where }: PartitionLog, isLost: (written: Written) => boolean, as: "lost" | "cut" = "lost"): void {
+  private lose({ where }: PartitionLog, isLost: (written: Written) => boolean, isToBeTold: IsToBeTold): void {
     this.hasLost = true
-    const state = this.options.hasReader(where.partition) ? as : "cut"
+    const position = this.options.positions().get(where.partition)
     for (const one of this.written) {
       if (one.partition === where.partition && isLost(one) && (one.state === "certain" || one.state === "open")) {
-        one.state = state
+        one.state = position !== undefined && isToBeTold(position, one) ? "lost" : "cut"
       }
     }
   }
@@ -175,8 +178,7 @@ export class TopicWriters {
       if (text === filler) return
       const [word, number] = text.split("#") as [string, string]
       const offset = first + i
-      const isDoubtful = offset < (this.doubtfulBefore.get(partition) ?? 0)
-      const state = isDoubtful ? "doubtful" : producer === undefined ? "certain" : "open"
+      const state = producer === undefined ? "certain" : "open"
       this.written.push({ topic, partition, word, number: Number(number), offset, producer, state })
     })
     return records.length
@@ -236,6 +238,13 @@ const attempted = (act: () => void): boolean => {
     throw error
   }
 }
+
+/** Whether a reader that stands there has to find out that a record is gone. */
+type IsToBeTold = (position: ReaderPosition, written: Written) => boolean
+
+const hasReader: IsToBeTold = () => true
+
+const wasPlanned: IsToBeTold = ({ next }, { offset }) => offset < next
 
 const offsetsOf = (log: PartitionLog): ReadonlySet<number> =>
   new Set(log.records("uncommitted").map(({ offset }) => offset))

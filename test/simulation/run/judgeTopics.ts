@@ -45,19 +45,21 @@ function mistakesOf(one: Written, times: number, warnings: ReadonlyArray<string>
   switch (state) {
     case "certain":
       return times === 1 ? [] : [what]
-    case "lost":
-      return times > 1 || (times === 0 && !warnings.some(tellsLoss)) ? [`${what}, and nothing was told of a loss`] : []
+    case "lost": {
+      const isTold = warnings.some((warning) => tellsLoss(warning, one))
+      return times > 1 || (times === 0 && !isTold) ? [`${what}, and nothing was told of a loss`] : []
+    }
     case "cut":
       return times > 1 ? [what] : []
-    case "doubtful":
-      return []
     case "aborted":
     case "open":
       return times === 0 ? [] : [what]
   }
 }
 
-const tellsLoss = (warning: string): boolean => /reading goes on at|are left out|not read any more/.test(warning)
+const tellsLoss = (warning: string, { partition, topic }: Written): boolean =>
+  /reading goes on at|are left out|not read any more/.test(warning) &&
+  (warning.includes(`partition ${partition} `) || warning.includes(`${topic}/${partition} `))
 
 /** All values of a key are in one partition, and their numbers grow. */
 function disorderOf(
@@ -81,7 +83,6 @@ function wrongSums({ kafka, writers: { written } }: TopicsToJudge): ReadonlyArra
   return [...new Set([...written.map(({ word }) => word), ...sums.keys()])].flatMap((word) => {
     const having = (...states: ReadonlyArray<Written["state"]>) =>
       written.filter((one) => one.word === word && states.includes(one.state)).length
-    if (having("doubtful") > 0) return []
     const [least, sum] = [having("certain"), sums.get(word) ?? 0]
     const most = least + having("lost", "cut")
     return least <= sum && sum <= most
