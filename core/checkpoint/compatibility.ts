@@ -15,6 +15,7 @@
  * Operators without a state are computed from the plans, however they changed. `dropped` and `refused` refuse the start, unless the
  * user accepts them (`onProgramChange`): then that state begins anew, and what an input had brought is given up.
  */
+import { Equal } from "effect"
 import type { StreamId } from "../protocol/Ids.ts"
 import type { RunInfo } from "./Checkpoint.ts"
 
@@ -70,8 +71,11 @@ export const compare = (
     ...inputs.flatMap((input) => current.has(input) ? [] : [lostInput(input)]),
     ...before.outputs.flatMap((output) => movedOutput(output, now.outputs, outputs))
   ]
-  return { operators, mistake: mistakeOf(before, now), same: JSON.stringify(before) === JSON.stringify(now) }
+  return { operators, mistake: mistakeOf(before, now), same: Equal.equals(plain(before), plain(now)) }
 }
+
+/** As it is recorded; the order of fields is of no matter. */
+const plain = (manifest: Manifest): unknown => JSON.parse(JSON.stringify(manifest))
 
 /** The operator has no state now. */
 const lostState = (

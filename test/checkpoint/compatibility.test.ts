@@ -35,6 +35,19 @@ test("a state of the same kind, shape and version is restored, wherever its oper
   assert.equal(compare(before, before, none).same, true)
 })
 
+test("the order in which an operator's fields stand, or were recorded, is no change", () => {
+  const one = {
+    id: "w",
+    kind: "reduceByKeyAndWindow",
+    parents: [],
+    state: { kind: "window", version: 1 },
+    shape: "1000/30000"
+  }
+  const { shape, state, ...rest } = one
+  assert.equal(compare(manifest(one), manifest({ ...rest, shape, state }), none).same, true)
+  assert.equal(compare(manifest(one), manifest({ ...rest, state, shape: "2000/30000" }), none).same, false)
+})
+
 test("a state that was not there before is new, and begins with the first batch after the recovery", () => {
   const compared = compare(manifest(operator("counts", "map")), manifest(counts), none)
   assert.deepEqual(compared.operators, [{ operator: "counts", outcome: "new" }])
