@@ -4,7 +4,12 @@
  *
  * `npm run dstreams -- run examples/kafka-word-count.ts` runs it on a broker in memory, which has some lines. With a real one, that has both
  * topics, and a place to go on from: `npm run dstreams -- run examples/kafka-word-count.ts --bootstrap localhost:9092 --master "local[2]"
- * --config DSTREAMS_CHECKPOINT_DIRECTORY=/tmp/kafka-word-count`. Read "counts" with isolation.level=read_committed.
+ * --config DSTREAMS_CHECKPOINT_DIRECTORY=/tmp/kafka-word-count`. Read "counts" with isolation.level=read_committed. Where there is none:
+ *
+ *     npm run kafka-broker -- run 9092
+ *     npm run kafka-broker -- create lines 2; npm run kafka-broker -- create counts 2
+ *     echo "to be or not to be" | npm run kafka-broker -- put lines
+ *     npm run kafka-broker -- read counts
  */
 import { DStream, type State, StateSpec, StreamingApp } from "dstreams"
 import * as Kafka from "dstreams/kafka"
