@@ -59,6 +59,8 @@ export interface InputPlanner<out E = unknown> {
   readonly plan: (batch: PlannedBatch) => Effect.Effect<PlannedInput | undefined, E>
   /** After a recovery, before the first `plan`: what it plans goes on from there. */
   readonly resume?: ((recorded: RecordedBatches) => Effect.Effect<void, E>) | undefined
+  /** Once, behind `resume` and before the first `plan`: what it reads begins now, if it has not before. */
+  readonly begin?: Effect.Effect<void, E> | undefined
   /** All batches up to this one are done. It is not waited for long: what takes time goes on in the planner's scope. */
   readonly completed?: ((upTo: Time) => Effect.Effect<void>) | undefined
 }

@@ -74,6 +74,7 @@ export const make = Effect.fnUntraced(function* (
     if (input?.kind !== "direct") continue
     const planner = yield* failing(id, zeroTime, input.planner as Effect.Effect<InputPlanner, unknown, Scope.Scope>)
     if (before !== undefined) yield* failing(id, zeroTime, resume(planner, id, start, before))
+    if (planner.begin !== undefined) yield* failing(id, zeroTime, planner.begin)
     planners.push({ stream: id, planner })
   }
   const { batchMillis } = graph

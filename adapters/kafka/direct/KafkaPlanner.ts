@@ -3,17 +3,18 @@
  *
  * | asked | when |
  * | --- | --- |
- * | which topics and partitions there are | at the start, and each `discoverEvery` |
+ * | which topics and partitions there are | at the start, and each `discoverEvery`; at each batch while one is awaited that had no leader |
  * | the ends of all partitions | at each batch |
  * | the first offsets and the topics' ids, after that, of those that have something new | at each batch |
  * | where the epoch of a leader ended, of those that have another | at the next batch |
  *
  * While no broker answers, batches take nothing from there; that is told at once, and what comes meanwhile is in the first batch after. It
- * begins when it is made, so that "latest" means what comes after the start.
+ * begins before the first batch, so that "latest" means what comes after the start.
  */
-import { Clock, Effect, type Scope } from "effect"
+import { Effect, type Scope } from "effect"
 import type { InputPlanner, PlannedBatch, PlannedInput, RecordedBatches } from "../../../core/dstream/InputDStream.ts"
 import type { Millis } from "../../../core/time/Time.ts"
+import { uptime } from "../../../core/time/Uptime.ts"
 import type {
   KafkaCluster,
   ListedOffset,
@@ -45,8 +46,8 @@ export const make = Effect.fnUntraced(function* (
   const { commitTo } = options
   const planner = new Planner(cluster, options)
   const commits = commitTo === undefined ? undefined : yield* Commits.make(cluster, commitTo)
-  yield* planner.unlessAway(planner.discover())
   return {
+    begin: Effect.suspend(() => planner.hasBegun ? Effect.void : Effect.asVoid(planner.unlessAway(planner.discover()))),
     plan: (batch) =>
       Effect.map(planner.unlessAway(planner.take(batch)), (taken) => {
         commits?.planned(batch.time, taken?.ranges ?? [])
@@ -89,8 +90,10 @@ class Planner {
   private readonly planning: OffsetPlanning
   private readonly outage: Outage
   private discoverAt: Millis = -Infinity
-  /** Partitions that are found from now on came later. */
-  private hasBegun = false
+  /** Partitions that are found from now on came later, except those that are awaited. */
+  hasBegun = false
+  /** Of this driver no answer has come before. */
+  private isFirst = true
   private toldNone = false
   private leaderless: ReadonlyArray<string> = []
 
@@ -102,6 +105,7 @@ class Planner {
   }
 
   restore({ positions }: RecordedBatches): void {
+    // No broker has answered yet.
     if (positions.size === 0) return
     this.planning.restore(positions, (partition) => isSubscribed(this.options.subscription, partition))
     this.hasBegun = true
@@ -122,23 +126,31 @@ class Planner {
   readonly discover = Effect.fnUntraced(function* (this: Planner) {
     const { discoverMillis, subscription } = this.options
     const infos = yield* this.cluster.topics(namesOf(subscription))
-    const missing = this.hasBegun ? undefined : missingOf(subscription, infos, this.cluster.name)
-    if (missing !== undefined) return yield* missing
+    const missing = this.isFirst ? missingOf(subscription, infos, this.cluster.name) : undefined
+    if (missing !== undefined && !this.hasBegun) return yield* missing
+    // What was read of it before, if anything, is judged as a loss.
+    if (missing !== undefined) yield* Effect.logWarning(missing.message)
+    this.isFirst = false
     const changed = this.planning.changedOf(byName(infos))
     yield* this.settle(changed, yield* this.offsetsOf(changed.filter(isThere(infos)), "latest"))
-    yield* this.begin(this.planning.unknownOf(wantedOf(subscription, infos)))
+    this.planning.giveUpAwaited(byName(infos))
+    const wanted = wantedOf(subscription, infos)
+    yield* this.begin(this.planning.unknownOf(wanted))
+    if (!this.hasBegun && wanted.length === 0) this.planning.beginEmpty()
     this.hasBegun = true
-    this.discoverAt = (yield* Clock.currentTimeMillis) + discoverMillis
-    if (this.planning.places.length > 0 || this.toldNone) return
+    this.discoverAt = (yield* uptime) + discoverMillis
+    if (wanted.length > 0 || this.toldNone) return
     this.toldNone = true
     yield* Effect.logWarning(`No topic of ${this.cluster.name} matches ${subscription.topics}; it is looked for again`)
   })
 
+  /** At `start` those that are there when the stream begins, also where it is known later only where that is; at their first record others. */
   private readonly begin = Effect.fnUntraced(function* (this: Planner, partitions: ReadonlyArray<Wanted>) {
     const { start } = this.options
     const groups = new Map<OffsetAt, Array<Wanted>>()
     for (const partition of partitions) {
-      const given = this.hasBegun ? "earliest" : startOf(start, partition)
+      const isLater = this.hasBegun && !this.planning.isAwaited(partition)
+      const given = isLater ? "earliest" : startOf(start, partition)
       if (typeof given === "number") this.planning.begin(partition, given)
       else groups.set(given, [...groups.get(given) ?? [], partition])
     }
@@ -147,13 +159,14 @@ class Planner {
       for (const partition of group) {
         const found = offsets.get(placeOf(partition))
         if (found !== undefined) this.planning.begin(partition, found.offset, found.leaderEpoch)
+        else if (!this.hasBegun) this.planning.await(partition)
       }
     }
   })
 
   /** What the batch reads. */
   readonly take = Effect.fnUntraced(function* (this: Planner, { batchMillis, rate }: PlannedBatch) {
-    if ((yield* Clock.currentTimeMillis) >= this.discoverAt) yield* this.discover()
+    if (this.planning.awaitsAny || (yield* uptime) >= this.discoverAt) yield* this.discover()
     let latest = yield* this.ends()
     // After a loss the ends may be those of another topic.
     while (yield* this.settle(this.planning.movedOf(latest), latest)) latest = yield* this.ends()

@@ -5,6 +5,7 @@
  * | the brokers say | then |
  * | --- | --- |
  * | a partition that is not known | it begins where `begin` says, at a batch's boundary |
+ * | a partition that is not known, and nothing of its offsets | it may be awaited: that it was there when the stream began is recorded |
  * | its end is behind the next offset | a range up to there, as far as rates allow; the next batch goes on behind it |
  * | its end is the next offset | nothing: idle, it costs no task and no place in the plan |
  * | its first offset is behind the next | expired: records were deleted by retention before they were read |
@@ -75,6 +76,8 @@ export interface Taken {
 export class OffsetPlanning {
   private readonly onLoss: OnLoss
   private readonly known = new Map<string, Place>()
+  /** They were there when the stream began, and nobody could say where they begin. */
+  private readonly awaited = new Map<string, Wanted>()
   /** Positions that are recorded nowhere. */
   private readonly changed = new Set<string>()
   private joined = 0
@@ -86,10 +89,44 @@ export class OffsetPlanning {
   /** Of another driver; what was known is forgotten. */
   restore(positions: ReadonlyMap<string, unknown>, isWanted: (partition: TopicPartition) => boolean): void {
     this.known.clear()
+    this.awaited.clear()
     this.changed.clear()
-    const restored = Array.from(positions.values()).flatMap((position) => position === null ? [] : [position as Place])
+    const restored = Array.from(positions).flatMap(([place, position]) =>
+      position === null || place === begunPlace ? [] : [position as Wanted & Partial<Place>]
+    )
     for (const { id, leaderEpoch, next, partition, topic } of restored.sort(inOrder)) {
-      if (isWanted({ topic, partition })) this.add({ topic, partition, id }, next, leaderEpoch)
+      const wanted = { topic, partition, id }
+      if (!isWanted(wanted)) continue
+      if (next === undefined) this.awaited.set(placeOf(wanted), wanted)
+      else this.add(wanted, next, leaderEpoch)
+    }
+  }
+
+  /** That it began is recorded, though it has no partitions. */
+  beginEmpty(): void {
+    this.changed.add(begunPlace)
+  }
+
+  await(partition: Wanted): void {
+    if (this.isAwaited(partition)) return
+    this.awaited.set(placeOf(partition), partition)
+    this.changed.add(placeOf(partition))
+  }
+
+  isAwaited(partition: Wanted): boolean {
+    return this.awaited.get(placeOf(partition))?.id === partition.id
+  }
+
+  get awaitsAny(): boolean {
+    return this.awaited.size > 0
+  }
+
+  /** Of awaited partitions those whose topic is not the one that it was. */
+  giveUpAwaited(topics: Topics): void {
+    for (const [key, partition] of this.awaited) {
+      if (idOf(partition, topics) === partition.id) continue
+      this.awaited.delete(key)
+      this.changed.add(key)
     }
   }
 
@@ -108,6 +145,7 @@ export class OffsetPlanning {
 
   private add({ id, partition, topic }: Wanted, next: number, leaderEpoch: number | undefined): void {
     const number = this.joined++
+    this.awaited.delete(placeOf({ topic, partition }))
     this.known.set(placeOf({ topic, partition }), { topic, partition, id, next, leaderEpoch, number })
   }
 
@@ -178,14 +216,20 @@ export class OffsetPlanning {
       place.next = range.until
       this.changed.add(placeOf(place))
     }
-    const positions = Array.from(this.changed, (key): Position => {
-      const place = this.known.get(key)
-      return [key, place === undefined ? null : positionOf(place)]
-    })
+    const positions = Array.from(this.changed, (key): Position => [key, this.recordOf(key)])
     this.changed.clear()
     return { ranges, positions }
   }
+
+  private recordOf(key: string): unknown {
+    if (key === begunPlace) return {}
+    const place = this.known.get(key)
+    return place === undefined ? this.awaited.get(key) ?? null : positionOf(place)
+  }
 }
+
+/** The place of no partition. */
+const begunPlace = ""
 
 /** As it is recorded. */
 const positionOf = ({ id, leaderEpoch, next, partition, topic }: Place) => ({

@@ -203,3 +203,80 @@ it("offsets of a batch that the next driver ends are committed to the group, too
     yield* lives.live(app, { storage }, 2)
     assert.deepEqual((yield* committed).map(({ offset }) => offset), [2])
   }))
+
+it("a partition that had no leader when the app first started begins as start says, also for the next driver", () =>
+  Effect.gen(function* () {
+    const kafka = yield* modelWith(2)
+    const storage = memoryStorage()
+    const seen: Values = []
+    const app = appOf(kafka, seen, { start: { timestamp: 200 } })
+    for (const partition of [0, 1]) {
+      kafka.append("t", partition, [{ value: "old", timestamp: 100 }, { value: `${partition}`, timestamp: 300 }])
+    }
+    kafka.log("t", 1).leader = null
+    yield* lives.live(app, { storage }, 2)
+    yield* lives.live(app, { storage }, 2)
+    kafka.log("t", 1).leader = 0
+    yield* lives.live(app, { storage }, 2)
+    yield* lives.live(app, { storage }, 2)
+    assert.deepEqual(values(seen), ["0", "1"])
+  }))
+
+it("a topic that was made anew before it had a leader is another: it is read from its first record", () =>
+  Effect.gen(function* () {
+    const kafka = yield* modelWith(2)
+    const storage = memoryStorage()
+    const seen: Values = []
+    const app = appOf(kafka, seen, { start: "latest", onLoss: "skip" })
+    kafka.log("t", 1).leader = null
+    yield* lives.live(app, { storage }, 2)
+    kafka.deleteTopic("t")
+    kafka.createTopic("t", 2)
+    kafka.append("t", 1, ["a"])
+    yield* lives.live(app, { storage }, 2)
+    assert.deepEqual(values(seen), ["a"])
+  }))
+
+it("a topic that came while nobody was there is read from its first record, though the pattern had matched none", () =>
+  Effect.gen(function* () {
+    const kafka = yield* modelWith(1)
+    const storage = memoryStorage()
+    const seen: Values = []
+    const app = appOf(kafka, seen, { topics: /^x/, start: "latest" })
+    yield* lives.live(app, { storage }, 2)
+    kafka.createTopic("x1", 1)
+    kafka.append("x1", 0, ["a"])
+    yield* lives.live(app, { storage }, 2)
+    assert.deepEqual(values(seen), ["a"])
+  }))
+
+it("where no broker answered the driver that died, the next one is the first that starts", () =>
+  Effect.gen(function* () {
+    const kafka = yield* modelWith(1)
+    const storage = memoryStorage()
+    const seen: Values = []
+    const app = appOf(kafka, seen, { start: "latest" })
+    kafka.append("t", 0, ["old"])
+    kafka.isAvailable = false
+    yield* lives.live(app, { storage }, 2)
+    kafka.isAvailable = true
+    yield* lives.live(app, { storage }, 2, Effect.sync(() => kafka.append("t", 0, ["new"])))
+    assert.deepEqual(values(seen), ["new"])
+  }))
+
+it("a topic that was deleted and given up by policy refuses no start; that it is not there is told", () =>
+  Effect.gen(function* () {
+    const kafka = yield* modelWith(1)
+    kafka.createTopic("u", 1)
+    const storage = memoryStorage()
+    const seen: Values = []
+    const app = appOf(kafka, seen, { topics: ["t", "u"], onLoss: "skip" })
+    const send = (topic: string, value: string) => Effect.sync(() => kafka.append(topic, 0, [value]))
+    yield* lives.live(app, { storage }, 2, send("u", "a"))
+    kafka.deleteTopic("u")
+    yield* lives.live(app, { storage }, 2, send("t", "b"))
+    yield* lives.live(app, { storage }, 2, send("t", "c"))
+    kafka.createTopic("u", 1)
+    yield* lives.live(app, { storage }, 2, send("u", "d"))
+    assert.deepEqual(values(seen), ["a", "b", "c", "d"])
+  }))

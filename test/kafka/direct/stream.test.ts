@@ -3,6 +3,7 @@
  */
 import * as assert from "node:assert/strict"
 import { Effect } from "effect"
+import * as KafkaPlanner from "../../../adapters/kafka/direct/KafkaPlanner.ts"
 import * as Kafka from "../../../adapters/kafka/mod.ts"
 import { DStream } from "../../../core/mod.ts"
 import { recordsOf } from "../../driver/collected.ts"
@@ -320,4 +321,42 @@ it("partitions whose offsets are not given begin as otherwise says, from their f
     yield* latest.advance(1)
     assert.deepEqual(valuesOf(latest.batches), [["0 younger"]])
     assert.deepEqual(valuesOf(first.batches), [["0 younger", "1 old", "1 younger"]])
+  }))
+
+it("a partition that had no leader at the start begins at its end when it has one, if start says latest", () =>
+  Effect.gen(function* () {
+    const kafka = yield* modelWith(2)
+    for (const partition of [0, 1]) kafka.append("t", partition, ["old"])
+    kafka.log("t", 1).leader = null
+    const { advance, batches } = yield* start(kafka, Kafka.directStream({ brokers, topics: "t", value: Kafka.text }))
+    yield* advance(2)
+    kafka.log("t", 1).leader = 0
+    yield* advance(1)
+    for (const partition of [0, 1]) kafka.append("t", partition, [`${partition} new`])
+    yield* advance(1)
+    assert.deepEqual(valuesOf(batches), [[], [], [], ["0 new", "1 new"]])
+  }))
+
+it("a driver that goes on asks the brokers for no first or last offsets before its first batch", () =>
+  Effect.gen(function* () {
+    const kafka = yield* modelWith(1)
+    const cluster = yield* kafka.connect({ brokers })
+    const asked: Array<unknown> = []
+    const planner = yield* KafkaPlanner.make({
+      ...cluster,
+      offsets: (...request) => Effect.tap(cluster.offsets(...request), () => Effect.sync(() => asked.push(request[1])))
+    }, {
+      subscription: { topics: "t" },
+      reading: { isolation: "committed", onLoss: "fail" },
+      start: "latest",
+      minRatePerPartition: 1,
+      discoverMillis: 5000
+    })
+    const [{ id }] = (yield* cluster.topics(["t"])) as any
+    const positions = new Map([["t/0", { topic: "t", partition: 0, id, next: 0 }]])
+    yield* planner.resume!({ zeroTime: 0, batches: [], positions })
+    yield* planner.begin!
+    assert.deepEqual(asked, [])
+    yield* planner.plan({ time: 1000, zeroTime: 0, batchMillis: 1000, rate: undefined })
+    assert.deepEqual(asked, ["latest"])
   }))
