@@ -51,7 +51,7 @@ export const deleteTopic = (broker: Served, name: string): Promise<void> =>
 
 /** Each line of the standard input becomes a record; returns at its end. */
 export const putLines = async ({ bootstrap }: Served, topic: string): Promise<void> => {
-  const producer = new Producer({ clientId: "by hand", bootstrapBrokers: [bootstrap], serializers: stringSerializers })
+  const producer = new Producer({ clientId: "by-hand", bootstrapBrokers: [bootstrap], serializers: stringSerializers })
   try {
     for await (const value of createInterface({ input: process.stdin })) {
       await producer.send({ messages: [{ topic, value }] })
@@ -64,8 +64,8 @@ export const putLines = async ({ bootstrap }: Served, topic: string): Promise<vo
 /** Prints what is committed, from the first record on, until the process ends. */
 export const printRecords = async ({ bootstrap }: Served, topic: string): Promise<void> => {
   const consumer = new Consumer({
-    clientId: "by hand",
-    groupId: `by hand ${process.pid}`,
+    clientId: "by-hand",
+    groupId: `by-hand-${process.pid}`,
     bootstrapBrokers: [bootstrap],
     deserializers: stringDeserializers,
     isolationLevel: FetchIsolationLevels.READ_COMMITTED,
