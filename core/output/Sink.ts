@@ -35,8 +35,13 @@ export interface OutputContext {
   /** The app's and the output's names. */
   readonly app: string
   readonly output: string
-  /** The driver's: each later driver has a greater one. */
+  /** The driver's: each later driver of its line has a greater one. */
   readonly epoch: number
+  /**
+   * The line of drivers that it belongs to: those of one checkpoint place, or a run without one alone. Of two lines the one that began
+   * later has the greater text. undefined: not known, as in tests of sinks.
+   */
+  readonly line?: string | undefined
 }
 
 /** A batch that is committed. */

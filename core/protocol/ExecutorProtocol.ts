@@ -36,6 +36,8 @@ import type { Time } from "../time/Time.ts"
 export interface Handshake {
   readonly appName: string
   readonly epoch: number
+  /** Of drivers, see `OutputContext`. */
+  readonly line?: string | undefined
   readonly batchMillis: number
   /** Resolved by the driver. */
   readonly settings: Settings

@@ -26,6 +26,7 @@ import { awaitEnd } from "../placement/ExecutorSlots.ts"
 import { type Executors, Placement, type PlacementError } from "../placement/Placement.ts"
 import * as Durability from "./checkpoint/Durability.ts"
 import type * as CheckpointWriter from "./checkpoint/CheckpointWriter.ts"
+import * as Epoch from "./checkpoint/Epoch.ts"
 import { finalSnapshots } from "./checkpoint/finalSnapshots.ts"
 import * as recording from "./checkpoint/recording.ts"
 import * as BatchGeneration from "./BatchGeneration.ts"
@@ -96,6 +97,8 @@ export interface Hooks {
 interface Parts {
   readonly graph: DStreamGraph
   readonly settings: Settings.Settings
+  readonly epoch: number
+  readonly line: string
   /** What the app's layer provides, built in the driver. */
   readonly context: Context.Context<any>
   readonly border: Border["Service"]
@@ -136,8 +139,7 @@ export const make = Effect.fnUntraced(function* (
     history: durability?.history
   }
   const planner = yield* Effect.provideContext(BatchPlanner.make(graph, start), context)
-  const epoch = durability?.epoch ?? firstEpoch
-  const runJob = OutputRunner.make({ ...parts, epoch, log: recording.outputLog(durability) })
+  const runJob = OutputRunner.make({ ...parts, log: recording.outputLog(durability) })
   const scheduler = yield* JobScheduler.make({ ...parts, runJob, post: bus.post })
   const limit = options.batches ?? Infinity
   const generator = yield* BatchGeneration.make({ ...parts, planner, rateOf, scheduler, limit, checkpoints })
@@ -176,7 +178,7 @@ const startExecutors = Effect.fnUntraced(function* (
   const durability = yield* openDurability({ graph, settings: asked, context }, options, { bus, fail })
   const { defaultParallelism } = durability?.recovery ?? asked
   const settings = { ...asked, defaultParallelism }
-  const epoch = durability?.epoch ?? firstEpoch
+  const { epoch, line } = durability ?? { epoch: firstEpoch, line: yield* Epoch.newLine }
   const memo = GeneratedRDDs.make(graph, settings)
   const locations = new BlockLocations()
   const snapshots = new SnapshotTracker(graph)
@@ -199,6 +201,7 @@ const startExecutors = Effect.fnUntraced(function* (
   yield* executors.start({ placement, tasks, receivers, locations, post, fail }, {
     appName: app.name,
     epoch,
+    line,
     batchMillis: app.batchMillis,
     settings,
     config: options.config ?? {},
@@ -210,6 +213,8 @@ const startExecutors = Effect.fnUntraced(function* (
   return {
     graph,
     settings,
+    epoch,
+    line,
     context,
     border,
     memo,
@@ -268,7 +273,7 @@ const openDurability = (
 ): Effect.Effect<Durability.Durability | undefined, Durability.DurabilityError | JobFailed, Scope.Scope> => {
   const { checkpointDirectory: place } = settings
   if (place === undefined) return Effect.undefined
-  const fence = (epoch: number) => fenceOutputs(graph, epoch, context)
+  const fence = (driver: Epoch.Driver) => fenceOutputs(graph, driver, context)
   return Durability.open({ place, graph, settings, program, codeFingerprint, master, fence, post, fail })
 }
 

@@ -81,9 +81,10 @@ export interface ExecutorOptions {
   readonly forget: (what: Forget) => void
   /** What the app's layer provides, built in this executor. */
   readonly context: Context.Context<any>
-  /** The app's name and the driver's epoch: what outputs know batches by. */
+  /** The app's name, the driver's epoch and its line: what outputs know batches by. */
   readonly app: string
   readonly epoch: number
+  readonly line: string | undefined
   readonly settings: ExecutorSettings
 }
 

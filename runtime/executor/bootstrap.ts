@@ -62,7 +62,7 @@ const run = Effect.fnUntraced(function* (
   const graph = DStreamGraph.make(app)
   const difference = DStreamGraph.difference(graph.manifest, handshake.manifest)
   if (difference !== undefined) return link.toDriver({ kind: "ExecutorRefused", difference })
-  const { settings, epoch } = handshake
+  const { settings, epoch, line } = handshake
   const spill = yield* SpillSpace
   const stable = yield* StableSpace
   const context = yield* buildLayer(app, "executor")
@@ -129,6 +129,7 @@ const run = Effect.fnUntraced(function* (
     context,
     app: graph.manifest.app,
     epoch,
+    line,
     settings
   })
   yield* Effect.raceFirst(running, Deferred.await(died))

@@ -258,6 +258,7 @@ export class Cluster {
       context: this.options.context ?? Context.empty() as Context.Context<any>,
       app: "cluster",
       epoch: 1,
+      line: undefined,
       settings: { codeGeneration: true, ...this.options.settings }
     } satisfies Omit<Executor.ExecutorOptions, "link" | "peers">
     const run = Effect.flatMap(Peers.make(link, held), (peers) => Executor.run({ ...options, link, peers }))

@@ -49,6 +49,7 @@ const world = (
     border: Border.local,
     context: Context.empty() as Context.Context<any>,
     epoch: 3,
+    line: "",
     settings: { onBatchFailure: policy },
     log: {
       isFinished: (time, output) => finished.includes(`${output} ${time}`),
@@ -149,7 +150,7 @@ it("a driver that takes over fences all sinks, and fails where one belongs to a 
       b: numbers.pipe(DStream.toSink(sink(said))),
       c: numbers.pipe(DStream.print())
     }
-    yield* SinkRunner.fenceOutputs(graphOf(good), 5, context)
+    yield* SinkRunner.fenceOutputs(graphOf(good), { epoch: 5 }, context)
     assert.deepEqual(said, ["fence a 5", "fence b 5"])
     const fenced = Sink.transactional({
       name: "out",
@@ -158,7 +159,7 @@ it("a driver that takes over fences all sinks, and fails where one belongs to a 
       commit: () => Effect.void
     })
     const error: unknown = yield* Effect.flip(
-      SinkRunner.fenceOutputs(graphOf({ a: numbers.pipe(DStream.toSink(fenced)) }), 5, context)
+      SinkRunner.fenceOutputs(graphOf({ a: numbers.pipe(DStream.toSink(fenced)) }), { epoch: 5 }, context)
     )
     assert.ok(error instanceof Sink.Fenced && error.current === 9)
   }))

@@ -33,7 +33,7 @@ const run = (
 const noting = (log: Array<unknown>, commitMillis: (time: number) => number = () => 0, prepareMillis = commitMillis) =>
   Sink.idempotent({
     name: "noting",
-    fence: (output) => Effect.sync(() => log.push(["fence", output])),
+    fence: ({ line: _, ...output }) => Effect.sync(() => log.push(["fence", output])),
     prepare: (records: ReadonlyArray<string>, { partition, time }) =>
       Effect.as(Effect.sleep(prepareMillis(time)), `${partition}:${records.join("")}`),
     commit: ({ time }, prepared) =>
@@ -44,13 +44,19 @@ it("partitions are prepared with their place and committed in their order, under
   Effect.gen(function* () {
     const contexts: Array<Sink.PartitionContext> = []
     const commits: Array<unknown> = []
+    const lines = new Set<string | undefined>()
     const sink = Sink.idempotent({
       name: "contexts",
-      prepare: (records: ReadonlyArray<string>, { inputs: _, ...context }) => {
+      prepare: (records: ReadonlyArray<string>, { inputs: _, line, ...context }) => {
+        lines.add(line)
         contexts.push(context)
         return Effect.succeed({ records, bytes: Uint8Array.of(context.partition) })
       },
-      commit: (batch, prepared) => Effect.sync(() => commits.push({ batch, prepared }))
+      commit: ({ line, ...batch }, prepared) =>
+        Effect.sync(() => {
+          lines.add(line)
+          commits.push({ batch, prepared })
+        })
     })
     assert.ok(Exit.isSuccess(yield* run([batches.pipe(DStream.toSink(sink, { name: "out" }))])))
     const batch = {
@@ -68,6 +74,8 @@ it("partitions are prepared with their place and committed in their order, under
       prepared: [{ records: ["a"], bytes: Uint8Array.of(0) }, { records: ["b", "c"], bytes: Uint8Array.of(1) }]
     })
     assert.equal(commits.length, 4)
+    assert.equal(lines.size, 1)
+    assert.match([...lines][0]!, /^\d{15}-[0-9a-f]{12}$/)
   }))
 
 it("an output is fenced once, before anything else", () =>

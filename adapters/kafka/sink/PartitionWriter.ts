@@ -3,26 +3,29 @@
  *
  * | what stands noted for the partition | the batch |
  * | --- | --- |
- * | a later driver's epoch | is refused: `Fenced` |
+ * | a later driver | is refused: `Fenced` |
  * | the same batch, or, by an earlier driver, a later one | is there already, and left |
  * | a later batch by this driver | is an error: a clock was set back, or two programs use one name |
+ * | the same batch, or a later one, by a driver of another line | is an error: it is not the same records |
  * | an earlier batch, or nothing | is written |
  *
- * The transactional id and the group of the note are app/output/partition; the group's offset is the time of the batch in milliseconds, its
- * text has commit id and epoch. The producer is kept from batch to batch. If anything goes wrong in a way that may come right, or that
+ * Before that counts what is noted of the output: all batches before the last one of earlier drivers are there; that one itself has to come
+ * with as many partitions as before, for what the others hold is not known. The producer is kept from batch to batch. If anything goes wrong in a way that may come right, or that
  * leaves in doubt what was done, it is let go and all begins again: the id is taken, what is noted is read, and what is not there yet is
  * written. That ends with the patience, and sooner where somebody else takes the id again and again.
  */
-import { Effect, Exit, Option, Result, Schema, type Semaphore } from "effect"
-import { uptime } from "../../../core/time/Uptime.ts"
-import { Fenced, type PartitionContext } from "../../../core/output/Sink.ts"
+import { Effect, Exit, Result, type Semaphore } from "effect"
+import type { Fenced, PartitionContext } from "../../../core/output/Sink.ts"
+import { permanent } from "../../../core/protocol/permanent.ts"
 import type { Millis } from "../../../core/time/Time.ts"
+import { uptime } from "../../../core/time/Uptime.ts"
 import { KafkaError } from "../KafkaError.ts"
 import type { NewRecord } from "../records/encode.ts"
 import type { Compression } from "../records/RecordBatch.ts"
 import { Channel } from "./Channel.ts"
 import * as Note from "./Note.ts"
 import * as OutputNote from "./OutputNote.ts"
+import * as PartitionNote from "./PartitionNote.ts"
 import { type Patience, reworded } from "./Patience.ts"
 
 export interface WriterOptions {
@@ -41,11 +44,9 @@ export interface Seat {
 interface Taken extends Note.TakenNote {
   /** When the output's note was last looked at. */
   readonly entered: Millis
+  readonly last: OutputNote.LastBatch | undefined
   readonly channels: Map<number, Channel>
 }
-
-const Text = Schema.fromJsonString(Schema.Struct({ commitId: Schema.String, epoch: Schema.Int }))
-const decodeText = Schema.decodeUnknownOption(Text)
 
 /** Others who take the id, and answers that tell nothing, come and go. */
 const restartsMax = 10
@@ -98,11 +99,10 @@ const writeOnce = (
   patience: Patience
 ): Effect.Effect<void, KafkaError | Fenced> =>
   Effect.gen(function* () {
-    const place = options.placeOf(OutputNote.partitionIdOf(context, context.partition))
+    const place = options.placeOf(PartitionNote.idOf(context, context.partition))
     const taken = yield* takenBy(seat, place, context, options, patience)
-    if (yield* isThere(place, taken.noted, context)) return
-    const { commitId, epoch, time } = context
-    const noted = { number: time, text: JSON.stringify({ commitId, epoch } satisfies typeof Text.Type) }
+    if (yield* isThere(place, taken, context)) return
+    const noted = PartitionNote.noteOf(context)
     const { batchBytes, compression, topic } = options
     const { cluster } = place
     const produce = Effect.forEach(routed, ([partition, records]) => {
@@ -132,31 +132,62 @@ const takenBy = (
     const isOld = taken !== undefined && now - taken.entered > noteMillisMax
     if (taken !== undefined && !isOld) return taken
     const note = yield* Note.take(place, patience)
-    yield* OutputNote.enter(context, placeOf, patience, { anew: isOld })
-    return seat.taken = { ...note, entered: now, channels: new Map() }
+    const last = yield* OutputNote.enter(context, placeOf, patience, { anew: isOld })
+    return seat.taken = { ...note, entered: now, last, channels: new Map() }
   })
 
 const isThere = (
   place: Note.NotePlace,
-  noted: Note.Noted | undefined,
+  { last, noted }: Taken,
   context: PartitionContext
-): Effect.Effect<boolean, KafkaError | Fenced> => {
-  if (noted === undefined) return Effect.succeed(false)
-  const text = decodeText(noted.text)
-  if (Option.isNone(text)) return Effect.fail(OutputNote.notOurs(place))
-  const { epoch } = text.value
-  if (epoch > context.epoch) return Effect.fail(Fenced.of(context, epoch))
-  if (noted.number < context.time) return Effect.succeed(false)
-  if (noted.number === context.time || epoch < context.epoch) return Effect.succeed(true)
-  // A driver repeats its last batch at most. Silently left out, all up to that time would be lost.
-  const { app, output, partition, time } = context
-  return Effect.fail(
-    new KafkaError({
-      reason: "Commits",
-      message:
-        `the batch of ${time} ms of output "${output}" of app "${app}" comes after that of ${noted.number} ms was committed ` +
-        `under the same epoch (${epoch}) in partition ${partition}: a clock was set back, or two programs use one name. Give the app ` +
-        `or the output another name, or delete the group "${place.id}" if its records may come again`
-    })
+): Effect.Effect<boolean, KafkaError | Fenced> =>
+  Effect.gen(function* () {
+    const { time } = context
+    if (last !== undefined && time < last.time) return true
+    if (last?.time === time && last.numPartitions !== context.numPartitions) {
+      return yield* otherPartitions(last.numPartitions, context)
+    }
+    const written = yield* PartitionNote.read(place, noted)
+    if (written === undefined) return false
+    yield* PartitionNote.refuseLater(place, context, written)
+    if (written.time < time) return false
+    const { epoch, line } = PartitionNote.driverOf(context)
+    if (written.line !== line) return yield* notMine(place, written.time, context)
+    if (written.time === time || written.epoch < epoch) return true
+    // A driver repeats its last batch at most. Silently left out, all up to that time would be lost.
+    return yield* setBack(place, written.time, context)
+  })
+
+/** What can only come again. */
+const refused = (message: string): KafkaError =>
+  Object.assign(new KafkaError({ reason: "Commits", message }), { [permanent]: true })
+
+const nameOf = ({ app, output, time }: PartitionContext): string =>
+  `the batch of ${time} ms of output "${output}" of app "${app}"`
+
+const otherPartitions = (before: number, context: PartitionContext): KafkaError =>
+  refused(
+    `${
+      nameOf(context)
+    } has ${context.numPartitions} partitions, and a driver before this one has written some of its ${before}: which ` +
+      `records those held cannot be told from here. Start with ${before} partitions once more (numPartitions, or the setting ` +
+      "defaultParallelism) until this batch is done, and change their number then, best after a graceful stop"
   )
-}
+
+const notMine = ({ id }: Note.NotePlace, noted: Millis, context: PartitionContext): KafkaError =>
+  refused(
+    `${
+      nameOf(context)
+    } does not come after that of ${noted} ms, which a driver of another checkpoint place, or a run without one, has ` +
+      `committed in partition ${context.partition}. Give the app or the output another name; or end that driver, if it runs, and ` +
+      `start with batches of later times, or delete the group "${id}" if records of both are to be there`
+  )
+
+const setBack = ({ id }: Note.NotePlace, noted: Millis, context: PartitionContext): KafkaError =>
+  refused(
+    `${
+      nameOf(context)
+    } comes after that of ${noted} ms was committed under the same epoch (${context.epoch}) in partition ` +
+      `${context.partition}: a clock was set back, or two programs use one name. Give the app or the output another name, or delete ` +
+      `the group "${id}" if its records may come again`
+  )

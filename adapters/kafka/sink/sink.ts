@@ -21,6 +21,7 @@ import * as IdempotentWriter from "./IdempotentWriter.ts"
 import { mistakeOf } from "./mistakeOf.ts"
 import type { NotePlace } from "./Note.ts"
 import * as OutputNote from "./OutputNote.ts"
+import * as PartitionNote from "./PartitionNote.ts"
 import * as PartitionWriter from "./PartitionWriter.ts"
 import { Patience, reworded } from "./Patience.ts"
 import { type RecordOptions, route } from "./routing.ts"
@@ -95,7 +96,7 @@ const transactional = (options: Resolved): KafkaSink<any, "transactional"> => {
       ),
     write: (records, context) =>
       writing(records, context, options, home, ({ cluster, producers }, routed, patience) => {
-        const seat = seatOf(producers, OutputNote.partitionIdOf(context, context.partition))
+        const seat = seatOf(producers, PartitionNote.idOf(context, context.partition))
         return PartitionWriter.write(seat, routed, context, { ...options, placeOf: placeOf(cluster) }, patience)
       })
   })

@@ -76,8 +76,7 @@ export interface Recovery {
   readonly report: RecoveryReport
 }
 
-export interface Durability {
-  readonly epoch: number
+export interface Durability extends Epoch.Driver {
   readonly log: DriverLog.DriverLog
   readonly recovery: Recovery | undefined
   /** What the program's operators have of the past; undefined: all of it. */
@@ -98,7 +97,7 @@ export interface DurabilityOptions {
   /** Where executors run; empty: not known. */
   readonly master: string
   /** Keeps the drivers before this epoch from committing anything more to the outputs: what they committed is then in their logs. */
-  readonly fence: (epoch: number) => Effect.Effect<void, JobFailed>
+  readonly fence: (driver: Epoch.Driver) => Effect.Effect<void, JobFailed>
   readonly post: (event: StreamingEvent) => void
   readonly fail: Supervisor.Fail<EventLogError | Epoch.Superseded>
 }
@@ -112,8 +111,8 @@ export const open = Effect.fnUntraced(function* (
   const reading = { storage, codec: places.codec, checksum: yield* Checksum }
   yield* Epoch.check(storage, graph.manifest.app)
   yield* checkProgram(reading, options)
-  const { earlier, epoch } = yield* Epoch.claim(storage, graph.manifest.app)
-  yield* fence(epoch)
+  const { earlier, epoch, line } = yield* Epoch.claim(storage, graph.manifest.app)
+  yield* fence({ epoch, line })
   const left = yield* recovery.recover(reading, earlier, receiversOf(graph))
   const state = left?.state ?? DriverStates.make(receiversOf(graph))
   const wal = yield* WriteAheadLog.make({
@@ -149,7 +148,7 @@ export const open = Effect.fnUntraced(function* (
       post,
       fail
     })
-  if (left === undefined || went === undefined) return { epoch, log, recovery: undefined, history, begin }
+  if (left === undefined || went === undefined) return { epoch, line, log, recovery: undefined, history, begin }
   const { checkpoint, name } = left.chosen
   const pending = DriverStates.pendingOf(state)
   const report: RecoveryReport = {
@@ -169,6 +168,7 @@ export const open = Effect.fnUntraced(function* (
   }
   return {
     epoch,
+    line,
     log,
     history,
     begin,

@@ -3,8 +3,10 @@
  *
  * The place belongs to the first app that used it. A driver that sees a later epoch has been superseded: nothing that it writes from
  * then on is read, and it ends.
+ *
+ * All drivers of a place are of one line, which its first driver names: epochs of two lines have nothing to do with each other.
  */
-import { Effect, Schema } from "effect"
+import { Clock, Effect, Random, Schema } from "effect"
 import * as names from "../../../core/checkpoint/names.ts"
 import type { StableStorage, StorageError } from "../../storage/StableStorage.ts"
 
@@ -25,7 +27,9 @@ export class Superseded extends Schema.TaggedError<Superseded>()("Superseded", {
 /** How the place is laid out. */
 const layoutVersion = 1
 
-const Owner = Schema.fromJsonString(Schema.Struct({ layout: Schema.Number, app: Schema.String }))
+const Owner = Schema.fromJsonString(
+  Schema.Struct({ layout: Schema.Number, app: Schema.String, line: Schema.optionalKey(Schema.String) })
+)
 
 const decodeOwner = Schema.decodeUnknownEffect(Owner)
 
@@ -44,10 +48,10 @@ const ownerOf = Effect.fnUntraced(function* (storage: StableStorage) {
   )
 })
 
-/** Fails where the place is another app's, or of a later version; changes nothing. */
+/** Whose place it is. Fails where it is another app's, or of a later version; changes nothing. */
 export const check = Effect.fnUntraced(function* (storage: StableStorage, app: string) {
   const owner = yield* ownerOf(storage)
-  if (owner === undefined) return
+  if (owner === undefined) return undefined
   if (owner.layout !== layoutVersion) {
     return yield* refused(
       storage,
@@ -60,7 +64,24 @@ export const check = Effect.fnUntraced(function* (storage: StableStorage, app: s
       `belongs to the app "${owner.app}", and this is "${app}": give each app a place of its own, or this one its old name`
     )
   }
+  return owner
 })
+
+/** A driver, to what knows drivers of other lines too. */
+export interface Driver {
+  readonly epoch: number
+  readonly line: string
+}
+
+/** Names a line: when it began, so that one that began later has a greater text; no two have the same. */
+export const newLine: Effect.Effect<string> = Effect.gen(function* () {
+  const now = yield* Clock.currentTimeMillis
+  const chance = Math.abs(yield* Random.nextInt) % 2 ** 48
+  return `${String(now).padStart(15, "0")}-${chance.toString(16).padStart(12, "0")}`
+})
+
+/** Of a place that was made before lines had names. */
+const unnamedLine = ""
 
 /** The epochs that are there, in order; the list may be late. */
 export const list = (storage: StableStorage): Effect.Effect<ReadonlyArray<number>, StorageError> =>
@@ -69,8 +90,7 @@ export const list = (storage: StableStorage): Effect.Effect<ReadonlyArray<number
     (all) => [...new Set(all.map(names.epochOf).filter((epoch) => epoch !== undefined))].sort((a, b) => a - b)
   )
 
-export interface Claim {
-  readonly epoch: number
+export interface Claim extends Driver {
   /** The epochs before it of which something is there. */
   readonly earlier: ReadonlyArray<number>
 }
@@ -81,16 +101,16 @@ export const claim = Effect.fnUntraced(function* (
   app: string
 ): Effect.fn.Return<Claim, StorageError | PlaceRefused> {
   yield* Effect.catchTag(
-    storage.create(names.app, textOf({ layout: layoutVersion, app })),
+    storage.create(names.app, textOf({ layout: layoutVersion, app, line: yield* newLine })),
     "NameTaken",
     () => Effect.void
   )
-  yield* check(storage, app)
+  const { line = unnamedLine } = (yield* check(storage, app)) ?? {}
   const known = yield* list(storage)
   let epoch = (known.at(-1) ?? 0) + 1
   while (!(yield* taken(storage, epoch, app))) epoch++
   const between = Array.from({ length: epoch - 1 - (known.at(-1) ?? 0) }, (_, i) => (known.at(-1) ?? 0) + 1 + i)
-  return { epoch, earlier: [...known, ...between] }
+  return { epoch, line, earlier: [...known, ...between] }
 })
 
 const taken = (storage: StableStorage, epoch: number, app: string): Effect.Effect<boolean, StorageError> =>

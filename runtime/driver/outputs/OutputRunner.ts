@@ -47,6 +47,7 @@ export interface OutputRunnerOptions<E> {
   /** What the app's layer provides, built in the driver. */
   readonly context: Context.Context<any>
   readonly epoch: number
+  readonly line: string
   readonly settings: { readonly onBatchFailure: BatchFailurePolicy }
   readonly log: OutputLog<E>
   /** Ends the context: a later driver has taken an output over. */
@@ -90,9 +91,9 @@ export const make = <E>(options: OutputRunnerOptions<E>) => {
 }
 
 /** Does an output's action over its batch. */
-const actor = <E>({ border, context, epoch, fail, graph, log, settings, tasks }: OutputRunnerOptions<E>) => {
+const actor = <E>({ border, context, epoch, fail, graph, line, log, settings, tasks }: OutputRunnerOptions<E>) => {
   const turns = CommitTurns.make({ policy: settings.onBatchFailure, recordSkipped: log.recordSkipped })
-  const sinks = SinkRunner.make({ app: graph.manifest.app, epoch, border, context, turns })
+  const sinks = SinkRunner.make({ app: graph.manifest.app, epoch, line, border, context, turns })
   const failed = ({ output, time }: Job) =>
     settings.onBatchFailure === "stop" ? Effect.void : log.recordSkipped(time, output)
   return (job: Job, action: OutputAction, rdd: Effect.Effect<SealedRDD, GeneratedRDDs.LineageError>) => {

@@ -16,6 +16,7 @@ import type { CommitRefused, CommitTurns } from "./CommitTurns.ts"
 export interface SinkRunnerOptions<E> {
   readonly app: string
   readonly epoch: number
+  readonly line: string
   readonly border: Border["Service"]
   /** What the app's layer provides, built in the driver. */
   readonly context: Context.Context<any>
@@ -39,13 +40,13 @@ export interface SinkRunner<E> {
   ) => Effect.Effect<void, E | E1 | JobFailed | CommitRefused>
 }
 
-export const make = <E>({ app, border, context, epoch, turns }: SinkRunnerOptions<E>): SinkRunner<E> => {
+export const make = <E>({ app, border, context, epoch, line, turns }: SinkRunnerOptions<E>): SinkRunner<E> => {
   const fenced = new Set<string>()
   const fenceOnce = (output: string, sink: Sink.AnySink) =>
     Effect.suspend(() =>
       fenced.has(output)
         ? Effect.void
-        : Effect.tap(fence(sink, { app, output, epoch }, context), () => Effect.sync(() => fenced.add(output)))
+        : Effect.tap(fence(sink, { app, output, epoch, line }, context), () => Effect.sync(() => fenced.add(output)))
     )
   return {
     run: (job, sink, { committed, partitions, rdd }) => {
@@ -56,13 +57,13 @@ export const make = <E>({ app, border, context, epoch, turns }: SinkRunnerOption
         fenceOnce(output, sink),
         Effect.flatMap(rdd, (of) =>
           partitions(of).pipe(
-            Effect.tapError(() => tellIfFenced(sink, { app, output, epoch }, context)),
+            Effect.tapError(() => tellIfFenced(sink, { app, output, epoch, line }, context)),
             Effect.map((values) => ({ values, numPartitions: of.numPartitions }))
           ))
       )
       if (sink[Sink.TypeId] === "partition") return turn.run(Effect.void, () => Effect.andThen(prepare, done))
       return turn.run(prepare, ({ numPartitions, values }) => {
-        const batch = { app, output, epoch, time, commitId: Sink.commitIdOf({ ...job, app }), numPartitions }
+        const batch = { app, output, epoch, line, time, commitId: Sink.commitIdOf({ ...job, app }), numPartitions }
         const prepared = values.map((value) => value === undefined ? undefined : border.unpack(value))
         return Effect.andThen(onDriver(effectOf("commit", sink.commit)(batch, prepared), context), done)
       })
@@ -100,14 +101,14 @@ const tellIfFenced = (
  */
 export const fenceOutputs = (
   graph: DStreamGraph,
-  epoch: number,
+  driver: Pick<Sink.OutputContext, "epoch" | "line">,
   context: Context.Context<any>
 ): Effect.Effect<void, JobFailed> =>
   Effect.forEach(
     graph.outputs,
     ({ id, output: { action } }) =>
       action.kind === "sink"
-        ? fence(action.sink, { app: graph.manifest.app, output: id, epoch }, context)
+        ? fence(action.sink, { app: graph.manifest.app, output: id, ...driver }, context)
         : Effect.void,
     { discard: true }
   )

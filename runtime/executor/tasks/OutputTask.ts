@@ -54,6 +54,7 @@ export interface OutputTaskHost {
   readonly context: Context.Context<any>
   readonly app: string
   readonly epoch: number
+  readonly line: string | undefined
 }
 
 export interface PartitionOf {
@@ -68,7 +69,7 @@ export interface PartitionOf {
 /** The value for the driver, if there is one. */
 export const run = (
   task: OutputTask,
-  { app, border, context, epoch }: OutputTaskHost,
+  { app, border, context, epoch, line }: OutputTaskHost,
   { rdd, ...of }: PartitionOf,
   records: ReadonlyArray<unknown>
 ): Effect.Effect<Payload | undefined, TaskFault> => {
@@ -79,6 +80,7 @@ export const run = (
     ...of,
     app,
     epoch,
+    line,
     commitId,
     get inputs() {
       return inputsOf(rdd)

@@ -7,32 +7,11 @@ import fc from "fast-check"
 import { Cause, Deferred, Effect, Exit, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { KafkaError } from "../../../adapters/kafka/KafkaError.ts"
-import { KafkaModel } from "../../../adapters/kafka/model/KafkaModel.ts"
+import type { KafkaModel } from "../../../adapters/kafka/model/KafkaModel.ts"
 import { partitionOfKey } from "../../../adapters/kafka/sink/murmur2.ts"
 import { Fenced } from "../../../core/output/Sink.ts"
 import { it } from "../../kit.ts"
-import { changed, entries, type Entry, passing, role } from "./roles.ts"
-
-const withTopic = (partitions = 3) =>
-  Effect.map(KafkaModel.make, (kafka) => {
-    kafka.createTopic("out", partitions)
-    return kafka
-  })
-
-const seen = (kafka: KafkaModel): ReadonlyArray<Entry> =>
-  kafka.records("out").map(({ key, value }) => [key, value!] as const)
-
-const inOrder = (all: ReadonlyArray<Entry>): ReadonlyArray<string> =>
-  all.map(([key, value]) => `${key} ${value}`).toSorted()
-
-/** Each once, and those of one key in the order in which they were written. */
-const isExactly = (kafka: KafkaModel, written: ReadonlyArray<Entry>): void => {
-  assert.deepEqual(inOrder(seen(kafka)), inOrder(written))
-  for (const key of new Set(written.map(([key]) => key))) {
-    const of = (all: ReadonlyArray<Entry>) => all.filter(([one]) => one === key).map(([, value]) => value)
-    if (key !== null) assert.deepEqual(of(seen(kafka)), of(written), `order of ${key}`)
-  }
-}
+import { changed, entries, type Entry, isExactly, passing, role, seen, withTopic } from "./roles.ts"
 
 it("each batch is in the topic once, by key, at the time of the batch, when it is read committed", () =>
   Effect.gen(function* () {

@@ -1,10 +1,11 @@
 /**
  * Drivers and executors of a Kafka sink as processes that share nothing but the cluster: each makes the sink anew.
  */
+import * as assert from "node:assert/strict"
 import { Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
 import { ConnectKafka, type KafkaCluster } from "../../../adapters/kafka/KafkaCluster.ts"
-import type { KafkaModel } from "../../../adapters/kafka/model/KafkaModel.ts"
+import { KafkaModel } from "../../../adapters/kafka/model/KafkaModel.ts"
 import { type KafkaSinkOptions, sink } from "../../../adapters/kafka/sink/sink.ts"
 import * as Sink from "../../../core/output/Sink.ts"
 
@@ -19,6 +20,7 @@ export const options = {
 
 export interface Where {
   readonly epoch?: number
+  readonly line?: string
   readonly partition?: number
   readonly numPartitions?: number
 }
@@ -26,7 +28,7 @@ export interface Where {
 export const output = { app: "app", output: "counts" }
 
 export interface Role {
-  readonly fence: (epoch: number) => Effect.Effect<unknown, any>
+  readonly fence: (epoch: number, line?: string) => Effect.Effect<unknown, any>
   readonly write: (time: number, records: ReadonlyArray<Entry>, where?: Where) => Effect.Effect<unknown, any>
 }
 
@@ -38,10 +40,11 @@ export const role = (
   const made: Sink.PartitionSink<Entry, any, never> = sink<Entry>({ ...options, ...more } as KafkaSinkOptions<Entry>)
   const connected = <A, E>(effect: Effect.Effect<A, E>) => Effect.provideService(effect, ConnectKafka, connect)
   return {
-    fence: (epoch) => connected(made.fence!({ ...output, epoch })),
-    write: (time, records, { epoch = 1, partition = 0, numPartitions = partition + 1 } = {}) => {
+    fence: (epoch, line) => connected(made.fence!({ ...output, epoch, line })),
+    write: (time, records, { epoch = 1, line, partition = 0, numPartitions = partition + 1 } = {}) => {
       const commitId = Sink.commitIdOf({ ...output, time }, partition)
-      return connected(made.write(records, { ...output, epoch, time, partition, numPartitions, commitId, attempt: 0 }))
+      const context = { ...output, epoch, line, time, partition, numPartitions, commitId, attempt: 0 }
+      return connected(made.write(records, context))
     }
   }
 }
@@ -62,3 +65,24 @@ export const passing = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> 
 export const changed =
   (kafka: KafkaModel, change: (cluster: KafkaCluster) => Partial<KafkaCluster>): ConnectKafka => (connection) =>
     Effect.map(kafka.connect(connection), (cluster) => ({ ...cluster, ...change(cluster) }))
+
+export const withTopic = (partitions = 3) =>
+  Effect.map(KafkaModel.make, (kafka) => {
+    kafka.createTopic("out", partitions)
+    return kafka
+  })
+
+export const seen = (kafka: KafkaModel): ReadonlyArray<Entry> =>
+  kafka.records("out").map(({ key, value }) => [key, value!] as const)
+
+export const inOrder = (all: ReadonlyArray<Entry>): ReadonlyArray<string> =>
+  all.map(([key, value]) => `${key} ${value}`).toSorted()
+
+/** Each once, and those of one key in the order in which they were written. */
+export const isExactly = (kafka: KafkaModel, written: ReadonlyArray<Entry>): void => {
+  assert.deepEqual(inOrder(seen(kafka)), inOrder(written))
+  for (const key of new Set(written.map(([key]) => key))) {
+    const of = (all: ReadonlyArray<Entry>) => all.filter(([one]) => one === key).map(([, value]) => value)
+    if (key !== null) assert.deepEqual(of(seen(kafka)), of(written), `order of ${key}`)
+  }
+}
