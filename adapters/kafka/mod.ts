@@ -18,7 +18,6 @@ import {
   type GroupStreamOptions,
   readingOf,
   type ReadOptions,
-  validate,
   validateSubscription
 } from "./direct/options.ts"
 import * as reader from "./direct/reader.ts"
@@ -26,6 +25,7 @@ import { ConnectKafka } from "./KafkaCluster.ts"
 import type { KafkaError } from "./KafkaError.ts"
 import type { KafkaRecord } from "./KafkaRecord.ts"
 import { receive } from "./receiver/GroupReceiver.ts"
+import { groupOptionsOf } from "./receiver/options.ts"
 
 export {
   bytes,
@@ -120,18 +120,8 @@ export const rdd = <K = Uint8Array, V = Uint8Array>(
 export const receiverStream = <K = Uint8Array, V = Uint8Array>(
   options: GroupStreamOptions<K, V>
 ): DStream.DStream<KafkaRecord<K, V>, KafkaError> => {
-  validate({ ...options }, ["topics", "group"])
-  const topics = typeof options.topics === "string" ? [options.topics] : options.topics
-  const { gatherInterval = "100 millis", group, rebalanceTimeout = "1 minute", sessionTimeout = "45 seconds" } = options
-  const settings = {
-    group,
-    topics,
-    reading: readingOf(options),
-    start: options.start ?? "latest",
-    gatherMillis: millisOf(gatherInterval),
-    sessionMillis: millisOf(sessionTimeout),
-    rebalanceMillis: millisOf(rebalanceTimeout)
-  }
+  const settings = groupOptionsOf(options)
+  const { group, topics } = settings
   const receiver = Receiver.make<KafkaRecord<K, V>, KafkaError, never>({
     ...options,
     name: `KafkaReceiver(${group}: ${topics.join(", ")})`,
