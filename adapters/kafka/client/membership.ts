@@ -4,7 +4,7 @@
  * | state | what goes on | left by |
  * | --- | --- | --- |
  * | outside | nothing | `assignment`: joins |
- * | member | heartbeats, three a session | a heartbeat that says that the group is shared out anew, that this member is taken for dead, or that is not answered for a session; the leader of the group sees other numbers of partitions |
+ * | member | heartbeats, three a session at least | a heartbeat that says that the group is shared out anew, that this member is taken for dead, or that is not answered for a session; the leader of the group sees other numbers of partitions |
  * | revoked | `revoked` has woken; heartbeats go on, while what is under way is committed | `assignment`: joins again |
  *
  * Joining is JoinGroup, which waits for the other members; whom the coordinator makes the leader shares the partitions out; then
@@ -36,8 +36,9 @@ const rebalanceInProgress = 27
 const outdated: ReadonlySet<number> = new Set([illegalGeneration, unknownMember, rebalanceInProgress, memberIdRequired])
 
 const heartbeatsPerSession = 3
-/** The group's leader looks for new partitions each time that so many heartbeats have passed. */
-const heartbeatsPerLook = 10
+const heartbeatMillisMax = 10_000
+/** The group's leader looks for other numbers of partitions with the first heartbeat after so long: one request. */
+const lookMillis = 15_000
 const joinsMax = 50
 const leaveMillisMax = 3000
 
@@ -172,10 +173,10 @@ class Membership {
   }
 
   private count(topics: ReadonlyArray<string>): Effect.Effect<ReadonlyMap<string, number>, KafkaError> {
-    return Effect.map(
-      this.brokers.describe(topics),
-      (found) => new Map(found.map(({ partitions, topic }) => [topic, partitions.length]))
-    )
+    return Effect.map(this.brokers.describe(topics), (found) => {
+      const counts = new Map(found.map(({ partitions, topic }) => [topic, partitions.length]))
+      return new Map(topics.map((topic) => [topic, counts.get(topic) ?? 0]))
+    })
   }
 
   /** undefined: the group is shared out anew already. */
@@ -216,10 +217,11 @@ class Membership {
   }
 
   private beat(partitionCounts: Joined["partitionCounts"]): Effect.Effect<void> {
-    const pauseMillis = this.wanted.sessionMillis / heartbeatsPerSession
+    const pauseMillis = Math.min(heartbeatMillisMax, this.wanted.sessionMillis / heartbeatsPerSession)
     return Effect.gen({ self: this }, function* () {
       let answered = yield* uptime
-      for (let beats = 1;; beats++) {
+      let looked = answered
+      while (true) {
         yield* Effect.sleep(pauseMillis)
         const code = yield* this.heartbeat
         if (code !== undefined) answered = yield* uptime
@@ -227,9 +229,9 @@ class Membership {
         if (code === unknownMember) this.memberId = ""
         if (isSilent || code !== undefined && code !== 0) yield* this.revoke
         if (isSilent || code !== undefined && code !== 0 && code !== rebalanceInProgress) return
-        if (
-          partitionCounts !== undefined && beats % heartbeatsPerLook === 0 && (yield* this.hasOther(partitionCounts))
-        ) yield* this.revoke
+        if (partitionCounts === undefined || (yield* uptime) - looked < lookMillis) continue
+        looked = yield* uptime
+        if (yield* this.hasOther(partitionCounts)) yield* this.revoke
       }
     })
   }
@@ -252,8 +254,9 @@ class Membership {
   }
 
   private hasOther(partitionCounts: ReadonlyMap<string, number>): Effect.Effect<boolean> {
+    const topics = [...partitionCounts.keys()]
     const differs = (now: ReadonlyMap<string, number>) =>
-      this.wanted.topics.some((topic) => now.get(topic) !== partitionCounts.get(topic))
-    return Effect.orElseSucceed(Effect.map(this.count(this.wanted.topics), differs), () => false)
+      topics.some((topic) => now.get(topic) !== partitionCounts.get(topic))
+    return Effect.orElseSucceed(Effect.map(this.count(topics), differs), () => false)
   }
 }
