@@ -3,7 +3,7 @@
  */
 import { Cause } from "effect"
 import { JobFailed } from "../../core/dstream/Batch.ts"
-import { InvalidApp } from "../../core/dstream/StreamingApp.ts"
+import { type AnyStreamingApp, InvalidApp } from "../../core/dstream/StreamingApp.ts"
 import { format } from "../../core/checkpoint/RecoveryReport.ts"
 import { formatStatus } from "../../core/scheduling/BatchInfo.ts"
 import { settingNames, variableOf, variablePrefix } from "../../core/settings/definitions.ts"
@@ -94,7 +94,9 @@ const noticeOfEngine = (event: StreamingEvent): string | undefined => {
     case "ExecutorsRequested":
       return `there shall be ${event.total} executors (dynamicAllocation)`
     case "TicksMissed":
-      return `${event.count} batches from ${event.first} ms to ${event.last} ms come late (missedTicks: ${event.policy})`
+      return event.count === 1
+        ? `the batch of ${event.first} ms comes late (missedTicks: ${event.policy})`
+        : `${event.count} batches from ${event.first} ms to ${event.last} ms come late (missedTicks: ${event.policy})`
     case "ClockSetBack": {
       const seconds = Math.round((event.lastTick - event.now) / 1000)
       return `the clock was set back to ${event.now} ms: no batch comes until it is past the last one, ` +
@@ -118,6 +120,15 @@ const noticeOfEngine = (event: StreamingEvent): string | undefined => {
       return undefined
   }
 }
+
+/** What an app with sinks and without a place to go on from does not promise. */
+export const withoutPlace = (
+  { outputs }: AnyStreamingApp,
+  checkpointDirectory: string | undefined
+): string | undefined =>
+  checkpointDirectory !== undefined || !outputs.some(({ action }) => action.kind === "sink")
+    ? undefined
+    : "there is no checkpointDirectory: the next start begins anew, and what it reads again its sinks write again"
 
 const variables: ReadonlyArray<string> = settingNames.map(variableOf)
 

@@ -16,7 +16,7 @@ import { configProvider, load, urlOf } from "../threads/ProgramModule.ts"
 import { masterText, type RunCommand, type UsageError } from "./arguments.ts"
 import * as Configuration from "./Configuration.ts"
 import * as LineServer from "./LineServer.ts"
-import { failureOf, notices, say, sayStatus, unreadOf } from "./messages.ts"
+import { failureOf, notices, say, sayStatus, unreadOf, withoutPlace } from "./messages.ts"
 import { placementOf } from "./placementOf.ts"
 import { outputConsole } from "./OutputConsole.ts"
 import * as StopSignals from "./StopSignals.ts"
@@ -40,7 +40,8 @@ const run = Effect.fnUntraced(function* (command: RunCommand, configuration: Con
   const reads = new Set<string>()
   const program = yield* load(url, config, reads)
   const app = withBatchDuration(program.app, command.batchMillis)
-  const { onBatchFailure, stopGracefullyOnShutdown = true } = merge([configuration.settings, app.settings])
+  const settings = merge([configuration.settings, app.settings])
+  const { onBatchFailure, stopGracefullyOnShutdown = true } = settings
   const noticeOf = notices({ skips: onBatchFailure === "skip" })
   let failed: OutputOperationInfo | undefined
   const sayNotice = (event: StreamingEvent) => {
@@ -48,8 +49,10 @@ const run = Effect.fnUntraced(function* (command: RunCommand, configuration: Con
       failed ??= event.operation
     }
     // By then the app's layer is built, which may read its Config too.
-    const notice = event.kind === "StreamingStarted" ? unreadOf(options, reads) : noticeOf(event)
-    if (notice !== undefined) say(notice)
+    const said = event.kind === "StreamingStarted"
+      ? [unreadOf(options, reads), withoutPlace(app, settings.checkpointDirectory)]
+      : [noticeOf(event)]
+    for (const notice of said) if (notice !== undefined) say(notice)
   }
   const status = command.status ?? process.stderr.isTTY === true
   return yield* live(app, { requests, stopGracefullyOnShutdown }, {

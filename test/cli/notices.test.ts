@@ -3,7 +3,10 @@
  */
 import * as assert from "node:assert/strict"
 import { Effect } from "effect"
-import { notices } from "../../adapters/cli/messages.ts"
+import { notices, withoutPlace } from "../../adapters/cli/messages.ts"
+import * as File from "../../adapters/file/mod.ts"
+import * as Memory from "../../adapters/memory/mod.ts"
+import { DStream, StreamingApp } from "../../core/mod.ts"
 import type { ReceiverInfo, StreamingEvent } from "../../core/scheduling/StreamingListener.ts"
 import { it } from "../kit.ts"
 
@@ -72,4 +75,16 @@ it("a failed output is told with batch and cause when failed batches are skipped
     assert.deepEqual(said(false, event as StreamingEvent), [undefined])
     const well = { kind: "OutputOperationCompleted", operation: { ...operation, failureReason: undefined } }
     assert.deepEqual(said(true, well as unknown as StreamingEvent), [undefined])
+  }))
+
+it("of sinks without a place to go on from it is told what they then do not promise", () =>
+  Effect.sync(() => {
+    const words = Memory.batches([["a"]])
+    const app = { name: "app", batchDuration: "1 second" } as const
+    const sink = File.sink("/never")
+    const printed = words.pipe(DStream.print())
+    const withSink = StreamingApp.make({ ...app, outputs: [printed, words.pipe(DStream.toSink(sink))] })
+    assert.match(withoutPlace(withSink, undefined)!, /no checkpointDirectory: the next start begins anew/)
+    assert.equal(withoutPlace(withSink, "/there"), undefined)
+    assert.equal(withoutPlace(StreamingApp.make({ ...app, outputs: [printed] }), undefined), undefined)
   }))

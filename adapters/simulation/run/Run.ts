@@ -261,10 +261,9 @@ class Run {
       const { batchMillis, world } = this
       const began = world.now
       const late = Math.max(0, (this.clockOf(life) - this.lastCompleted) / batchMillis)
-      // A driver whose clock shows less than that of one before it has no batch until it comes to what that one did.
-      const ahead = Math.max(0, this.lastCompleted - this.clockOf(life))
+      // A clock that shows less than that of a driver before it has to come to where that one was.
       const millisMax = strikingMillisMax + 3 * (3 * batchMillis + late * (200 + 2 * this.subject.outputMillisMax)) +
-        this.checkpointPauseMillisMax + ahead
+        this.checkpointPauseMillisMax + Math.max(0, this.lastCompleted - this.clockOf(life))
       while (!this.performance.isDone() || !this.isUpToDate(life)) {
         if (world.now > began + millisMax) {
           return this.fail(
