@@ -257,7 +257,7 @@ export class Assignment<K, V> {
       one.next = next
       this.holds.release(one)
     }
-    yield* this.commit(read.map(({ one }) => one))
+    yield* Effect.tapErrorTag(this.commit(read.map(({ one }) => one)), "Revoked", () => this.tellFenced)
     return true
   })
 
@@ -317,11 +317,12 @@ export class Assignment<K, V> {
     if (info !== undefined) known.set(at.topic, at.begun = { id: info.id, partitions: 0 })
   })
 
+  /** Where they stand; `Revoked`, if they are another member's. */
   private readonly commit = Effect.fnUntraced(function* (
     this: Assignment<K, V>,
     partitions: ReadonlyArray<Assigned>
   ) {
-    const { member, options: { group }, outage, store } = this.setting
+    const { member, outage } = this.setting
     const offsets = partitions.map(({ begun, next, partition, topic }) => ({
       topic,
       partition,
@@ -332,12 +333,17 @@ export class Assignment<K, V> {
     if (Result.isSuccess(committed)) return
     if (committed.failure.reason !== "Fenced") return yield* committed.failure
     this.isOver = true
-    store.reportError(
-      `Group ${group} gave partitions to another member before what was stored of them could be committed: it comes again`,
-      committed.failure
-    )
     return yield* new Revoked()
   })
+
+  private get tellFenced(): Effect.Effect<void> {
+    const { options: { group }, store } = this.setting
+    return Effect.sync(() =>
+      store.reportError(
+        `Group ${group} gave partitions to another member before what was stored of them could be committed: it comes again`
+      )
+    )
+  }
 }
 
 const begunHere = ({ id, partitions }: TopicInfo, before: Begun | undefined): Begun => ({

@@ -6,7 +6,7 @@ import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { it } from "../../kit.ts"
 import { modelWith } from "../direct/run.ts"
-import { pass, quickStore, receiving } from "./receiving.ts"
+import { pass, passLong, quickStore, receiving } from "./receiving.ts"
 
 const latest = { start: "latest" } as const
 
@@ -122,4 +122,31 @@ it("a topic that is not there is told, once, and received from its first record 
       reports[0]!,
       /There is no topic later at model.*create it, or correct the name. It is looked for again/
     )
+  }))
+
+it("a member that is put out of the group before it has begun says nothing of records, and begins anew", () =>
+  Effect.gen(function* () {
+    const kafka = yield* modelWith(1)
+    let commits = 0
+    const connect: typeof kafka.connect = (connection) =>
+      Effect.map(kafka.connect(connection), (cluster) => ({
+        ...cluster,
+        join: (request) =>
+          Effect.map(cluster.join(request), (member) => ({
+            ...member,
+            commit: (offsets) =>
+              Effect.andThen(commits++ === 0 ? Effect.sleep(70_000) : Effect.void, member.commit(offsets))
+          }))
+      }))
+    const { reports, store, values } = quickStore()
+    const other = quickStore()
+    yield* receiving(Object.assign(Object.create(kafka), { connect }), store, latest)
+    yield* pass(100)
+    // Who does not give its partitions back in time is out.
+    yield* receiving(kafka, other.store, latest)
+    yield* passLong(100_000)
+    kafka.append("t", 0, ["a"])
+    yield* pass(1000)
+    assert.deepEqual([...values, ...other.values], ["a"])
+    assert.deepEqual([commits > 0, reports], [true, []])
   }))
