@@ -9,7 +9,7 @@
  * | OffsetOutOfRange | the offset is before the first that is there, or behind the end | no |
  * | Refused | wrong user, password, token or certificate, or this user may not | no |
  * | Fenced | another one has this transactional id, or this place in the group | no |
- * | TooLarge | a record or a batch is larger than the brokers take | no |
+ * | TooLarge | a record or a batch is larger than the brokers take, or than maxBatchBytes | no |
  * | Damaged | bytes of an answer are none that a broker sends: a check sum, a length, a count | no |
  * | Undecodable | a key or value is not what its deserializer takes | no |
  * | Unsupported | an unknown compression, a version that is too old or too new | no |

@@ -204,9 +204,8 @@ test("a damaged or strange batch is an error that names it, after the records of
   // Behind the second record's length, attributes and time: its offset after that of the batch.
   const second = (view: DataView) => headerBytes + 1 + (view.getUint8(headerBytes) >> 1)
   fails(resealed((view) => view.setUint8(second(view) + 3, 0)), "Damaged", /record 1 has the offset 42/)
-  fails(encode(values("x".repeat(5000)), { compression: "zstd", baseOffset: 42 }), "Damaged", /more than 1000 bytes/, {
-    decompressedMax: 1000
-  })
+  const large = encode(values("x".repeat(5000)), { compression: "zstd", baseOffset: 42 })
+  fails(large, "TooLarge", /more than 1000 bytes\. Raise maxBatchBytes/, { decompressedMax: 1000 })
 })
 
 test("a batch of which only a part came is an error, for the broker sends one whole; offsets beyond 2^53 are one, too", () => {
@@ -318,4 +317,15 @@ test("where aborted transactions overlap, the marker of one does not end another
   ])
   const aborted = [{ producerId: 1n, firstOffset: 0 }, { producerId: 2n, firstOffset: 1 }]
   assert.deepEqual(texts(log, { aborted }), ["5:c1"])
+})
+
+test("batches whose offsets do not go on are refused, and not read twice", () => {
+  const at = (baseOffset: number) => encode(values("a", "b"), { baseOffset })
+  assert.deepEqual(texts(Buffer.concat([at(5), at(9)])), ["5:a", "6:b", "9:a", "10:b"])
+  for (const next of [5, 6, 2]) {
+    assert.throws(
+      () => texts(Buffer.concat([at(5), at(next)])),
+      new RegExp(`batch at offset ${next} .*begins at offset ${next}, and the batch before it ends at 6`)
+    )
+  }
 })

@@ -51,8 +51,8 @@ export interface BatchHeader extends HeaderFields {
 
 /** Thrown for bytes that are no batch, or one that is not read here; whoever knows topic and partition makes a KafkaError of it. */
 export class BadBatch extends Error {
-  readonly reason: "Damaged" | "Unsupported"
-  constructor(message: string, reason: "Damaged" | "Unsupported" = "Damaged") {
+  readonly reason: "Damaged" | "Unsupported" | "TooLarge"
+  constructor(message: string, reason: BadBatch["reason"] = "Damaged") {
     super(message)
     this.reason = reason
   }

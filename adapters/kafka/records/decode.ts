@@ -5,6 +5,7 @@
  * What comes in is not trusted: check sums, lengths, counts, order of offsets and the size of what is decompressed are checked, and a batch is
  * whole or refused. Left out are records outside of the wanted offsets, markers, and records of transactions that were aborted.
  */
+import { permanent } from "../../../core/protocol/permanent.ts"
 import { KafkaError } from "../KafkaError.ts"
 import type { KafkaHeader, KafkaRecord } from "../KafkaRecord.ts"
 import { decompress } from "./compression.ts"
@@ -51,7 +52,7 @@ const decompressedMaxDefault = 64 * 1024 * 1024
 const recordBytesMin = 7
 const noHeaders: ReadonlyArray<KafkaHeader> = []
 
-/** Throws a KafkaError (Damaged, Unsupported) that names the batch. Then `into` may hold records of the batches before. */
+/** Throws a KafkaError (Damaged, Unsupported, TooLarge) that names the batch. Then `into` may hold records of the batches before. */
 export const decode = <K extends PartFormat, V extends PartFormat>(
   bytes: Uint8Array,
   options: DecodeOptions<K, V>,
@@ -63,8 +64,13 @@ export const decode = <K extends PartFormat, V extends PartFormat>(
   let decompressed = 0
   let next = from
   let at = 0
+  let before = -1
   try {
     for (let header; next < until && (header = headerAt(bytes, at)) !== undefined; at = header.end) {
+      if (header.baseOffset <= before) {
+        throw new BadBatch(`it begins at offset ${header.baseOffset}, and the batch before it ends at ${before}`)
+      }
+      before = header.lastOffset
       if (decompressed >= decompressedMax) break
       if (header.lastOffset >= from) {
         checkSum(bytes, header)
@@ -91,16 +97,25 @@ const failureOf = (
   baseOffset: number | undefined
 ): KafkaError => {
   const offset = baseOffset ?? from
-  const remedy = reason === "Damaged"
-    ? "Try again in case the network was it; if it stays, look at the segment with kafka-dump-log.sh, and read on behind this batch"
-    : "Have its producer write it in another way, or read on behind this batch"
-  return new KafkaError({
+  const error = new KafkaError({
     reason,
     topic,
     partition,
     offset,
-    message: `The record batch at offset ${offset} of ${topic}/${partition} cannot be read: ${message}. ${remedy}`
+    message: `The record batch at offset ${offset} of ${topic}/${partition} cannot be read: ${message}. ${
+      remedies[reason]
+    }`
   })
+  // Damaged it may have been on its way.
+  return reason === "Damaged" ? error : Object.assign(error, { [permanent]: true })
+}
+
+const remedies: Readonly<Record<BadBatch["reason"], string>> = {
+  Damaged:
+    "Try again in case the network was it; if it stays, look at the segment with kafka-dump-log.sh, and read on behind this batch",
+  Unsupported: "Have its producer write it in another way, or read on behind this batch",
+  TooLarge:
+    "Raise maxBatchBytes if it is to be read, or have its producer write smaller batches and read on behind this one"
 }
 
 /** Which producers' transactions are aborted at the batch that is read: from their first offset to their marker. */

@@ -98,4 +98,5 @@ export class Output {
   }
 }
 
-export const tooLong = (limit: number): BadBatch => new BadBatch(`decompressed it has more than ${limit} bytes`)
+export const tooLong = (limit: number): BadBatch =>
+  new BadBatch(`decompressed it has more than ${limit} bytes`, "TooLarge")
