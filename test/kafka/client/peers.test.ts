@@ -9,7 +9,7 @@ import { Effect, Redacted } from "effect"
 import { connect } from "../../../adapters/kafka/client/connect.ts"
 import type { KafkaCluster } from "../../../adapters/kafka/KafkaCluster.ts"
 import type { KafkaConnection } from "../../../adapters/kafka/KafkaConnection.ts"
-import type { KafkaError } from "../../../adapters/kafka/KafkaError.ts"
+import { KafkaError } from "../../../adapters/kafka/KafkaError.ts"
 import { it } from "../../kit.ts"
 import {
   apiKeys,
@@ -286,4 +286,14 @@ it.live("no secret is in an error, nor in what a connection is shown as", () =>
       "Unavailable",
       true
     ])
+  }))
+
+it.live("a token that never comes counts into connectTimeout, and other brokers are asked then", () =>
+  Effect.gen(function* () {
+    const server = yield* rawServer(answersWith(""))
+    const sasl = { mechanism: "OAUTHBEARER", token: Effect.never } as const
+    const error = yield* Effect.timeout(failing(server.address, { sasl, connectTimeout: "200 millis" }), "5 seconds")
+    assert.ok(error instanceof KafkaError)
+    assert.deepEqual(error.reason, "Unavailable")
+    assert.match(error.message, /No token could be had for the broker .*gave none within 200 ms.*see to sasl.token/)
   }))

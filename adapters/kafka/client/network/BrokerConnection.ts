@@ -13,8 +13,8 @@ import * as tls from "node:tls"
 import type { API, Connection } from "@platformatic/kafka"
 import { Effect } from "effect"
 import { describeError } from "../../../../core/protocol/describeError.ts"
-import type { KafkaError } from "../../KafkaError.ts"
-import { authenticate, saslSecretsOf } from "./authenticate.ts"
+import { KafkaError } from "../../KafkaError.ts"
+import { authenticate, noToken, saslSecretsOf } from "./authenticate.ts"
 import { kafkaError, type Subject } from "./codes.ts"
 import { connectFailure, ConnectionLost, lateAnswer, requestFailure } from "./failure.ts"
 import { Frames } from "./frames.ts"
@@ -149,31 +149,38 @@ export class BrokerConnection {
 
   static readonly open = Effect.fnUntraced(function* (client: Client, address: Address, settings: Settings) {
     const broker = showAddress(address)
-    const sasl = settings.sasl === undefined ? undefined : yield* saslSecretsOf(settings.sasl, broker)
-    const connection = yield* Effect.try({
-      try: () => new BrokerConnection(client.package, address, settings),
-      catch: (error) => settings.tls === undefined ? connectFailure(error, broker, settings) : badTls(error)
-    })
+    const { connectMillis } = settings
+    let connection: BrokerConnection | undefined
     const opened = Effect.gen(function* () {
-      yield* connection.connected
-      if (sasl === undefined) return
-      const lifetime = yield* authenticate(client.package, connection.asConnection, sasl)
+      const sasl = settings.sasl === undefined ? undefined : yield* saslSecretsOf(settings.sasl, broker)
+      const made = connection = yield* Effect.try({
+        try: () => new BrokerConnection(client.package, address, settings),
+        catch: (error) => settings.tls === undefined ? error : badTls(error)
+      })
+      yield* made.connected
+      const lifetime = sasl === undefined ? 0 : yield* authenticate(client.package, made.asConnection, sasl)
       // Left before it ends, with time for a request.
-      if (lifetime > 0) connection.usableUntil = performance.now() + 0.8 * lifetime
+      if (lifetime > 0) made.usableUntil = performance.now() + 0.8 * lifetime
+      made.socket.unref()
+      return made
     })
-    yield* Effect.timeoutOrElse(opened, {
-      duration: settings.connectMillis,
-      orElse: () => Effect.fail(new ConnectionLost(`not connected within ${settings.connectMillis} ms`))
+    return yield* Effect.timeoutOrElse(opened, {
+      duration: connectMillis,
+      orElse: () =>
+        Effect.fail(
+          connection === undefined
+            ? noToken(broker, `sasl.token gave none within ${connectMillis} ms`)
+            : new ConnectionLost(`not connected within ${connectMillis} ms`)
+        )
     }).pipe(
-      Effect.mapError((error) =>
-        connection.failure instanceof NotUnderstood
+      Effect.mapError((error) => {
+        if (error instanceof KafkaError) return error
+        return connection?.failure instanceof NotUnderstood
           ? connection.failureOf(connection.failure, { request: "connect" })
           : connectFailure(error, broker, settings)
-      ),
-      Effect.onError(() => Effect.sync(() => connection.end(new ConnectionLost("it was not opened"))))
+      }),
+      Effect.onError(() => Effect.sync(() => connection?.end(new ConnectionLost("it was not opened"))))
     )
-    connection.socket.unref()
-    return connection
   })
 }
 

@@ -25,17 +25,18 @@ export const saslSecretsOf = (sasl: Sasl, broker: string): Effect.Effect<SaslSec
     return Effect.sync(() => ({ mechanism, username, password: Redacted.value(password) }))
   }
   const { extensions, mechanism, token } = sasl
-  const failed = (error: unknown) =>
-    kafkaError(
-      "Unavailable",
-      { request: "connect" },
-      `No token could be had for the broker ${broker} (${describeError(error)}): see to sasl.token`
-    )
   return Effect.mapBoth(token, {
     onSuccess: (token) => ({ mechanism, token: Redacted.value(token), extensions: { ...extensions } }),
-    onFailure: failed
+    onFailure: (error) => noToken(broker, describeError(error))
   })
 }
+
+export const noToken = (broker: string, why: string): KafkaError =>
+  kafkaError(
+    "Unavailable",
+    { request: "connect" },
+    `No token could be had for the broker ${broker} (${why}): see to sasl.token`
+  )
 
 /** Gives how many milliseconds the session lasts; 0: without end. Fails with what the package throws. */
 export const authenticate = (
