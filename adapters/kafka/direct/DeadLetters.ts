@@ -10,7 +10,10 @@ import type { Millis } from "../../../core/time/Time.ts"
 import type { KafkaCluster } from "../KafkaCluster.ts"
 import { KafkaError } from "../KafkaError.ts"
 import type { KafkaHeader } from "../KafkaRecord.ts"
-import { encode, type NewRecord, recordBytesMax } from "../records/encode.ts"
+import { crc32c } from "../records/crc32c.ts"
+import type { NewRecord } from "../records/encode.ts"
+import { Channel } from "../sink/Channel.ts"
+import { reworded } from "../sink/Patience.ts"
 import type { Outage } from "./Outage.ts"
 import type { BuryRecords, PoisonRecord } from "./RecordDecoding.ts"
 
@@ -22,7 +25,7 @@ export const originHeaders = {
   error: "dstreams.error"
 } as const
 
-const batchBytesMax = 512 * 1024
+const batchBytes = 512 * 1024
 /** Dead letters that are remembered. */
 const rememberedMax = 10_000
 const errorCharactersMax = 1000
@@ -48,14 +51,17 @@ export const make = ({ cluster, maxUnavailableMillis, outage, topic }: DeadLette
   )
 
   const send = Effect.fnUntraced(function* (poison: ReadonlyArray<PoisonRecord>) {
-    const { partition } = poison[0]!.record
+    const { partition, topic: from } = poison[0]!.record
     const target = partition % (yield* outage.patiently(find, maxUnavailableMillis))
-    for (const letters of batchesOf(poison.map(letterOf))) {
-      yield* outage.patiently(
-        cluster.produce({ topic, partition: target, batch: encode(letters) }),
-        maxUnavailableMillis
-      )
-    }
+    const where = { topic, partition: target }
+    const channel = new Channel({ cluster, where, compression: "none", batchBytes })
+    const sending = channel.send(poison.map(letterOf), {
+      retry: (effect) => outage.patiently(effect, maxUnavailableMillis)
+    })
+    yield* Effect.mapError(
+      sending,
+      (error) => reworded(error, `poison records of ${from}/${partition} cannot be sent to ${topic}: ${error.message}`)
+    )
   })
 
   return (poison) =>
@@ -73,7 +79,11 @@ const remember = (sent: Set<string>, poison: ReadonlyArray<PoisonRecord>): void 
   }
 }
 
-const originOf = ({ record: { offset, partition, topic } }: PoisonRecord): string => `${topic}/${partition}/${offset}`
+/** Where topics are created again or cut off, offsets come again with other records. */
+const originOf = ({ record: { key, offset, partition, timestamp, topic, value } }: PoisonRecord): string =>
+  [topic, partition, offset, timestamp, sumOf(key), sumOf(value)].join("/")
+
+const sumOf = (part: Uint8Array | null): number | null => part === null ? null : crc32c(part, 0, part.length)
 
 const letterOf = ({ record, why }: PoisonRecord): NewRecord => {
   const { headers, key, offset, partition, timestamp, topic, value } = record
@@ -90,21 +100,6 @@ const letterOf = ({ record, why }: PoisonRecord): NewRecord => {
       header(originHeaders.error, why.slice(0, errorCharactersMax))
     ]
   }
-}
-
-const batchesOf = (letters: ReadonlyArray<NewRecord>): ReadonlyArray<ReadonlyArray<NewRecord>> => {
-  const batches: Array<Array<NewRecord>> = []
-  let bytes = Infinity
-  for (const letter of letters) {
-    const more = recordBytesMax(letter)
-    if (bytes + more > batchBytesMax) {
-      batches.push([])
-      bytes = 0
-    }
-    batches.at(-1)!.push(letter)
-    bytes += more
-  }
-  return batches
 }
 
 const missing = (topic: string, cluster: string): KafkaError =>

@@ -46,17 +46,13 @@ export const make = <K, V>(reading: Reading<K, V>, bury: BuryRecords | undefined
     Effect.suspend(() => {
       const records: Array<any> = []
       try {
-        const { invalid, next } = decode(piece.bytes, {
-          ...optionsOf(piece),
-          key: key.reads,
-          value: value.reads,
-          decompressedMax
-        }, records)
+        const options = { ...piece, decompressedMax }
+        const { invalid, next } = decode(piece.bytes, { ...options, key: key.reads, value: value.reads }, records)
         const poison = deserialize(records, reading, invalid)
         if (poison.size === 0) return Effect.succeed({ records, next })
         if (reading.onPoison === "fail") return Effect.fail(undecodable(records, poison))
         const rest = { records: records.filter((_, place) => !poison.has(place)), next }
-        const left = poisonRecords(piece, records, poison)
+        const left = poisonRecords(piece.bytes, options, poison)
         return Effect.as(Effect.andThen(bury === undefined ? Effect.void : bury(left), tell(left)), rest)
       } catch (error) {
         if (error instanceof KafkaError) return Effect.fail(error)
@@ -65,9 +61,7 @@ export const make = <K, V>(reading: Reading<K, V>, bury: BuryRecords | undefined
     })
 }
 
-const optionsOf = ({ aborted, from, partition, topic, until }: Piece) => ({ topic, partition, from, until, aborted })
-
-/** Decodes keys and values in place; gives the places of those that cannot be, and why. */
+/** Decodes keys and values in place; gives the places of those that cannot be, in order, and why. */
 function deserialize(
   records: Array<{ key: unknown; value: unknown }>,
   { key, value }: Reading,
@@ -89,27 +83,19 @@ function deserialize(
       poison.set(place, `its ${part}: ${describeError(error)}`)
     }
   }
-  return poison
+  return new Map(Array.from(poison).sort(([a], [b]) => a - b))
 }
 
-/** Poison records again, as bytes. */
+/** Poison records again, as bytes. Read in the same way all records have the places that they had. */
 const poisonRecords = (
-  piece: Piece,
-  records: ReadonlyArray<KafkaRecord<any, any>>,
+  bytes: Uint8Array,
+  options: Omit<DecodeOptions<PartFormat, PartFormat>, "key" | "value">,
   poison: ReadonlyMap<number, string>
-): ReadonlyArray<PoisonRecord> =>
-  Array.from(poison, ([place, why]) => {
-    const { offset } = records[place]!
-    const raw: Array<KafkaRecord> = []
-    const options: DecodeOptions<PartFormat, PartFormat> = {
-      // That it was not aborted is known: beginning here, decode would not see where an aborted transaction before it ended.
-      ...optionsOf({ ...piece, from: offset, until: offset + 1, aborted: [] }),
-      key: "bytes",
-      value: "bytes"
-    }
-    decode(piece.bytes, options, raw as Array<any>)
-    return { record: raw[0]!, why }
-  })
+): ReadonlyArray<PoisonRecord> => {
+  const raw: Array<KafkaRecord> = []
+  decode(bytes, { ...options, key: "bytes", value: "bytes" }, raw)
+  return Array.from(poison, ([place, why]) => ({ record: raw[place]!, why }))
+}
 
 const undecodable = (
   records: ReadonlyArray<KafkaRecord<any, any>>,

@@ -1,11 +1,11 @@
 /**
  * Channel: the records that one producer puts into one partition of a topic: in batches of bounded bytes, one after the other, each with the
- * sequence number behind the batch before it.
+ * sequence number behind the batch before it. Without a producer's id batches have none, and may come twice.
  *
  * | answer to a batch | then |
  * | --- | --- |
  * | it is there | the next one |
- * | Unavailable | the same bytes again: the brokers know them by their sequence, so they are there once |
+ * | Unavailable | the same bytes again: the brokers know them by their sequence, if they have one, so they are there once |
  * | TooLarge, several records | in halves: the brokers take less in this topic; its sequence was not used up |
  * | TooLarge, one record | an error that names the record |
  * | anything else | an error; what is left is for a new producer, whose sequences begin at 0 |
@@ -22,7 +22,7 @@ import type { Patience } from "./Patience.ts"
 export interface ChannelOptions {
   readonly cluster: Pick<KafkaCluster, "produce">
   readonly where: TopicPartition
-  readonly producer: ProducerIdentity & { readonly transactionalId?: string | undefined }
+  readonly producer?: (ProducerIdentity & { readonly transactionalId?: string | undefined }) | undefined
   readonly compression: Compression
   /** Of a batch, before compression. */
   readonly batchBytes: number
@@ -44,7 +44,7 @@ export class Channel {
   /** Returns when all are at the brokers; `sent` hears of each batch. Where it fails, this channel is at its end. */
   send(
     records: ReadonlyArray<NewRecord>,
-    patience: Patience,
+    patience: Pick<Patience, "retry">,
     sent: (records: number) => void = () => {}
   ): Effect.Effect<void, KafkaError> {
     return Effect.gen({ self: this }, function* () {
@@ -64,9 +64,11 @@ export class Channel {
   }
 
   private produce(records: ReadonlyArray<NewRecord>): Effect.Effect<number, KafkaError> {
-    const { cluster, compression, producer: { epoch, id, transactionalId }, where } = this.options
+    const { cluster, compression, producer, where } = this.options
+    const transactionalId = producer?.transactionalId
     const isTransactional = transactionalId !== undefined
-    const batch = encode(records, { compression, isTransactional, producer: { id, epoch, sequence: this.sequence } })
+    const by = producer && { id: producer.id, epoch: producer.epoch, sequence: this.sequence }
+    const batch = encode(records, { compression, isTransactional, producer: by })
     return cluster.produce({ ...where, batch, transactionalId })
   }
 }
@@ -99,8 +101,7 @@ const tooLarge = (record: NewRecord, where: TopicPartition, { message }: KafkaEr
   return new KafkaError({
     reason: "TooLarge",
     ...where,
-    message:
-      `one record ${whose} has ${recordBytesMax(record)} bytes: ${message}; leave such records out before the sink, ` +
-      "make them smaller, or have the topic take larger ones (max.message.bytes)"
+    message: `one record ${whose} has ${recordBytesMax(record)} bytes: ${message}; make such records smaller, ` +
+      "have the topic take larger ones (max.message.bytes), or leave them out before they come here"
   })
 }

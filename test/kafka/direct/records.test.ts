@@ -3,7 +3,10 @@
  */
 import * as assert from "node:assert/strict"
 import { Effect, Schema } from "effect"
+import { readingOf } from "../../../adapters/kafka/direct/options.ts"
+import * as RecordDecoding from "../../../adapters/kafka/direct/RecordDecoding.ts"
 import * as Kafka from "../../../adapters/kafka/mod.ts"
+import { encode } from "../../../adapters/kafka/records/encode.ts"
 import { DStream } from "../../../core/mod.ts"
 import { type Collected, recordsOf } from "../../driver/collected.ts"
 import { it } from "../../kit.ts"
@@ -134,6 +137,68 @@ it("a dead letter waits for a broker that is away", () =>
     assert.deepEqual(kafka.records("dead").map(({ value }) => value), ["{"])
   }))
 
+it("dead letters that are more than their topic takes at once are halved until they fit, in order", () =>
+  Effect.gen(function* () {
+    const kafka = yield* modelWith(1)
+    kafka.createTopic("dead", 1)
+    let refused = 0
+    const connect: Kafka.ConnectKafka = (connection) =>
+      Effect.map(kafka.connect(connection), (cluster) => ({
+        ...cluster,
+        produce: (request) => {
+          if (request.batch.length <= 20_000) return cluster.produce(request)
+          refused++
+          return Effect.fail(new Kafka.KafkaError({ reason: "TooLarge", message: "it is larger than 20000 bytes" }))
+        }
+      }))
+    const all = Array.from({ length: 200 }, (_, i) => `{${i}${"x".repeat(1000)}`)
+    kafka.append("t", 0, all)
+    const stream = Kafka.directStream({ ...plain, value: Kafka.unknownJson, onPoison: { deadLetterTopic: "dead" } })
+    const { advance } = yield* start(kafka, stream, { connect })
+    yield* advance(1)
+    assert.deepEqual(kafka.records("dead").map(({ value }) => value), all)
+    assert.ok(refused > 0 && refused < 8, String(refused))
+  }))
+
+it("a poison record is sent to the dead letters also where its topic was made anew, and had one at that offset before", () =>
+  Effect.gen(function* () {
+    const kafka = yield* modelWith(1)
+    kafka.createTopic("dead", 1)
+    const onPoison = { deadLetterTopic: "dead" }
+    const stream = Kafka.directStream({ ...plain, value: Kafka.unknownJson, onLoss: "skip", onPoison })
+    const { advance } = yield* start(kafka, stream)
+    kafka.append("t", 0, ["{ one"])
+    yield* advance(1)
+    kafka.deleteTopic("t")
+    kafka.createTopic("t", 1)
+    kafka.append("t", 0, ["{ two"])
+    yield* advance(8)
+    assert.deepEqual(kafka.records("dead").map(({ value }) => value), ["{ one", "{ two"])
+  }))
+
+it(
+  "thousands of poison records in one compressed batch cost one more pass over it, and keep their order",
+  () =>
+    Effect.gen(function* () {
+      const given = Array.from({ length: 8000 }, (_, i) => ({
+        // Of every third the key is poison.
+        key: i % 3 === 0 ? Uint8Array.of(255) : "k",
+        value: `no json, of some hundred bytes ${"or so ".repeat(15)}${i}`,
+        timestamp: 0
+      }))
+      const bytes = encode(given, { compression: "gzip", baseOffset: 0 })
+      const buried: Array<number> = []
+      const reading = readingOf({ brokers, key: Kafka.text, value: Kafka.unknownJson, onPoison: "skip" })
+      const decode = RecordDecoding.make(
+        reading,
+        (poison) => Effect.sync(() => void buried.push(...poison.map(({ record }) => record.offset)))
+      )
+      yield* decode({ topic: "t", partition: 0, from: 0, until: Infinity, bytes, aborted: [] })
+      assert.deepEqual(buried, given.map((_, i) => i))
+    }),
+  { timeout: 10_000 }
+)
+
 it("text that is not UTF-8 is poison", () =>
   Effect.gen(function* () {
     const kafka = yield* modelWith(1)
@@ -209,6 +274,7 @@ it("records that grow beyond measure when they are decompressed come piece by pi
     yield* refused.advance(1)
     assert.match(
       String(yield* Effect.flip(refused.context.awaitTermination)),
-      /batch at offset 0 of t\/0 cannot be read/
+      /batch at offset 0 of t\/0 cannot be read: decompressed it has more than 50000 bytes. Raise maxBatchBytes/
     )
+    assert.equal(eventsOf(refused.events, "TaskRetried").length, 0)
   }))
