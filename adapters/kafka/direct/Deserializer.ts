@@ -39,6 +39,7 @@ export const schema = <A>(schema: Schema.ConstraintDecoder<A>): Deserializer<A> 
 export const fromInput = <A>(input: DeserializerInput<A>): Deserializer<A> =>
   typeof input === "function" ? { reads: "bytes", decode: input } : input
 
+/** Of those that are made of a schema, the makers are none. */
 export const isDeserializer = (value: unknown): boolean =>
-  typeof value === "function" ||
+  (typeof value === "function" && value !== json && value !== schema) ||
   (Predicate.hasProperty(value, "reads") && (value.reads === "bytes" || value.reads === "text"))

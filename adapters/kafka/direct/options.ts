@@ -4,6 +4,7 @@
 import { describeValue } from "../../../core/protocol/describeValue.ts"
 import type { StorageLevel, Survives } from "../../../core/receiving/Receiver.ts"
 import { type DurationInput, millisOf, millisOrNaN } from "../../../core/time/Time.ts"
+import { connectionMistake, connectionOptions, unknownOption } from "../connectionMistake.ts"
 import type { Isolation, OffsetAt, PartitionOffset, TopicPartition } from "../KafkaCluster.ts"
 import type { KafkaConnection } from "../KafkaConnection.ts"
 import { KafkaError } from "../KafkaError.ts"
@@ -119,7 +120,10 @@ export interface Reading<K = unknown, V = unknown> {
 }
 
 export const readingOf = <K, V>(options: ReadOptions<K, V>): Reading<K, V> => {
-  validate({ ...options }, ["brokers"])
+  const given = { ...options }
+  const mistake = connectionMistake(given) ?? unknownOption(given, optionNames)
+  if (mistake !== undefined) throw refusal(`A Kafka stream cannot be made: ${mistake}`)
+  validate(given, [])
   return {
     connection: options,
     key: fromInput(options.key ?? bytes as Deserializer<any>),
@@ -132,6 +136,40 @@ export const readingOf = <K, V>(options: ReadOptions<K, V>): Reading<K, V> => {
     maxUnavailableMillis: millisOf(options.maxUnavailable ?? "5 minutes")
   }
 }
+
+type AnyOptions = DirectOptions<unknown, unknown> & GroupStreamOptions<unknown, unknown>
+
+/** Of all ways of reading. */
+const optionNames: ReadonlyArray<string> = [
+  ...connectionOptions,
+  ...Object.keys(
+    {
+      topics: true,
+      partitions: true,
+      start: true,
+      key: true,
+      value: true,
+      isolation: true,
+      onPoison: true,
+      onLoss: true,
+      maxFetchBytes: true,
+      maxBatchBytes: true,
+      maxUnavailable: true,
+      maxRatePerPartition: true,
+      minRatePerPartition: true,
+      minSplitRecords: true,
+      commitTo: true,
+      discoverEvery: true,
+      group: true,
+      gatherInterval: true,
+      sessionTimeout: true,
+      rebalanceTimeout: true,
+      storageLevel: true,
+      survives: true,
+      preferredHost: true
+    } satisfies Record<Exclude<keyof AnyOptions, keyof KafkaConnection>, true>
+  )
+]
 
 /** Programs are not always type-checked before they run. Throws a KafkaError (Options). */
 export const validate = (options: Readonly<Record<string, unknown>>, required: ReadonlyArray<string>): void => {
@@ -179,7 +217,6 @@ const choice = (option: string, ...words: ReadonlyArray<string>): Rule => [
 const deserializer = "bytes, text, json(schema), schema(schema) of dstreams/kafka, or a function of the bytes"
 
 const rules: ReadonlyArray<Rule> = [
-  ["brokers", `"host:port", or a list of these`, (value) => isName(value) || isList(isName)(value)],
   ["topics", "names or a pattern", (value) => isName(value) || isList(isName)(value) || value instanceof RegExp],
   ["partitions", "a list of { topic, partition }", isList(isPartition)],
   [

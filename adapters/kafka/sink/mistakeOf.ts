@@ -1,6 +1,9 @@
 /**
  * mistakeOf: what is wrong with the options of a sink. Types tell it; programs without types are told here, where they are loaded.
  */
+import { connectionMistake, connectionOptions, unknownOption } from "../connectionMistake.ts"
+import type { KafkaConnection } from "../KafkaConnection.ts"
+import type { KafkaSinkOptions } from "./sink.ts"
 import { describeValue } from "../../../core/protocol/describeValue.ts"
 import { millisOrNaN } from "../../../core/time/Time.ts"
 import { compressions } from "../records/RecordBatch.ts"
@@ -11,9 +14,29 @@ const durations = ["deliveryTimeout", "transactionTimeout"] as const
 /** Brokers take no topic of another name. */
 const topicName = /^[A-Za-z0-9._-]{1,249}$/
 
+const optionNames: ReadonlyArray<string> = [
+  ...connectionOptions,
+  ...Object.keys(
+    {
+      topic: true,
+      compression: true,
+      batchBytes: true,
+      deliveryTimeout: true,
+      transactionTimeout: true,
+      value: true,
+      key: true,
+      headers: true,
+      timestamp: true,
+      partition: true,
+      guarantee: true
+    } satisfies Record<Exclude<keyof KafkaSinkOptions<unknown>, keyof KafkaConnection> | "guarantee", true>
+  )
+]
+
 export const mistakeOf = (options: { readonly [name: string]: any }): string | undefined => {
-  const { batchBytes, brokers, compression, guarantee, topic, value } = options
-  if (brokers === undefined || brokers.length === 0) return 'give brokers, such as "localhost:9092"'
+  const { batchBytes, compression, guarantee, topic, value } = options
+  const mistake = connectionMistake(options) ?? unknownOption(options, optionNames)
+  if (mistake !== undefined) return mistake
   if (typeof topic !== "string" || !topicName.test(topic)) {
     return `topic is ${describeValue(topic)}; give its name: letters, digits, ".", "_" and "-"`
   }

@@ -298,12 +298,22 @@ it("options that cannot be are refused where the program is built", () =>
         assert.match(error.message, message)
         return true
       })
-    refused({ topics: "t" }, /The brokers of a Kafka stream has to be "host:port"/)
+    refused({ topics: "t" }, /brokers has to be "host:port"/)
     refused({ brokers }, /either topics or partitions/)
     refused({ brokers, topics: "t", partitions: [{ topic: "t", partition: 0 }] }, /either topics or partitions/)
     refused({ brokers, topics: [] }, /The topics .* is an empty array/)
     refused({ brokers, topics: "t", start: "smallest" }, /The start .* "earliest", "latest".* is "smallest"/)
     refused({ brokers, topics: "t", value: "text" }, /The value .* json\(schema\)/)
+    refused({ brokers, topics: "t", value: Kafka.json }, /The value .* json\(schema\)/)
+    refused({ brokers, topics: "t", ssl: true }, /no option ssl; did you mean tls\?/)
+    refused({ brokers, topics: "t", maxRatePerPartitions: 5 }, /did you mean maxRatePerPartition\?/)
+    refused(
+      { brokers, topics: "t", tls: { cert: "-----BEGIN" } },
+      /of tls there is no option cert; did you mean certificate\?/
+    )
+    const user = { username: "a", password: "b" }
+    refused({ brokers, topics: "t", sasl: { ...user, mechanism: "SCRAM" } }, /SCRAM-SHA-256 or .* is "SCRAM"/)
+    refused({ brokers, topics: "t", sasl: { ...user, mechanism: "PLAIN" } }, /sasl.password has to be a Redacted value/)
     refused({ brokers, topics: "t", onLoss: "ignore" }, /The onLoss .* "fail" or "earliest" or "skip"/)
     refused({ brokers, topics: "t", onPoison: {} }, /deadLetterTopic/)
     refused({ brokers, topics: "t", maxRatePerPartition: 0 }, /The maxRatePerPartition .* above zero/)

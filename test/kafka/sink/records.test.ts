@@ -185,7 +185,7 @@ it("at-least-once: several partitions of a batch at once keep the sequences of t
 it("options that cannot be are told where the sink is made, with what to give", () =>
   Effect.sync(() => {
     const cases: ReadonlyArray<readonly [object, RegExp]> = [
-      [{ brokers: [] }, /give brokers, such as "localhost:9092"/],
+      [{ brokers: [] }, /brokers has to be "host:port", or a list of these/],
       [{ topic: "a b" }, /topic is "a b"; give its name/],
       [{ topic: undefined }, /topic is undefined/],
       [{ value: "v" }, /value is .*; give a function/],
