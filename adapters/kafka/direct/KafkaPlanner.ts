@@ -7,6 +7,7 @@
  * | the ends of all partitions | at each batch |
  * | the first offsets and the topics' ids, after that, of those that have something new | at each batch |
  * | where the epoch of a leader ended, of those that have another | at the next batch |
+ * | how far the log goes, decided or not, of those that end before the next offset | at each batch |
  *
  * While no broker answers, batches take nothing from there; that is told at once, and what comes meanwhile is in the first batch after. It
  * begins before the first batch, so that "latest" means what comes after the start.
@@ -23,7 +24,7 @@ import type {
   TopicInfo,
   TopicPartition
 } from "../KafkaCluster.ts"
-import type { KafkaError } from "../KafkaError.ts"
+import { KafkaError } from "../KafkaError.ts"
 import * as Commits from "./Commits.ts"
 import { type Found, OffsetPlanning, type Offsets, type Place, type Taken } from "./OffsetPlanning.ts"
 import { countOf, describe, isPlannedRange, placeOf, type PlannedRange } from "./OffsetRange.ts"
@@ -126,7 +127,7 @@ class Planner {
   readonly discover = Effect.fnUntraced(function* (this: Planner) {
     const { discoverMillis, subscription } = this.options
     const infos = yield* this.cluster.topics(namesOf(subscription))
-    const missing = this.isFirst ? missingOf(subscription, infos, this.cluster.name) : undefined
+    const missing = this.isFirst ? this.missingOf(infos) : undefined
     if (missing !== undefined && !this.hasBegun) return yield* missing
     // What was read of it before, if anything, is judged as a loss.
     if (missing !== undefined) yield* Effect.logWarning(missing.message)
@@ -144,22 +145,34 @@ class Planner {
     yield* Effect.logWarning(`No topic of ${this.cluster.name} matches ${subscription.topics}; it is looked for again`)
   })
 
+  private missingOf(infos: ReadonlyArray<TopicInfo>): KafkaError | undefined {
+    const { start, subscription } = this.options
+    const missing = missingOf(subscription, infos, this.cluster.name)
+    const isGiven = typeof start === "object" && "offsets" in start && !this.hasBegun
+    return missing ?? (isGiven ? missingOf({ partitions: start.offsets }, infos, this.cluster.name) : undefined)
+  }
+
   /** At `start` those that are there when the stream begins, also where it is known later only where that is; at their first record others. */
   private readonly begin = Effect.fnUntraced(function* (this: Planner, partitions: ReadonlyArray<Wanted>) {
     const { start } = this.options
-    const groups = new Map<OffsetAt, Array<Wanted>>()
+    const groups = new Map<OffsetAt | "given", Array<Wanted>>()
     for (const partition of partitions) {
       const isLater = this.hasBegun && !this.planning.isAwaited(partition)
-      const given = isLater ? "earliest" : startOf(start, partition)
-      if (typeof given === "number") this.planning.begin(partition, given)
-      else groups.set(given, [...groups.get(given) ?? [], partition])
+      const at = isLater ? "earliest" : startOf(start, partition)
+      const group = typeof at === "number" ? "given" : at
+      groups.set(group, [...groups.get(group) ?? [], partition])
     }
     for (const [at, group] of groups) {
-      const offsets = yield* this.offsetsOf(group, at)
+      const isGiven = at === "given"
+      const offsets = yield* isGiven ? this.offsetsOf(group, "latest", "uncommitted") : this.offsetsOf(group, at)
       for (const partition of group) {
         const found = offsets.get(placeOf(partition))
-        if (found !== undefined) this.planning.begin(partition, found.offset, found.leaderEpoch)
-        else if (!this.hasBegun) this.planning.await(partition)
+        const given = startOf(start, partition)
+        if (found === undefined) {
+          if (!this.hasBegun) this.planning.await(partition)
+        } else if (!isGiven) this.planning.begin(partition, found.offset, found.leaderEpoch)
+        else if (typeof given === "number" && given <= found.offset) this.planning.begin(partition, given)
+        else return yield* behindTheEnd(partition, Number(given), found.offset)
       }
     }
   })
@@ -189,17 +202,35 @@ class Planner {
    */
   private readonly settle = Effect.fnUntraced(function* (this: Planner, places: ReadonlyArray<Place>, latest: Offsets) {
     if (places.length === 0) return false
-    const epochEnds = yield* this.epochEndsOf(this.planning.epochsOf(places, latest))
+    const logEnds = yield* this.logEndsOf(places, latest)
+    const epochEnds = yield* this.epochEndsOf(this.planning.epochsOf(places, logEnds))
     const topics = yield* this.cluster.topics(topicsOf(places))
     const earliest = yield* this.offsetsOf(places.filter(isThere(topics)), "earliest")
-    const found: Found = { topics: byName(topics), latest, earliest, epochEnds }
+    const found: Found = { topics: byName(topics), latest: logEnds, earliest, epochEnds }
     const told = yield* Effect.fromResult(this.planning.settle(places, found))
     for (const sentence of told) yield* Effect.logWarning(sentence)
     return told.length > 0
   })
 
-  private offsetsOf(partitions: ReadonlyArray<TopicPartition>, at: OffsetAt): Effect.Effect<Offsets, KafkaError> {
-    const { cluster, options: { reading: { isolation } } } = this
+  /** What ends before its position may only be undecided from there on: then a transaction is open in what was read with another isolation. */
+  private readonly logEndsOf = Effect.fnUntraced(function* (
+    this: Planner,
+    places: ReadonlyArray<Place>,
+    latest: Offsets
+  ): Effect.fn.Return<Offsets, KafkaError> {
+    const isBehind = (place: Place) => (latest.get(placeOf(place))?.offset ?? place.next) < place.next
+    const behind = places.filter(isBehind)
+    const logEnds = yield* this.offsetsOf(behind, "latest", "uncommitted")
+    const others = Array.from(latest).filter(([key]) => !behind.some((place) => placeOf(place) === key))
+    return new Map([...others, ...logEnds])
+  })
+
+  private offsetsOf(
+    partitions: ReadonlyArray<TopicPartition>,
+    at: OffsetAt,
+    isolation = this.options.reading.isolation
+  ): Effect.Effect<Offsets, KafkaError> {
+    const { cluster } = this
     const asked = partitions.map(({ partition, topic }) => ({ topic, partition }))
     return this.askLed(asked, (asked) => cluster.offsets(asked, at, isolation))
   }
@@ -254,3 +285,14 @@ const startOf = (start: Start, partition: TopicPartition): OffsetAt | number => 
   const given = start.offsets.find((one) => placeOf(one) === placeOf(partition))
   return given?.offset ?? start.otherwise ?? "earliest"
 }
+
+const behindTheEnd = ({ partition, topic }: TopicPartition, offset: number, end: number): KafkaError =>
+  new KafkaError({
+    reason: "OffsetOutOfRange",
+    topic,
+    partition,
+    offset,
+    message:
+      `Partition ${partition} of topic ${topic} cannot be read from offset ${offset} on, as start says: it ends at ${end}. ` +
+      "Correct the offset, or leave the partition out of start.offsets"
+  })

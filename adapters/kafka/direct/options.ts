@@ -8,11 +8,12 @@ import { connectionMistake, connectionOptions, unknownOption } from "../connecti
 import type { Isolation, OffsetAt, PartitionOffset, TopicPartition } from "../KafkaCluster.ts"
 import type { KafkaConnection } from "../KafkaConnection.ts"
 import { KafkaError } from "../KafkaError.ts"
+import { isSubscribed } from "./Subscription.ts"
 import { bytes, type Deserializer, type DeserializerInput, fromInput, isDeserializer } from "./Deserializer.ts"
 
-/** Where a partition begins that was not read before. */
+/** Where partitions begin that are there when the app first starts. */
 export type Start = OffsetAt | {
-  /** Partitions that are not named begin as `otherwise` says. */
+  /** Of partitions that are read, none behind its end. Those that are not named begin as `otherwise` says. */
   readonly offsets: ReadonlyArray<PartitionOffset>
   /** "earliest" */
   readonly otherwise?: OffsetAt | undefined
@@ -187,6 +188,13 @@ export const validateSubscription = (options: Readonly<Record<string, unknown>>)
   if ((options["topics"] === undefined) === (options["partitions"] === undefined)) {
     throw refusal("A Kafka stream reads either topics or partitions: give one of the two")
   }
+  const { offsets = [] } = (options["start"] ?? {}) as { readonly offsets?: ReadonlyArray<PartitionOffset> }
+  const other = offsets.find((one) => !isSubscribed(options as unknown as Subscription, one))
+  if (other === undefined) return
+  throw refusal(
+    `The start of a Kafka stream gives an offset of partition ${other.partition} of topic ${other.topic}, which the stream does not read: ` +
+      "correct the name or the number, or read it too"
+  )
 }
 
 const refusal = (message: string) => new KafkaError({ reason: "Options", message })
@@ -240,7 +248,7 @@ const rules: ReadonlyArray<Rule> = [
   ],
   ["commitTo", "the name of a group", isName],
   ["group", "the name of a group", isName],
-  ...["maxFetchBytes", "maxBatchBytes", "minRatePerPartition", "minSplitRecords", "maxBlockRecords"].map(
+  ...["maxFetchBytes", "maxBatchBytes", "minRatePerPartition", "minSplitRecords"].map(
     (option): Rule => [option, "a whole number of at least 1", isWhole(1)]
   ),
   ...["discoverEvery", "maxUnavailable", "sessionTimeout", "rebalanceTimeout", "gatherInterval"].map(

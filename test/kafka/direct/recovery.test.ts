@@ -7,6 +7,7 @@ import { Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import * as Kafka from "../../../adapters/kafka/mod.ts"
 import type { KafkaModel } from "../../../adapters/kafka/model/KafkaModel.ts"
+import { encode } from "../../../adapters/kafka/records/encode.ts"
 import { DStream, StreamingApp } from "../../../core/mod.ts"
 import { memoryStorage } from "../../../runtime/storage/memoryStorage.ts"
 import * as lives from "../../checkpoint/lives.ts"
@@ -279,4 +280,48 @@ it("a topic that was deleted and given up by policy refuses no start; that it is
     kafka.createTopic("u", 1)
     yield* lives.live(app, { storage }, 2, send("u", "d"))
     assert.deepEqual(values(seen), ["a", "b", "c", "d"])
+  }))
+
+/** Records of a transaction that is open until it is ended. */
+const opened = (kafka: KafkaModel, values: ReadonlyArray<string>) => {
+  const { broker } = kafka
+  const producer = { transactionalId: "x", ...broker.initProducer("x") }
+  const place = { topic: "t", partition: 0 }
+  broker.addToTransaction(producer, [place])
+  const records = values.map((value) => ({ timestamp: 0, value }))
+  const batch = encode(records, { producer: { ...producer, sequence: 0 }, isTransactional: true })
+  broker.produce({ ...place, transactionalId: "x", batch })
+  return { commit: () => broker.endTransaction(producer, "commit") }
+}
+
+it("a position or a given start behind an open transaction's beginning is no loss: what follows waits until it is decided", () =>
+  Effect.gen(function* () {
+    const kafka = yield* modelWith(1)
+    const storage = memoryStorage()
+    const transaction = opened(kafka, ["a", "b"])
+    const [seen, given]: [Values, Values] = [[], []]
+    yield* lives.live(appOf(kafka, seen, { isolation: "uncommitted" }), { storage }, 2)
+    const later = { isolation: "committed", onLoss: "fail" } as const
+    const start = { offsets: [{ topic: "t", partition: 0, offset: 1 }] }
+    const others = memoryStorage()
+    yield* lives.live(appOf(kafka, seen, later), { storage }, 2, Effect.sync(() => kafka.append("t", 0, ["c"])))
+    yield* lives.live(appOf(kafka, given, { ...later, start }), { storage: others }, 2)
+    transaction.commit()
+    yield* lives.live(appOf(kafka, seen, later), { storage }, 2)
+    yield* lives.live(appOf(kafka, given, { ...later, start }), { storage: others }, 2)
+    assert.deepEqual([values(seen), values(given)], [["a", "b", "c"], ["b", "c"]])
+  }))
+
+it("where records are undecided, a partition that was cut off all the same is told so", () =>
+  Effect.gen(function* () {
+    const kafka = yield* modelWith(1)
+    const storage = memoryStorage()
+    const seen: Values = []
+    opened(kafka, ["a", "b"])
+    kafka.append("t", 0, ["c"])
+    yield* lives.live(appOf(kafka, seen, { isolation: "uncommitted" }), { storage }, 2)
+    kafka.log("t", 0).truncate(2)
+    const failed = yield* lives.live(appOf(kafka, seen, { isolation: "committed" }), { storage }, 1)
+    const reasons = failed.events.flatMap((event) => event.kind === "GenerationFailed" ? [event.reason] : [])
+    assert.match(reasons.join(), /was read up to offset 3 and was cut off at 2/)
   }))

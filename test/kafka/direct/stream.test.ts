@@ -303,6 +303,13 @@ it("options that cannot be are refused where the program is built", () =>
     refused({ brokers, topics: "t", partitions: [{ topic: "t", partition: 0 }] }, /either topics or partitions/)
     refused({ brokers, topics: [] }, /The topics .* is an empty array/)
     refused({ brokers, topics: "t", start: "smallest" }, /The start .* "earliest", "latest".* is "smallest"/)
+    const start = { offsets: [{ topic: "t", partition: 0, offset: 1 }] }
+    for (const read of [{ topics: "T" }, { topics: /^T/ }, { partitions: [{ topic: "t", partition: 1 }] }]) {
+      refused(
+        { brokers, ...read, start },
+        /start .* an offset of partition 0 of topic t, which the stream does not read/
+      )
+    }
     refused({ brokers, topics: "t", value: "text" }, /The value .* json\(schema\)/)
     refused({ brokers, topics: "t", value: Kafka.json }, /The value .* json\(schema\)/)
     refused({ brokers, topics: "t", ssl: true }, /no option ssl; did you mean tls\?/)
@@ -369,4 +376,26 @@ it("a driver that goes on asks the brokers for no first or last offsets before i
     assert.deepEqual(asked, [])
     yield* planner.plan({ time: 1000, zeroTime: 0, batchMillis: 1000, rate: undefined })
     assert.deepEqual(asked, ["latest"])
+  }))
+
+it("given offsets of what is not there, or behind the end, refuse the start with where it ends", () =>
+  Effect.gen(function* () {
+    const kafka = yield* modelWith(1)
+    kafka.append("t", 0, ["a", "b"])
+    const from = (partition: number, offset: number, topics: string | RegExp = "t") =>
+      start(kafka, Kafka.directStream({ ...text, topics, start: { offsets: [{ topic: "t", partition, offset }] } }))
+    for (const topics of ["t", /^t/]) {
+      assert.match(
+        String(yield* Effect.flip(from(0, 3, topics))),
+        /Partition 0 of topic t cannot be read from offset 3 on, as start says: it ends at 2/
+      )
+      assert.match(
+        String(yield* Effect.flip(from(1, 0, topics))),
+        /Topic t at model has 1 partitions, and no partition 1/
+      )
+    }
+    const { advance, batches } = yield* from(0, 2)
+    kafka.append("t", 0, ["c"])
+    yield* advance(1)
+    assert.deepEqual(valuesOf(batches), [["c"]])
   }))
