@@ -1,6 +1,7 @@
 /**
  * BrokerPool: the connections to one broker. A request takes one that is idle, the one that was used last, or opens another; so as many are open as
- * there have been requests at once, and no more than a limit, at which requests wait.
+ * there have been requests at once, and no more than a limit, at which requests wait. Where one fails without an answer, those that are idle are
+ * closed too: what broke one path, a broker that hangs or is another by now, has most likely broken theirs.
  */
 import type { API } from "@platformatic/kafka"
 import { Effect, Exit, Semaphore } from "effect"
@@ -39,7 +40,7 @@ export class BrokerPool {
       return yield* Effect.acquireUseRelease(
         Effect.interruptible(this.take(client)),
         (connection) => connection.request(choose(client.apis), values, subject, limitMillis),
-        (connection, exit) => Effect.sync(() => this.giveBack(connection, Exit.isSuccess(exit)))
+        (connection, exit) => Effect.sync(() => this.giveBack(connection, exit))
       )
     })
     return this.room.withPermit(work)
@@ -48,7 +49,7 @@ export class BrokerPool {
   private take(client: Client): Effect.Effect<BrokerConnection, KafkaError> {
     return Effect.suspend(() => {
       if (this.isClosed) return Effect.fail(closed(this.address))
-      this.idle = this.idle.filter(({ isOpen }) => isOpen)
+      this.leaveIdle(({ isOpen }) => !isOpen)
       const connection = this.idle.pop()
       return connection === undefined
         ? Effect.tap(
@@ -59,8 +60,19 @@ export class BrokerPool {
     })
   }
 
-  private giveBack(connection: BrokerConnection, isWell: boolean): void {
-    if (isWell && connection.isOpen && !this.isClosed) return void this.idle.push(connection)
+  private giveBack(connection: BrokerConnection, exit: Exit.Exit<unknown, KafkaError>): void {
+    if (Exit.isSuccess(exit) && connection.isOpen && !this.isClosed) return void this.idle.push(connection)
+    this.leave(connection)
+    if (Exit.isFailure(exit) && !Exit.hasInterrupts(exit)) this.leaveIdle(() => true)
+  }
+
+  private leaveIdle(isLeft: (connection: BrokerConnection) => boolean): void {
+    const left = this.idle.filter(isLeft)
+    this.idle = this.idle.filter((connection) => !left.includes(connection))
+    for (const connection of left) this.leave(connection)
+  }
+
+  private leave(connection: BrokerConnection): void {
     this.open.delete(connection)
     connection.end(closed(this.address))
   }
