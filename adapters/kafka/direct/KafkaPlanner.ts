@@ -9,10 +9,11 @@
  * | where the epoch of a leader ended, of those that have another | at the next batch |
  * | how far the log goes, decided or not, of those that end before the next offset | at each batch |
  *
- * While no broker answers, batches take nothing from there; that is told at once, and what comes meanwhile is in the first batch after. It
+ * While no broker answers, batches take nothing from there; that is told at once, and what comes meanwhile is in the first batch after. So it
+ * is where an answer is late: no batch waits for it longer than a batch lasts, and one that comes later is what a later batch takes. It
  * begins before the first batch, so that "latest" means what comes after the start.
  */
-import { Effect, type Scope } from "effect"
+import { Effect, Fiber, Option, type Scope } from "effect"
 import type { InputPlanner, PlannedBatch, PlannedInput, RecordedBatches } from "../../../core/dstream/InputDStream.ts"
 import type { Millis } from "../../../core/time/Time.ts"
 import { uptime } from "../../../core/time/Uptime.ts"
@@ -45,7 +46,7 @@ export const make = Effect.fnUntraced(function* (
   options: PlannerOptions
 ): Effect.fn.Return<InputPlanner<KafkaError>, KafkaError, Scope.Scope> {
   const { commitTo } = options
-  const planner = new Planner(cluster, options)
+  const planner = new Planner(cluster, options, yield* Effect.scope)
   const commits = commitTo === undefined ? undefined : yield* Commits.make(cluster, commitTo)
   return {
     begin: Effect.suspend(() => planner.hasBegun ? Effect.void : Effect.asVoid(planner.unlessAway(planner.discover()))),
@@ -82,6 +83,9 @@ const plannedOf = (taken: Taken | undefined): PlannedInput => {
   }
 }
 
+/** For so long a batch waits for brokers in any case. */
+const leastPatienceMillis = 1000
+
 /** Partitions in a message. */
 const namesMax = 5
 
@@ -90,6 +94,10 @@ class Planner {
   private readonly options: PlannerOptions
   private readonly planning: OffsetPlanning
   private readonly outage: Outage
+  private readonly scope: Scope.Scope
+  /** Under way; late: a batch has waited for it in vain. */
+  private asking: Fiber.Fiber<Offsets, KafkaError> | undefined
+  private isLate = false
   private discoverAt: Millis = -Infinity
   /** Partitions that are found from now on came later, except those that are awaited. */
   hasBegun = false
@@ -98,8 +106,9 @@ class Planner {
   private toldNone = false
   private leaderless: ReadonlyArray<string> = []
 
-  constructor(cluster: KafkaCluster, options: PlannerOptions) {
+  constructor(cluster: KafkaCluster, options: PlannerOptions, scope: Scope.Scope) {
     this.cluster = cluster
+    this.scope = scope
     this.options = options
     this.planning = new OffsetPlanning(options.reading.onLoss)
     this.outage = new Outage("batches take nothing from there until it answers")
@@ -177,12 +186,9 @@ class Planner {
     }
   })
 
-  /** What the batch reads. */
+  /** What the batch reads: as far as an answer says that is there now, or was a little before. */
   readonly take = Effect.fnUntraced(function* (this: Planner, { batchMillis, rate }: PlannedBatch) {
-    if (this.planning.awaitsAny || (yield* uptime) >= this.discoverAt) yield* this.discover()
-    let latest = yield* this.ends()
-    // After a loss the ends may be those of another topic.
-    while (yield* this.settle(this.planning.movedOf(latest), latest)) latest = yield* this.ends()
+    const latest = yield* this.answer(Math.max(leastPatienceMillis, batchMillis))
     const { maxRatePerPartition: most, minRatePerPartition, minSplitRecords } = this.options
     return this.planning.take(latest, {
       batchMillis,
@@ -191,6 +197,29 @@ class Planner {
       minRecords: minRatePerPartition,
       minSplitRecords
     })
+  })
+
+  /** It is waited for so long, and by one batch only. */
+  private readonly answer = Effect.fnUntraced(function* (this: Planner, patienceMillis: Millis) {
+    const asking = this.asking ?? (yield* Effect.forkIn(this.ask(), this.scope, { startImmediately: true }))
+    this.asking = asking
+    const known = asking.pollUnsafe()
+    const exit = known !== undefined || this.isLate
+      ? known
+      : Option.getOrUndefined(yield* Effect.timeoutOption(Fiber.await(asking), patienceMillis))
+    this.isLate = exit === undefined
+    if (exit === undefined) return yield* lateAnswer(this.cluster.name, patienceMillis)
+    this.asking = undefined
+    return yield* exit
+  })
+
+  /** The ends of all partitions, after what was lost of them is settled. */
+  private readonly ask = Effect.fnUntraced(function* (this: Planner) {
+    if (this.planning.awaitsAny || (yield* uptime) >= this.discoverAt) yield* this.discover()
+    let latest = yield* this.ends()
+    // After a loss the ends may be those of another topic.
+    while (yield* this.settle(this.planning.movedOf(latest), latest)) latest = yield* this.ends()
+    return latest
   })
 
   private ends(): Effect.Effect<Offsets, KafkaError> {
@@ -295,4 +324,11 @@ const behindTheEnd = ({ partition, topic }: TopicPartition, offset: number, end:
     message:
       `Partition ${partition} of topic ${topic} cannot be read from offset ${offset} on, as start says: it ends at ${end}. ` +
       "Correct the offset, or leave the partition out of start.offsets"
+  })
+
+const lateAnswer = (name: string, millis: Millis): KafkaError =>
+  new KafkaError({
+    reason: "Unavailable",
+    message:
+      `The brokers ${name} have not answered within ${millis} ms: see that all of them run and are not overloaded`
   })
