@@ -15,6 +15,7 @@
  */
 import { Effect, Fiber, Option, type Scope } from "effect"
 import type { InputPlanner, PlannedBatch, PlannedInput, RecordedBatches } from "../../../core/dstream/InputDStream.ts"
+import { describeValue } from "../../../core/protocol/describeValue.ts"
 import type { Millis } from "../../../core/time/Time.ts"
 import { uptime } from "../../../core/time/Uptime.ts"
 import type {
@@ -22,6 +23,7 @@ import type {
   ListedOffset,
   OffsetAt,
   PartitionEpoch,
+  PartitionOffset,
   TopicInfo,
   TopicPartition
 } from "../KafkaCluster.ts"
@@ -29,7 +31,7 @@ import { KafkaError } from "../KafkaError.ts"
 import * as Commits from "./Commits.ts"
 import { type Found, OffsetPlanning, type Offsets, type Place, type Taken } from "./OffsetPlanning.ts"
 import { countOf, describe, isPlannedRange, placeOf, type PlannedRange } from "./OffsetRange.ts"
-import type { Reading, Start, StreamOptions, Subscription } from "./options.ts"
+import { isRate, type RateOf, type Reading, type Start, type StreamOptions, type Subscription } from "./options.ts"
 import { Outage } from "./Outage.ts"
 import { isSubscribed, missingOf, namesOf, type Wanted, wantedOf } from "./Subscription.ts"
 
@@ -51,8 +53,9 @@ export const make = Effect.fnUntraced(function* (
   return {
     begin: Effect.suspend(() => planner.hasBegun ? Effect.void : Effect.asVoid(planner.unlessAway(planner.discover()))),
     plan: (batch) =>
-      Effect.map(planner.unlessAway(planner.take(batch)), (taken) => {
-        commits?.planned(batch.time, taken?.ranges ?? [])
+      Effect.gen(function* () {
+        const taken = yield* planner.unlessAway(planner.take(batch))
+        if (taken !== undefined) yield* commits?.planned(batch.time, taken.ranges, planner.positions) ?? Effect.void
         return plannedOf(taken)
       }),
     resume: (recorded) =>
@@ -60,7 +63,7 @@ export const make = Effect.fnUntraced(function* (
         planner.restore(recorded)
         for (const { partitions, time } of recorded.batches) {
           const values = partitions.map((spec) => spec.kind === "source" ? spec.value : undefined)
-          commits?.planned(time, values.filter(isPlannedRange))
+          commits?.restored(time, values.filter(isPlannedRange))
         }
       }),
     ...(commits === undefined ? {} : { completed: commits.completed })
@@ -121,6 +124,10 @@ class Planner {
     this.hasBegun = true
     this.discoverAt = -Infinity
   }
+
+  /** Where all partitions stand. */
+  readonly positions = (): ReadonlyArray<PartitionOffset> =>
+    this.planning.places.map(({ next, partition, topic }) => ({ topic, partition, offset: next }))
 
   /** undefined: no broker answers, or it is left alone for a while because none did. */
   unlessAway<A>(ask: Effect.Effect<A, KafkaError>): Effect.Effect<A | undefined, KafkaError> {
@@ -193,7 +200,7 @@ class Planner {
     return this.planning.take(latest, {
       batchMillis,
       rate,
-      maxRate: typeof most === "function" ? ({ partition, topic }) => most(topic, partition) : () => most,
+      maxRate: typeof most === "function" ? (partition) => rateOf(most, partition) : () => most,
       minRecords: minRatePerPartition,
       minSplitRecords
     })
@@ -332,3 +339,19 @@ const lateAnswer = (name: string, millis: Millis): KafkaError =>
     message:
       `The brokers ${name} have not answered within ${millis} ms: see that all of them run and are not overloaded`
   })
+
+/** Throws a KafkaError (Options), where nothing is taken yet. */
+const rateOf = (most: RateOf, { partition, topic }: TopicPartition): number | undefined => {
+  const rate: unknown = most(topic, partition)
+  if (rate === undefined || isRate(rate)) return rate
+  throw new KafkaError({
+    reason: "Options",
+    topic,
+    partition,
+    message:
+      `The maxRatePerPartition of a Kafka stream gives ${
+        describeValue(rate)
+      } for partition ${partition} of topic ${topic}: it has ` +
+      "to give records a second above zero, or undefined for no limit"
+  })
+}

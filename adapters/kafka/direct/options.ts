@@ -70,11 +70,14 @@ export type Subscription =
   }
   | { readonly partitions: ReadonlyArray<TopicPartition>; readonly topics?: undefined }
 
+/** Records a second above zero; undefined: no limit. It is asked for each batch. */
+export type RateOf = (topic: string, partition: number) => number | undefined
+
 export interface StreamOptions {
   /** "latest". Partitions that come later begin at their first record. */
   readonly start?: Start | undefined
   /** Records a second of each partition at most; no limit. (`spark.streaming.kafka.maxRatePerPartition`) */
-  readonly maxRatePerPartition?: number | ((topic: string, partition: number) => number | undefined) | undefined
+  readonly maxRatePerPartition?: number | RateOf | undefined
   /** Records that a batch may always take of a partition, whatever the rate. 1 (`spark.streaming.kafka.minRatePerPartition`) */
   readonly minRatePerPartition?: number | undefined
   /** A range is cut into partitions of at least so many offsets, that several tasks read. Never */
@@ -215,7 +218,7 @@ const isStart = (value: unknown) =>
   isOffsetAt(value) ||
   (isObject(value) && Array.isArray(value["offsets"]) && value["offsets"].every(isOffset) &&
     (value["otherwise"] === undefined || isOffsetAt(value["otherwise"])))
-const isAboveZero = (value: unknown) => typeof value === "number" && value > 0 && value < Infinity
+export const isRate = (value: unknown): value is number => typeof value === "number" && value > 0 && value < Infinity
 
 const choice = (option: string, ...words: ReadonlyArray<string>): Rule => [
   option,
@@ -244,7 +247,7 @@ const rules: ReadonlyArray<Rule> = [
   [
     "maxRatePerPartition",
     "records a second above zero, or a function of topic and partition",
-    (value) => isAboveZero(value) || typeof value === "function"
+    (value) => isRate(value) || typeof value === "function"
   ],
   ["commitTo", "the name of a group", isName],
   ["group", "the name of a group", isName],

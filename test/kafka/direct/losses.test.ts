@@ -116,7 +116,10 @@ it("retention between planning and reading fails the task, or leaves out what is
     kafka.append("t", 0, ["c"])
     const failing = yield* between("fail")
     yield* failing.advance(1)
-    assert.match(String(yield* Effect.flip(failing.context.awaitTermination)), /t\/0 has the offsets from 2 to before 3, and was asked for 0/)
+    assert.match(
+      String(yield* Effect.flip(failing.context.awaitTermination)),
+      /t\/0 has the offsets from 2 to before 3, and was asked for 0/
+    )
     assert.deepEqual(valuesOf(failing.batches), [])
   }))
 

@@ -232,6 +232,20 @@ it("after a batch its offsets are committed to a group, of each partition the la
     assert.equal(recordsOf(batches).length, 6)
   }))
 
+it("with the first batch idle partitions are committed too, so that tools show their lag", () =>
+  Effect.gen(function* () {
+    const kafka = yield* modelWith(2)
+    const cluster = yield* kafka.connect({ brokers })
+    kafka.append("t", 1, ["old"])
+    const stream = Kafka.directStream({ brokers, topics: "t", value: Kafka.text, commitTo: "monitor" })
+    const { advance } = yield* start(kafka, stream)
+    kafka.append("t", 0, ["a", "b"])
+    yield* advance(2)
+    const places = [0, 1].map((partition) => ({ topic: "t", partition }))
+    const committed = yield* cluster.committedOffsets("monitor", places, { stable: false })
+    assert.deepEqual(committed.map(({ offset }) => offset), [2, 1])
+  }))
+
 it("a commit that fails is told once, holds nothing up, and is made up for", () =>
   Effect.gen(function* () {
     const kafka = yield* modelWith(1)
@@ -245,22 +259,6 @@ it("a commit that fails is told once, holds nothing up, and is made up for", () 
     assert.equal(messages.filter((message) => message.includes("could not be committed to group monitor")).length, 1)
     const [committed] = yield* cluster.committedOffsets("monitor", [{ topic: "t", partition: 0 }], { stable: false })
     assert.equal(committed!.offset, 3)
-  }))
-
-it("rates of partitions hold, and with backpressure the whole stream keeps to the rate", () =>
-  Effect.gen(function* () {
-    const kafka = yield* modelWith(2)
-    for (const partition of [0, 1]) kafka.append("t", partition, Array.from({ length: 100 }, String))
-    const sizes = (events: Parameters<typeof eventsOf>[0]) =>
-      eventsOf(events, "BatchCompleted").map(({ batch }) => batch.records)
-    const maxRatePerPartition = (_: string, partition: number) => partition === 0 ? 10 : undefined
-    const limited = yield* start(kafka, Kafka.directStream({ ...text, topics: "t", maxRatePerPartition }))
-    yield* limited.advance(2)
-    assert.deepEqual(sizes(limited.events), [110, 10])
-    const settings = { backpressure: true, backpressureInitialRate: 50 }
-    const pressed = yield* start(kafka, Kafka.directStream({ ...text, topics: "t" }), { settings })
-    yield* pressed.advance(1)
-    assert.deepEqual(sizes(pressed.events), [50])
   }))
 
 it("on the same executor a partition stays, batch after batch, whichever others have something new", () =>
