@@ -67,7 +67,7 @@ export const blocks: ReadonlyArray<Mutant> = [
       const ofNone = plan.events.map((event) =>
         event.kind === "BatchAllocation" ? { ...event, blocks: event.blocks.map(([stream]) => [stream, []] as const) } : event
       )
-      yield* Effect.catch(write(plan.events), () => write(ofNone))
+      yield* Effect.catch(write(plan.events), () => Effect.retry(Effect.delay(write(ofNone), 200), { times: 30 }))
     } else yield* write(plan.events)
     return plan.events`
       },
@@ -77,7 +77,7 @@ export const blocks: ReadonlyArray<Mutant> = [
         replace: `
       const error = new EventLogError({ message, undecided: true })
       const allocated = entries.flatMap(({ events }) => events).filter(({ kind }) => kind === "BatchAllocation")
-      if (failure._tag !== "Superseded" && allocated.length > 0) {
+      if (failure._tag !== "Superseded") {
         for (const [stream, infos] of allocated.flatMap(({ blocks }) => blocks)) {
           for (const { block } of infos) {
             if (state.tracker.waiting.get(stream)?.delete(block)) state.tracker.waitingCount--
