@@ -30,7 +30,7 @@ import type {
 import { KafkaError } from "../KafkaError.ts"
 import * as Commits from "./Commits.ts"
 import { type Found, OffsetPlanning, type Offsets, type Place, type Taken } from "./OffsetPlanning.ts"
-import { countOf, describe, isPlannedRange, placeOf, type PlannedRange } from "./OffsetRange.ts"
+import { countOf, describe, isPlannedRange, outOfRange, placeOf, type PlannedRange } from "./OffsetRange.ts"
 import { isRate, type RateOf, type Reading, type Start, type StreamOptions, type Subscription } from "./options.ts"
 import { Outage } from "./Outage.ts"
 import { isSubscribed, missingOf, namesOf, type Wanted, wantedOf } from "./Subscription.ts"
@@ -322,16 +322,13 @@ const startOf = (start: Start, partition: TopicPartition): OffsetAt | number => 
   return given?.offset ?? start.otherwise ?? "earliest"
 }
 
-const behindTheEnd = ({ partition, topic }: TopicPartition, offset: number, end: number): KafkaError =>
-  new KafkaError({
-    reason: "OffsetOutOfRange",
-    topic,
+const behindTheEnd = (partition: TopicPartition, offset: number, end: number): KafkaError =>
+  outOfRange(
     partition,
     offset,
-    message:
-      `Partition ${partition} of topic ${topic} cannot be read from offset ${offset} on, as start says: it ends at ${end}. ` +
-      "Correct the offset, or leave the partition out of start.offsets"
-  })
+    `Partition ${partition.partition} of topic ${partition.topic} cannot be read from offset ${offset} on, as start says: it ends ` +
+      `at ${end}. Correct the offset, or leave the partition out of start.offsets`
+  )
 
 const lateAnswer = (name: string, millis: Millis): KafkaError =>
   new KafkaError({

@@ -129,3 +129,7 @@ const joined = (ranges: ReadonlyArray<OffsetRange>): ReadonlyArray<OffsetRange> 
   }
   return whole
 }
+
+/** A partition does not have what is asked of it at this offset. */
+export const outOfRange = ({ partition, topic }: TopicPartition, offset: number, message: string): KafkaError =>
+  new KafkaError({ reason: "OffsetOutOfRange", topic, partition, offset, message })

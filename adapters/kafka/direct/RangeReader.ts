@@ -21,7 +21,7 @@ import type { Millis } from "../../../core/time/Time.ts"
 import type { Fetched, KafkaCluster } from "../KafkaCluster.ts"
 import { KafkaError } from "../KafkaError.ts"
 import { type BatchHeader, headerAt } from "../records/RecordBatch.ts"
-import { assertRange, type OffsetRange } from "./OffsetRange.ts"
+import { assertRange, type OffsetRange, outOfRange } from "./OffsetRange.ts"
 import type { Reading } from "./options.ts"
 import type { Outage } from "./Outage.ts"
 import type { DecodeRecords } from "./RecordDecoding.ts"
@@ -166,25 +166,19 @@ const headersOf = (bytes: Uint8Array): ReadonlyArray<BatchHeader> => {
   return headers
 }
 
-const cutOff = ({ partition, topic, until }: OffsetRange, offset: number): KafkaError =>
-  new KafkaError({
-    reason: "OffsetOutOfRange",
-    topic,
-    partition,
+const cutOff = (range: OffsetRange, offset: number): KafkaError =>
+  outOfRange(
+    range,
     offset,
-    message:
-      `Partition ${partition} of topic ${topic} was to be read up to offset ${until} and was cut off at ${offset} ` +
+    `Partition ${range.partition} of topic ${range.topic} was to be read up to offset ${range.until} and was cut off at ${offset} ` +
       "when another broker came to lead: records were lost at the brokers"
-  })
+  )
 
-const notReached = ({ partition, topic, until }: OffsetRange, offset: number, fetched: Fetched): KafkaError =>
-  new KafkaError({
-    reason: "OffsetOutOfRange",
-    topic,
-    partition,
+const notReached = (range: OffsetRange, offset: number, fetched: Fetched): KafkaError =>
+  outOfRange(
+    range,
     offset,
-    message:
-      `Of partition ${partition} of topic ${topic} offsets ${offset} to ${until} were to be read, and do not come: it holds ` +
-      `${fetched.logStart} to ${fetched.highWatermark}, decided up to ${fetched.lastStable}. They were lost at the brokers, or ` +
-      "were never there"
-  })
+    `Of partition ${range.partition} of topic ${range.topic} offsets ${offset} to ${range.until} were to be read, and do not ` +
+      `come: it holds ${fetched.logStart} to ${fetched.highWatermark}, decided up to ${fetched.lastStable}. They were lost at the ` +
+      "brokers, or were never there"
+  )
