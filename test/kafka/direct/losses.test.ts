@@ -56,6 +56,21 @@ it("records of a transaction that is open are read when it is committed, and wit
     assert.deepEqual(valuesOf(all.batches), [["gone"]])
   }))
 
+/** A stream of which the first range meets this when it is planned and not yet read. */
+const struckBetween = (kafka: Kafka.KafkaModel, strike: () => void) => (onLoss: Kafka.OnLoss) => {
+  let once = true
+  const connect: Kafka.ConnectKafka = (connection) =>
+    Effect.map(kafka.connect(connection), (cluster) => ({
+      ...cluster,
+      fetch: (request) => {
+        if (once) strike()
+        once = false
+        return cluster.fetch(request)
+      }
+    }))
+  return start(kafka, stream({ onLoss }), { connect })
+}
+
 const told = (messages: ReadonlyArray<string>, pattern: RegExp) =>
   messages.filter((message) => pattern.test(message)).length
 
@@ -91,19 +106,7 @@ it("or are left out by policy, which is told with how many", () =>
 it("retention between planning and reading fails the task, or leaves out what is gone, and says which offsets", () =>
   Effect.gen(function* () {
     const kafka = yield* modelWith(1)
-    const between = (onLoss: "fail" | "skip") => {
-      let once = true
-      const connect: Kafka.ConnectKafka = (connection) =>
-        Effect.map(kafka.connect(connection), (cluster) => ({
-          ...cluster,
-          fetch: (request) => {
-            if (once) kafka.log("t", 0).removeBefore(2)
-            once = false
-            return cluster.fetch(request)
-          }
-        }))
-      return start(kafka, stream({ onLoss }), { connect })
-    }
+    const between = struckBetween(kafka, () => kafka.log("t", 0).removeBefore(2))
     kafka.append("t", 0, ["a", "b"])
     kafka.append("t", 0, ["c"])
     const skipping = yield* between("skip")
@@ -178,23 +181,11 @@ it("a truncation is found though the partition has grown beyond what was read, a
 it("what is cut off between planning and reading ends the range: what came instead is read in the next batch, once", () =>
   Effect.gen(function* () {
     const kafka = yield* modelWith(1)
-    const between = (onLoss: "fail" | "skip") => {
-      let once = true
-      const connect: Kafka.ConnectKafka = (connection) =>
-        Effect.map(kafka.connect(connection), (cluster) => ({
-          ...cluster,
-          fetch: (request) => {
-            if (once) {
-              kafka.log("t", 0).truncate(1)
-              kafka.append("t", 0, ["c", "d"])
-              kafka.append("t", 0, ["e"])
-            }
-            once = false
-            return cluster.fetch(request)
-          }
-        }))
-      return start(kafka, stream({ onLoss }), { connect })
-    }
+    const between = struckBetween(kafka, () => {
+      kafka.log("t", 0).truncate(1)
+      kafka.append("t", 0, ["c", "d"])
+      kafka.append("t", 0, ["e"])
+    })
     kafka.append("t", 0, ["a"])
     kafka.append("t", 0, ["b"])
     kafka.append("t", 0, ["b"])
