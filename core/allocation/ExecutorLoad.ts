@@ -2,7 +2,7 @@
  * ExecutorLoad: what an executor is there for at the moment, as the TaskScheduler knows it.
  */
 import type { ExecutorId } from "../protocol/Ids.ts"
-import type { State } from "../scheduling/TaskSchedulerState.ts"
+import type { State } from "../scheduling/tasks/TaskSchedulerState.ts"
 
 export interface ExecutorLoad {
   /** Tasks that it was given and has not told the end of. */

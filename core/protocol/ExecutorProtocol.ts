@@ -30,7 +30,7 @@ import type { StorageLevel } from "../receiving/StorageLevel.ts"
 import type { ExecutorId, PartitionIndex, RddId, StreamId } from "./Ids.ts"
 import type { RemovableSnapshots, SnapshotFiles } from "../state/SnapshotTracker.ts"
 import type { StateView } from "../state/StateStore.ts"
-import type { Time } from "../time/Time.ts"
+import type { Millis, Time } from "../time/Time.ts"
 
 /** What every executor is told before it builds the graph. */
 export interface Handshake {
@@ -202,7 +202,8 @@ export type ToDriver =
     readonly task: number
     readonly attempt: number
     readonly result: TaskResult
-    readonly millis: number
+    /** What it took, in steps of a microsecond; 0 where the clock stands still meanwhile. */
+    readonly millis: Millis
   }
   | { readonly kind: "ReceiverMessage"; readonly request: number; readonly message: ReceiverMessage }
   | {

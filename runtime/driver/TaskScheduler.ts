@@ -1,5 +1,5 @@
 /**
- * TaskScheduler: runs jobs over RDDs on the executors: the driver's hands around `core/scheduling/TaskScheduler`.
+ * TaskScheduler: runs jobs over RDDs on the executors: the driver's hands around `core/scheduling/tasks/TaskScheduler`.
  *
  * Owner of the machine's state. `executorEvent` is to be called with every placement event, in order; it works at
  * once, in the caller's stack, for a small batch has no time for a queue. Commands are performed in order; what a
@@ -18,9 +18,9 @@ import type { SealedRDD } from "../../core/dstream/Derivation.ts"
 import type { Action, Forget, TaskResult, ToDriver } from "../../core/protocol/ExecutorProtocol.ts"
 import type { ExecutorId, PartitionIndex, RddId, StreamId } from "../../core/protocol/Ids.ts"
 import { type ExecutorLoad, loadOf } from "../../core/allocation/ExecutorLoad.ts"
-import { type JobGraph, jobGraph } from "../../core/scheduling/JobGraph.ts"
+import { type JobGraph, jobGraph } from "../../core/scheduling/tasks/JobGraph.ts"
 import { timeOf } from "../../core/rdd/RddId.ts"
-import * as Machine from "../../core/scheduling/TaskScheduler.ts"
+import * as Machine from "../../core/scheduling/tasks/TaskScheduler.ts"
 import type { CompleteSnapshot, RestorableSnapshot } from "../../core/state/SnapshotTracker.ts"
 import { LineageError } from "../../core/dstream/GeneratedRDDs.ts"
 import { StateRefused } from "../../core/state/snapshots/StateRefused.ts"
@@ -153,9 +153,9 @@ class Driver implements TaskScheduler {
       const { executor, message } = event
       if (message.kind === "ExecutorReady") this.addExecutor(executor)
       else if (message.kind === "TaskEnded") {
-        const { attempt, result, task } = message
+        const { attempt, millis, result, task } = message
         const holders = result.kind === "BlockLost" ? this.holdersOf(result) : undefined
-        this.dispatch({ kind: "TaskEnded", executor, task, attempt, result, holders })
+        this.dispatch({ kind: "TaskEnded", executor, task, attempt, result, millis, holders })
       } else if (message.kind === "SnapshotTaken") {
         const { files, partition, state } = message
         this.dispatch({ kind: "SnapshotTaken", state, partition, files })

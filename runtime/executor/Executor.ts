@@ -192,7 +192,7 @@ const worker = (queue: Queue.Queue<Waiting>, runner: TaskRunner.TaskRunner, link
       const { task, work } = yield* Queue.take(queue)
       const started = uptimeMillis(clock)
       const result = yield* runner.run(work, task)
-      const millis = Math.round(uptimeMillis(clock) - started)
+      const millis = uptimeMillis(clock) - started
       link.toDriver({ kind: "TaskEnded", stage: work.stage, task: task.task, attempt: task.attempt, result, millis })
     }
   })

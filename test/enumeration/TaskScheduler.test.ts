@@ -4,7 +4,7 @@
 import * as assert from "node:assert/strict"
 import { test } from "node:test"
 import type { TaskResult } from "../../core/protocol/ExecutorProtocol.ts"
-import * as TaskScheduler from "../../core/scheduling/TaskScheduler.ts"
+import * as TaskScheduler from "../../core/scheduling/tasks/TaskScheduler.ts"
 import { all, done, failed, stageSpec, taskSpec } from "../scheduling/taskSpecs.ts"
 import { enumerate, keyOf, type Surrounded } from "./enumerate.ts"
 

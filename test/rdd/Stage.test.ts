@@ -9,7 +9,7 @@ import type { SealedRDD } from "../../core/dstream/Derivation.ts"
 import type { OperatorStep } from "../../core/rdd/NarrowOp.ts"
 import * as RDD from "../../core/rdd/RDD.ts"
 import { type Chain, chainOf, chainsOf, isShuffled, mapSide, type ShuffledRDD } from "../../core/rdd/Stage.ts"
-import { jobGraph } from "../../core/scheduling/JobGraph.ts"
+import { jobGraph, type Surroundings } from "../../core/scheduling/tasks/JobGraph.ts"
 import { seal } from "../executor/cluster.ts"
 
 /** The shuffles in all of a lineage, each once, by a naive walk. */
@@ -52,6 +52,16 @@ const lineage: fc.Arbitrary<RDD.RDD<number>> = fc.letrec<{ rdd: RDD.RDD<number> 
   )
 })).rdd
 
+const noState: Surroundings = {
+  digest: () => "d",
+  locations: () => [],
+  isKnown: () => false,
+  rdd: () => assert.fail("no state here"),
+  snapshotDue: () => false,
+  snapshotOf: () => undefined,
+  reuseMillis: () => 0
+}
+
 test("all chains at once are the chains one by one, and a job's graph has each shuffle once, parents first", () => {
   fc.assert(fc.property(lineage, (unsealed) => {
     const rdd = seal(unsealed, "s", 1)
@@ -60,15 +70,7 @@ test("all chains at once are the chains one by one, and a job's graph has each s
       chains.map(show),
       Array.from({ length: rdd.numPartitions }, (_, partition) => show(chainOf(rdd, partition)))
     )
-    const graph = jobGraph(rdd, undefined, {
-      digest: () => "d",
-      locations: () => [],
-      isKnown: () => false,
-      rdd: () => assert.fail("no state here"),
-      snapshotDue: () => false,
-      snapshotOf: () => undefined,
-      reuseMillis: () => 0
-    })
+    const graph = jobGraph(rdd, undefined, noState)
     const ids = graph.stages.map(({ stage }) => stage)
     const shuffles = shufflesIn(rdd).filter((shuffle) => ids.includes(shuffle.identity.id))
     assert.deepEqual(shuffles.map(({ identity }) => identity.id).sort(), [...ids].sort())
@@ -78,6 +80,21 @@ test("all chains at once are the chains one by one, and a job's graph has each s
     )
     for (const { reads } of graph.result.tasks) for (const { stage } of reads) assert.ok(ids.includes(stage))
   }))
+})
+
+test("a task knows how many records it is given, unless it reads anything else, or what is kept at an executor", () => {
+  const input = RDD.fromLineage<number>({
+    kind: "input",
+    stream: "in",
+    partitions: [
+      { kind: "inline", data: { kind: "value", value: [1, 2] }, records: 2 },
+      { kind: "source", value: 1, records: 3 }
+    ]
+  }).pipe(RDD.map((n) => n + 1))
+  const kept = RDD.fromLineage<number>({ kind: "persisted", parent: input, level: "MEMORY_ONLY" })
+  const all = RDD.unionAll([input, RDD.of([1, 2, 3]), kept, RDD.of([1]).pipe(RDD.repartition(1))])
+  const { result } = jobGraph(seal(all, "s", 1), undefined, noState)
+  assert.deepEqual(result.tasks.map(({ given }) => given), [2, undefined, 3, undefined, undefined, undefined])
 })
 
 test("a copy of a value is equal and shares nothing that can be changed, but instances", () => {

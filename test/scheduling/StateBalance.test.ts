@@ -4,7 +4,7 @@
 import * as assert from "node:assert/strict"
 import { test } from "node:test"
 import type { TaskResult } from "../../core/protocol/ExecutorProtocol.ts"
-import * as TaskScheduler from "../../core/scheduling/TaskScheduler.ts"
+import * as TaskScheduler from "../../core/scheduling/tasks/TaskScheduler.ts"
 import { stageSpec, taskSpec } from "./taskSpecs.ts"
 
 const done: TaskResult = { kind: "Done", value: undefined, records: 0, bytes: 0 }

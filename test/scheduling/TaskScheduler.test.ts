@@ -6,9 +6,9 @@ import * as assert from "node:assert/strict"
 import { test } from "node:test"
 import * as fc from "fast-check"
 import type { TaskResult } from "../../core/protocol/ExecutorProtocol.ts"
-import type { JobGraph, StageSpec, TaskSpec } from "../../core/scheduling/JobGraph.ts"
-import { demandOf } from "../../core/scheduling/TaskPlacing.ts"
-import * as TaskScheduler from "../../core/scheduling/TaskScheduler.ts"
+import type { JobGraph, StageSpec, TaskSpec } from "../../core/scheduling/tasks/JobGraph.ts"
+import { demandOf } from "../../core/scheduling/tasks/TaskPlacing.ts"
+import * as TaskScheduler from "../../core/scheduling/tasks/TaskScheduler.ts"
 import { all, done, failed, stageSpec, taskSpec } from "./taskSpecs.ts"
 
 type Launch = Extract<TaskScheduler.Command, { kind: "LaunchTasks" }>["work"]

@@ -2,7 +2,7 @@
  * Tasks and stages as tests of the TaskScheduler write them, and how they end.
  */
 import type { TaskResult } from "../../core/protocol/ExecutorProtocol.ts"
-import type { StageSpec, TaskSpec } from "../../core/scheduling/JobGraph.ts"
+import type { StageSpec, TaskSpec } from "../../core/scheduling/tasks/JobGraph.ts"
 
 export const done = (text: string): TaskResult => ({
   kind: "Done",

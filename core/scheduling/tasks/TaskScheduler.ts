@@ -27,28 +27,30 @@
  *   before.
  * - An end counts only while that attempt is outstanding at that executor: late, repeated and unknown ones change
  *   nothing.
- * - An executor has at most `2 * taskSlots` tasks, beyond `taskSlots` only such as prefer it; none idles while a task
- *   could run.
+ * - An executor has at most `2 * taskSlots` tasks, beyond `taskSlots` only such as prefer it, or one small stage; none idles
+ *   while a task of another could run.
  * - Only executors that were added and not lost are given tasks. Jobs are served in order of submission.
  * - A job ends once, with each partition's value once, or with the cause of the task that went over its limit.
  *
  * Faults: executors lost at any time, ends lost with them, ends told twice, wrong places, user errors. Losses of data
  * count once per stage and loss, so that many readers of one lost executor spend one repair.
  */
-import type { BlockId } from "../blocks/ReceivedBlock.ts"
-import type { Action, RunTasks, TaskResult } from "../protocol/ExecutorProtocol.ts"
-import type { ExecutorId, PartitionIndex, RddId, StreamId } from "../protocol/Ids.ts"
-import { timeOf } from "../rdd/RddId.ts"
-import type { SnapshotFiles } from "../state/SnapshotTracker.ts"
-import type { Time } from "../time/Time.ts"
+import type { BlockId } from "../../blocks/ReceivedBlock.ts"
+import type { Action, RunTasks, TaskResult } from "../../protocol/ExecutorProtocol.ts"
+import type { ExecutorId, PartitionIndex, RddId, StreamId } from "../../protocol/Ids.ts"
+import { timeOf } from "../../rdd/RddId.ts"
+import type { SnapshotFiles } from "../../state/SnapshotTracker.ts"
+import type { Millis, Time } from "../../time/Time.ts"
 import type { JobGraph } from "./JobGraph.ts"
-import type { TaskRetried } from "./StreamingListener.ts"
+import type { TaskRetried } from "../StreamingListener.ts"
 import { balanceStates } from "./StateBalance.ts"
 import { diedTooOften, retryReason, taskFailure } from "./taskFailures.ts"
+import { learn } from "./SmallStages.ts"
 import { demandOf, launchTasks } from "./TaskPlacing.ts"
 import {
   type DoneTask,
   dropJob,
+  forgive,
   type Job,
   type JobFailure,
   type JobId,
@@ -74,6 +76,7 @@ export type Event =
     readonly task: number
     readonly attempt: number
     readonly result: TaskResult
+    readonly millis?: Millis | undefined
     /** Of BlockLost: the executors that hold the block, as far as is known now. */
     readonly holders?: ReadonlyArray<ExecutorId> | undefined
   }
@@ -174,6 +177,7 @@ const endTask = (state: State, event: Extract<Event, { kind: "TaskEnded" }>, com
   task.runsAt = undefined
   switch (result.kind) {
     case "Done":
+      task.stage.millis += event.millis ?? 0
       return completeTask(state, task, event.executor, result, commands)
     case "Failed":
       wait(task)
@@ -207,7 +211,10 @@ const completeTask = (
   task.done = true
   stage.unfinished--
   stage.outputs[task.index] = executor
-  if (stage.unfinished === 0) forgive(stage)
+  if (stage.unfinished === 0) {
+    forgive(stage)
+    learn(state, stage)
+  }
   if (stage.job === undefined) return
   const job = state.jobs.get(stage.job)!
   job.ends.set(task.index, done)
@@ -286,15 +293,6 @@ const failStage = (state: State, stage: StageRun, failure: JobFailure, commands:
     commands.push({ kind: "JobFailed", job: job.id, failure })
   }
   forgive(stage)
-}
-
-const forgive = (stage: StageRun): void => {
-  stage.repairs = 0
-  for (const task of stage.tasks) {
-    task.failures = 0
-    task.repairs = 0
-    task.deaths = 0
-  }
 }
 
 /**

@@ -2,7 +2,7 @@
  * taskFailures: what is said of a task that failed by an error of the user's: where, how often, why, and, where the settings allow
  * it, on which record.
  */
-import type { TaskResult } from "../protocol/ExecutorProtocol.ts"
+import type { TaskResult } from "../../protocol/ExecutorProtocol.ts"
 import type { JobFailure, Task, TaskSchedulerSettings } from "./TaskSchedulerState.ts"
 
 type Failed = Extract<TaskResult, { readonly kind: "Failed" }>

@@ -4,11 +4,11 @@
  *
  * A task is waiting (listed in its stage's `waiting`), running (`runsAt`, and outstanding at that executor) or done.
  */
-import type { BlockId } from "../blocks/ReceivedBlock.ts"
-import type { RunTasks, TaskResult } from "../protocol/ExecutorProtocol.ts"
-import type { ExecutorId, PartitionIndex, RddId, StreamId } from "../protocol/Ids.ts"
-import type { SnapshotFiles } from "../state/SnapshotTracker.ts"
-import type { Time } from "../time/Time.ts"
+import type { BlockId } from "../../blocks/ReceivedBlock.ts"
+import type { RunTasks, TaskResult } from "../../protocol/ExecutorProtocol.ts"
+import type { ExecutorId, PartitionIndex, RddId, StreamId } from "../../protocol/Ids.ts"
+import type { SnapshotFiles } from "../../state/SnapshotTracker.ts"
+import type { Millis, Time } from "../../time/Time.ts"
 import type { StageSpec, TaskSpec } from "./JobGraph.ts"
 
 export type JobId = number
@@ -71,6 +71,8 @@ export interface StageRun {
   readonly outputs: Array<ExecutorId | undefined>
   waiting: Array<Task>
   unfinished: number
+  /** What its tasks took that are done, those that were run again included; 0 where no clock tells. */
+  millis: Millis
   repairs: number
 }
 
@@ -95,6 +97,8 @@ export interface State {
   readonly executors: Map<ExecutorId, Executor>
   /** Lost blocks that are read as empty, and the batch that was the first to. */
   readonly ignoredBlocks: Map<BlockId, Time>
+  /** What a record took in the last stage of a kind, see `SmallStages`. */
+  readonly millisPerRecord: Map<string, Millis>
   nextTask: number
 }
 
@@ -105,6 +109,7 @@ export const make = (settings: TaskSchedulerSettings): State => ({
   tasks: new Map(),
   executors: new Map(),
   ignoredBlocks: new Map(),
+  millisPerRecord: new Map(),
   nextTask: 0
 })
 
@@ -121,6 +126,7 @@ export const newStage = (state: State, spec: StageSpec, work: RunTasks["work"], 
     outputs: spec.tasks.map(() => undefined),
     waiting: [],
     unfinished: spec.tasks.length,
+    millis: 0,
     repairs: 0
   }
   spec.tasks.forEach((taskSpec, index) => {
@@ -166,4 +172,14 @@ export const missAgain = (task: Task): void => {
   task.stage.unfinished++
   task.done = false
   wait(task)
+}
+
+/** What failed and was lost before counts no more. */
+export const forgive = (stage: StageRun): void => {
+  stage.repairs = 0
+  for (const task of stage.tasks) {
+    task.failures = 0
+    task.repairs = 0
+    task.deaths = 0
+  }
 }

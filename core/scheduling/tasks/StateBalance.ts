@@ -6,8 +6,8 @@
  * `TaskPlacing`), if that holds at least two fewer: what its holder has of it counts as lost, the newest snapshot is restored there,
  * and the holder is told to let go. A partition that is being stepped stays.
  */
-import type { ExecutorId, StreamId } from "../protocol/Ids.ts"
-import { timeOf } from "../rdd/RddId.ts"
+import type { ExecutorId, StreamId } from "../../protocol/Ids.ts"
+import { timeOf } from "../../rdd/RddId.ts"
 import type { Command } from "./TaskScheduler.ts"
 import { missAgain, type StageRun, type State } from "./TaskSchedulerState.ts"
 

@@ -1,7 +1,8 @@
 /**
  * TaskPlacing: which waiting tasks can run now, and where. Called by `TaskScheduler.step` after every event.
  *
- * Jobs in order of submission. Of a job's tasks that are ready, each goes
+ * Jobs in order of submission. Where an executor has a free slot, it is given all tasks of a stage that is small (see `SmallStages`).
+ * Of a job's other tasks that are ready, each goes
  * 1. to an executor that it prefers and that has a free slot; else
  * 2. to any executor with a free slot; else
  * 3. to one that it prefers and that has fewer than `2 * taskSlots` tasks, so that the next is there when one ends;
@@ -12,9 +13,10 @@
  * partition, which is the same in every batch, so that what an executor keeps of a source is found again. A task that
  * failed tries the next one. The tasks of a stage for one executor go in one message.
  */
-import type { Places } from "../protocol/ExecutorProtocol.ts"
-import type { ExecutorId } from "../protocol/Ids.ts"
+import type { Places } from "../../protocol/ExecutorProtocol.ts"
+import type { ExecutorId } from "../../protocol/Ids.ts"
 import type { StageRead } from "./JobGraph.ts"
+import { areSmall } from "./SmallStages.ts"
 import type { Command } from "./TaskScheduler.ts"
 import { dropJob, type Executor, type Job, type StageRun, type State, type Task } from "./TaskSchedulerState.ts"
 
@@ -82,10 +84,32 @@ const placeJob = (state: State, job: Job, executors: ReadonlyArray<Executor>, pl
     const holder = holderOf(state, task)
     return holder === undefined ? preferredBy(task, executors) : executors.filter(({ id }) => id === holder)
   }
-  let left = readyTasks(state, job)
+  let left = together(state, readyTasks(state, job), executors, place)
   left = round(left, taskSlots, preferred)
   left = round(left, taskSlots, (task) => holderOf(state, task) === undefined ? executors : [])
   round(left, 2 * taskSlots, preferred)
+}
+
+/** Places the stages that are small, and gives back the tasks of others. */
+const together = (
+  state: State,
+  tasks: ReadonlyArray<Task>,
+  executors: ReadonlyArray<Executor>,
+  place: Place
+): ReadonlyArray<Task> => {
+  if (executors.length < 2) return tasks
+  const placed = new Set<StageRun>()
+  for (const stage of new Set(tasks.map((task) => task.stage))) {
+    const own = tasks.filter((task) => task.stage === stage)
+    if (!areSmall(state, stage, own)) continue
+    const executor = [...preferredBy(own[0]!, executors), ...executors].find(({ outstanding }) =>
+      outstanding.size < state.settings.taskSlots
+    )
+    if (executor === undefined) continue
+    for (const task of own) place(task, executor)
+    placed.add(stage)
+  }
+  return placed.size === 0 ? tasks : tasks.filter((task) => !placed.has(task.stage))
 }
 
 /**

@@ -4,9 +4,9 @@
  *
  * A stage is known by the id of its RDD, so that a shuffle or a state that the scheduler knows already is not described again.
  */
-import type { BlockId } from "../blocks/ReceivedBlock.ts"
-import type { SealedRDD } from "../dstream/Derivation.ts"
-import type { ExecutorId, PartitionIndex, RddId, StreamId } from "../protocol/Ids.ts"
+import type { BlockId } from "../../blocks/ReceivedBlock.ts"
+import type { SealedRDD } from "../../dstream/Derivation.ts"
+import type { ExecutorId, PartitionIndex, RddId, StreamId } from "../../protocol/Ids.ts"
 import {
   type BlockRead,
   blocksOf,
@@ -20,10 +20,10 @@ import {
   readsOf,
   type ShuffledRDD,
   type StateRDD
-} from "../rdd/Stage.ts"
-import type { RestorableSnapshot, SnapshotFiles } from "../state/SnapshotTracker.ts"
-import { StateRefused } from "../state/snapshots/StateRefused.ts"
-import type { Millis, Time } from "../time/Time.ts"
+} from "../../rdd/Stage.ts"
+import type { RestorableSnapshot, SnapshotFiles } from "../../state/SnapshotTracker.ts"
+import { StateRefused } from "../../state/snapshots/StateRefused.ts"
+import type { Millis, Time } from "../../time/Time.ts"
 
 /** What has to be there before a task can run: a whole shuffle, or one partition of a version of a state. */
 export interface StageRead {
@@ -43,6 +43,8 @@ export interface TaskSpec {
     readonly executors: ReadonlyArray<ExecutorId>
     readonly mayIgnore?: boolean
   } | undefined
+  /** How many records come with the plan or stand in the program, if it reads nothing else. */
+  readonly given?: number | undefined
   /** A partition of the same source is best run where it was in the last batch: at the executor of this number. */
   readonly affinity: number
 }
@@ -159,8 +161,14 @@ const taskSpec = (
     reads: previous === undefined ? reads : [{ stage: previous, partition }, ...reads],
     snapshot: undefined,
     block: read === undefined ? undefined : blockSpec(read, around),
+    given: chains.length === 1 ? givenTo(chains[0]!.source) : undefined,
     affinity: affinityOf(chains[0]?.source) ?? partition
   }
+}
+
+const givenTo = (source: ChainSource): number | undefined => {
+  if (source.kind === "literal") return source.records.length
+  return source.kind === "input" && source.spec.kind === "inline" ? source.spec.records : undefined
 }
 
 const affinityOf = (source: ChainSource | undefined): number | undefined =>
