@@ -11,7 +11,7 @@ import type { RDD } from "../../core/rdd/RDD.ts"
 import * as RDDs from "../../core/rdd/RDD.ts"
 import * as Receiver from "../../core/receiving/Receiver.ts"
 import { millisOf } from "../../core/time/Time.ts"
-import { assertRange, type OffsetRange } from "./direct/OffsetRange.ts"
+import { assertRange, type OffsetRange } from "./reading/OffsetRange.ts"
 import * as KafkaPlanner from "./direct/KafkaPlanner.ts"
 import {
   type DirectOptions,
@@ -19,8 +19,8 @@ import {
   readingOf,
   type ReadOptions,
   validateSubscription
-} from "./direct/options.ts"
-import * as reader from "./direct/reader.ts"
+} from "./options.ts"
+import * as reader from "./reading/reader.ts"
 import { ConnectKafka } from "./KafkaCluster.ts"
 import type { KafkaError } from "./KafkaError.ts"
 import type { KafkaRecord } from "./KafkaRecord.ts"
@@ -35,8 +35,8 @@ export {
   schema,
   text,
   unknownJson
-} from "./direct/Deserializer.ts"
-export { OffsetRange, offsetRanges } from "./direct/OffsetRange.ts"
+} from "./reading/Deserializer.ts"
+export { OffsetRange, offsetRanges } from "./reading/OffsetRange.ts"
 export type {
   DirectOptions,
   GroupStreamOptions,
@@ -46,7 +46,7 @@ export type {
   Start,
   StreamOptions,
   Subscription
-} from "./direct/options.ts"
+} from "./options.ts"
 export { rangesOf, type RangesOptions } from "./direct/rangesOf.ts"
 export {
   ConnectKafka,

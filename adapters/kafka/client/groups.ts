@@ -4,7 +4,7 @@
 import { Effect } from "effect"
 import type { CommittedOffset, KafkaCluster } from "../KafkaCluster.ts"
 import type { Coordinators } from "./Coordinators.ts"
-import { check, codeOf, firstFailure, noMember, offsetTopics, placeOf, placesOf } from "./transactions.ts"
+import { check, codeOf, firstFailure, noMember, offsetTopics, placeOf, placesOf } from "./answers.ts"
 
 type Groups = Pick<KafkaCluster, "committedOffsets" | "commitOffsets">
 

@@ -27,7 +27,7 @@ import {
 } from "./consumerProtocol.ts"
 import type { Coordinators } from "./Coordinators.ts"
 import { commitAs } from "./groups.ts"
-import { check, codeOf } from "./transactions.ts"
+import { check, codeOf } from "./answers.ts"
 
 const illegalGeneration = 22
 const unknownMember = 25

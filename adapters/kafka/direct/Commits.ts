@@ -10,7 +10,7 @@ import { Effect, Queue, type Scope } from "effect"
 import type { Time } from "../../../core/time/Time.ts"
 import { uptime } from "../../../core/time/Uptime.ts"
 import type { KafkaCluster, PartitionOffset } from "../KafkaCluster.ts"
-import { largestUntil, type OffsetRange, placeOf } from "./OffsetRange.ts"
+import { largestUntil, type OffsetRange, placeOf } from "../reading/OffsetRange.ts"
 
 export interface Commits {
   /** What a batch of another driver reads. */

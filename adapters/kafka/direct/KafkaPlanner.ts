@@ -30,9 +30,9 @@ import type {
 import { KafkaError } from "../KafkaError.ts"
 import * as Commits from "./Commits.ts"
 import { type Found, OffsetPlanning, type Offsets, type Place, type Taken } from "./OffsetPlanning.ts"
-import { countOf, describe, isPlannedRange, outOfRange, placeOf, type PlannedRange } from "./OffsetRange.ts"
-import { isRate, type RateOf, type Reading, type Start, type StreamOptions, type Subscription } from "./options.ts"
-import { Outage } from "./Outage.ts"
+import { countOf, describe, isPlannedRange, outOfRange, placeOf, type PlannedRange } from "../reading/OffsetRange.ts"
+import { isRate, type RateOf, type Reading, type Start, type StreamOptions, type Subscription } from "../options.ts"
+import { Outage } from "../reading/Outage.ts"
 import { isSubscribed, missingOf, namesOf, type Wanted, wantedOf } from "./Subscription.ts"
 
 export interface PlannerOptions extends Pick<StreamOptions, "maxRatePerPartition" | "minSplitRecords" | "commitTo"> {

@@ -24,8 +24,8 @@ import { maxRecordsPerPartition } from "../../../core/rates/PartitionRates.ts"
 import type { Millis } from "../../../core/time/Time.ts"
 import type { ListedOffset, PartitionEpoch, TopicInfo, TopicPartition } from "../KafkaCluster.ts"
 import { KafkaError } from "../KafkaError.ts"
-import { inOrder, type OffsetRange, placeOf, split } from "./OffsetRange.ts"
-import type { OnLoss } from "./options.ts"
+import { inOrder, type OffsetRange, placeOf, split } from "../reading/OffsetRange.ts"
+import type { OnLoss } from "../options.ts"
 import type { Wanted } from "./Subscription.ts"
 
 /** A partition that is read. */

@@ -3,8 +3,8 @@
  */
 import type { TopicInfo, TopicPartition } from "../KafkaCluster.ts"
 import { KafkaError } from "../KafkaError.ts"
-import type { Subscription } from "./options.ts"
-import { inOrder } from "./OffsetRange.ts"
+import type { Subscription } from "../options.ts"
+import { inOrder } from "../reading/OffsetRange.ts"
 
 /** A partition that is there, of the topic with this id. */
 export interface Wanted extends TopicPartition {

@@ -9,8 +9,8 @@ import { Effect } from "effect"
 import { ConnectKafka, type Isolation, type OffsetAt } from "../KafkaCluster.ts"
 import type { KafkaConnection } from "../KafkaConnection.ts"
 import type { KafkaError } from "../KafkaError.ts"
-import { type OffsetRange, placeOf } from "./OffsetRange.ts"
-import { type Subscription, validateSubscription } from "./options.ts"
+import { type OffsetRange, placeOf } from "../reading/OffsetRange.ts"
+import { type Subscription, validateSubscription } from "../options.ts"
 import { missingOf, namesOf, wantedOf } from "./Subscription.ts"
 
 export type RangesOptions = KafkaConnection & Subscription & {

@@ -17,8 +17,8 @@
  */
 import { Effect, type Scope } from "effect"
 import type { Store } from "../../../core/receiving/Receiver.ts"
-import { Outage } from "../direct/Outage.ts"
-import { connect } from "../direct/reader.ts"
+import { Outage } from "../reading/Outage.ts"
+import { connect } from "../reading/reader.ts"
 import type { KafkaError } from "../KafkaError.ts"
 import type { KafkaRecord } from "../KafkaRecord.ts"
 import { Assignment } from "./Assignment.ts"

@@ -8,7 +8,7 @@
  * | what somebody has to see to: a poison record, a loss, no right to read | 2 s, at last 60 s | each time |
  */
 import type { Millis } from "../../../core/time/Time.ts"
-import { placeOf } from "../direct/OffsetRange.ts"
+import { placeOf } from "../reading/OffsetRange.ts"
 import type { TopicPartition } from "../KafkaCluster.ts"
 import type { KafkaError } from "../KafkaError.ts"
 

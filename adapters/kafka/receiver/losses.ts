@@ -1,7 +1,7 @@
 /**
  * losses: what is told of partitions that cannot go on where they stand, and what to do. Pure.
  */
-import { placeOf } from "../direct/OffsetRange.ts"
+import { placeOf } from "../reading/OffsetRange.ts"
 import type { TopicPartition } from "../KafkaCluster.ts"
 import { KafkaError } from "../KafkaError.ts"
 

@@ -3,7 +3,7 @@
  */
 import { describeValue } from "../../../core/protocol/describeValue.ts"
 import { type Millis, millisOf } from "../../../core/time/Time.ts"
-import { type GroupStreamOptions, type Reading, readingOf, validate } from "../direct/options.ts"
+import { type GroupStreamOptions, type Reading, readingOf, validate } from "../options.ts"
 import type { OffsetAt } from "../KafkaCluster.ts"
 import { KafkaError } from "../KafkaError.ts"
 

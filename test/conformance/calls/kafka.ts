@@ -2,7 +2,7 @@
  * Functions of the area kafka.
  */
 import { Effect } from "effect"
-import { describe, largestUntil } from "../../../adapters/kafka/direct/OffsetRange.ts"
+import { describe, largestUntil } from "../../../adapters/kafka/reading/OffsetRange.ts"
 import * as Memory from "../../../adapters/memory/mod.ts"
 import { maxRecordsPerPartition } from "../../../core/rates/PartitionRates.ts"
 import { DStream } from "../../../core/mod.ts"

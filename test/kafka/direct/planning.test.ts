@@ -12,9 +12,9 @@ import {
   offsetRanges,
   placeOf,
   split
-} from "../../../adapters/kafka/direct/OffsetRange.ts"
+} from "../../../adapters/kafka/reading/OffsetRange.ts"
 import { type Limits, OffsetPlanning, type Offsets } from "../../../adapters/kafka/direct/OffsetPlanning.ts"
-import type { OnLoss } from "../../../adapters/kafka/direct/options.ts"
+import type { OnLoss } from "../../../adapters/kafka/options.ts"
 import type { TopicInfo } from "../../../adapters/kafka/KafkaCluster.ts"
 
 const free: Limits = {

@@ -3,7 +3,7 @@
  */
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
-import { readingOf } from "../../../adapters/kafka/direct/options.ts"
+import { readingOf } from "../../../adapters/kafka/options.ts"
 import * as Kafka from "../../../adapters/kafka/mod.ts"
 import type { KafkaModel } from "../../../adapters/kafka/model/KafkaModel.ts"
 import { receive } from "../../../adapters/kafka/receiver/GroupReceiver.ts"

@@ -3,7 +3,7 @@
  */
 import type { Mutant } from "../Mutant.ts"
 
-const rangeReader = "adapters/kafka/direct/RangeReader.ts"
+const rangeReader = "adapters/kafka/reading/RangeReader.ts"
 
 /** What the reader of a mutant says ends the task, and the job. */
 const failure = (message: string) => `

@@ -1,15 +1,15 @@
 /**
  * The options of Kafka streams, their defaults, and what is wrong with them, told where the program is built.
  */
-import { describeValue } from "../../../core/protocol/describeValue.ts"
-import type { StorageLevel, Survives } from "../../../core/receiving/Receiver.ts"
-import { type DurationInput, millisOf, millisOrNaN } from "../../../core/time/Time.ts"
-import { connectionMistake, connectionOptions, unknownOption } from "../connectionMistake.ts"
-import type { Isolation, OffsetAt, PartitionOffset, TopicPartition } from "../KafkaCluster.ts"
-import type { KafkaConnection } from "../KafkaConnection.ts"
-import { KafkaError } from "../KafkaError.ts"
-import { isSubscribed } from "./Subscription.ts"
-import { bytes, type Deserializer, type DeserializerInput, fromInput, isDeserializer } from "./Deserializer.ts"
+import { describeValue } from "../../core/protocol/describeValue.ts"
+import type { StorageLevel, Survives } from "../../core/receiving/Receiver.ts"
+import { type DurationInput, millisOf, millisOrNaN } from "../../core/time/Time.ts"
+import { connectionMistake, connectionOptions, unknownOption } from "./connectionMistake.ts"
+import type { Isolation, OffsetAt, PartitionOffset, TopicPartition } from "./KafkaCluster.ts"
+import type { KafkaConnection } from "./KafkaConnection.ts"
+import { KafkaError } from "./KafkaError.ts"
+import { isSubscribed } from "./direct/Subscription.ts"
+import { bytes, type Deserializer, type DeserializerInput, fromInput, isDeserializer } from "./reading/Deserializer.ts"
 
 /** Where partitions begin that are there when the app first starts. */
 export type Start = OffsetAt | {

@@ -3,14 +3,14 @@
  */
 import * as assert from "node:assert/strict"
 import { Effect, Schema } from "effect"
-import { readingOf } from "../../../adapters/kafka/direct/options.ts"
-import * as RecordDecoding from "../../../adapters/kafka/direct/RecordDecoding.ts"
+import { readingOf } from "../../../adapters/kafka/options.ts"
+import * as RecordDecoding from "../../../adapters/kafka/reading/RecordDecoding.ts"
 import * as Kafka from "../../../adapters/kafka/mod.ts"
 import { encode } from "../../../adapters/kafka/records/encode.ts"
 import { DStream } from "../../../core/mod.ts"
 import { type Collected, recordsOf } from "../../driver/collected.ts"
 import { it } from "../../kit.ts"
-import { brokers, eventsOf, modelWith, start } from "./run.ts"
+import { brokers, eventsOf, modelWith, start } from "../direct/run.ts"
 
 const utf8 = (text: string) => new Uint8Array(new TextEncoder().encode(text))
 const plain = { brokers, topics: "t", start: "earliest" } as const

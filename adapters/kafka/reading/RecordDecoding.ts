@@ -11,7 +11,7 @@ import type { Fetched } from "../KafkaCluster.ts"
 import { KafkaError } from "../KafkaError.ts"
 import type { KafkaRecord } from "../KafkaRecord.ts"
 import { decode, type DecodeOptions, type PartFormat } from "../records/decode.ts"
-import type { Reading } from "./options.ts"
+import type { Reading } from "../options.ts"
 
 /** What was fetched of a partition; of its records those from `from` to before `until` are wanted. */
 export interface Piece extends Pick<Fetched, "bytes" | "aborted"> {

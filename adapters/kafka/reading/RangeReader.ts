@@ -22,7 +22,7 @@ import type { Fetched, KafkaCluster } from "../KafkaCluster.ts"
 import { KafkaError } from "../KafkaError.ts"
 import { type BatchHeader, headerAt } from "../records/RecordBatch.ts"
 import { assertRange, type OffsetRange, outOfRange } from "./OffsetRange.ts"
-import type { Reading } from "./options.ts"
+import type { Reading } from "../options.ts"
 import type { Outage } from "./Outage.ts"
 import type { DecodeRecords } from "./RecordDecoding.ts"
 
