@@ -106,7 +106,7 @@ const ratesMax: StorageFaultRates = {
   staleList: 0.3,
   lateName: 0.2,
   removalUndone: 0.2,
-  flippedBit: 0.002,
+  flippedBit: 0.01,
   lostSync: 0.01
 }
 

@@ -8,7 +8,7 @@ import { type FaultKind, faultKinds, partOf } from "../../../adapters/simulation
 import { partsOf, type ReferenceProgram } from "../programs/ReferenceProgram.ts"
 import type { SimulationResult } from "../run/Simulation.ts"
 
-export const faultTableSeedsMin = 50
+export const faultTableSeedsMin = 250
 
 export interface Summary {
   readonly lines: ReadonlyArray<string>
