@@ -20,7 +20,7 @@ import { permanent } from "../../../core/protocol/permanent.ts"
 import type { Millis } from "../../../core/time/Time.ts"
 import type { Fetched, KafkaCluster } from "../KafkaCluster.ts"
 import { KafkaError } from "../KafkaError.ts"
-import { type BatchHeader, headerAt } from "../records/RecordBatch.ts"
+import { type BatchHeader, headersOf } from "../records/RecordBatch.ts"
 import { assertRange, type OffsetRange, outOfRange } from "./OffsetRange.ts"
 import type { Reading } from "../options.ts"
 import type { Outage } from "./Outage.ts"
@@ -154,17 +154,6 @@ class RangeReader<A> {
 }
 
 const losses: ReadonlyArray<KafkaError["reason"]> = ["OffsetOutOfRange", "TopicReplaced", "UnknownTopic"]
-
-/** Of the whole record batches of a fetch; none, if there is one that cannot be read. */
-const headersOf = (bytes: Uint8Array): ReadonlyArray<BatchHeader> => {
-  const headers: Array<BatchHeader> = []
-  try {
-    for (let header, at = 0; (header = headerAt(bytes, at)) !== undefined; at = header.end) headers.push(header)
-  } catch {
-    return []
-  }
-  return headers
-}
 
 const cutOff = (range: OffsetRange, offset: number): KafkaError =>
   outOfRange(

@@ -9,14 +9,15 @@ import type { Store } from "../../../core/receiving/Receiver.ts"
 import { uptime } from "../../../core/time/Uptime.ts"
 import { placeOf } from "../reading/OffsetRange.ts"
 import type { Outage } from "../reading/Outage.ts"
+import { headersOf } from "../records/RecordBatch.ts"
 import type { Connected } from "../reading/reader.ts"
 import type { DecodedPiece } from "../reading/RecordDecoding.ts"
-import type { Fetched, GroupMember, OffsetAt, TopicInfo, TopicPartition } from "../KafkaCluster.ts"
+import type { Fetched, GroupMember, ListedOffset, OffsetAt, PartitionEpoch, TopicPartition } from "../KafkaCluster.ts"
 import type { KafkaError } from "../KafkaError.ts"
 import type { KafkaRecord } from "../KafkaRecord.ts"
-import { beginningOf, type Begun, knownOf, textOf } from "./Beginnings.ts"
+import { beginningOf, type Begun, begunHere, knownOf, textOf } from "./Beginnings.ts"
 import { Holds } from "./Holds.ts"
-import { cannotGoOn, goesOn, noLeader, notThere, replaced } from "./losses.ts"
+import { cannotGoOn, cutOff, goesOn, noLeader, notThere, replaced, storedTwice, unknownTopic } from "./losses.ts"
 import type { GroupOptions } from "./options.ts"
 
 /** Partitions whose records are one block, fetched at once: what a block holds is at most as many fetches. */
@@ -26,10 +27,12 @@ const blockPartitions = 8
 interface Assigned extends TopicPartition {
   begun: Begun
   next: number
+  /** Of a leader whose log went up to there; undefined: not known. */
+  leaderEpoch: number | undefined
 }
 
 /** By place. */
-type Offsets = ReadonlyMap<string, number>
+type Offsets = ReadonlyMap<string, ListedOffset>
 
 /** The group wants its partitions back. */
 class Revoked extends Data.TaggedError("Revoked") {}
@@ -107,9 +110,7 @@ export class Assignment<K, V> {
       if (infos.has(topic) || missing.has(topic)) continue
       missing.add(topic)
       if (!known.has(topic)) known.set(topic, { id: undefined, partitions: 0 })
-      store.reportError(
-        `There is no topic ${topic} at ${cluster.name}, or its user may not see it: create it, or correct the name. It is looked for again`
-      )
+      store.reportError(unknownTopic(topic, cluster.name))
     }
   })
 
@@ -121,7 +122,7 @@ export class Assignment<K, V> {
     for (const [at, some] of Map.groupBy(yield* this.beginnings(waiting), (one) => one.at)) {
       const offsets: Offsets = typeof at === "number" ? new Map() : yield* this.offsets(some, at)
       for (const { loss, ...one } of some) {
-        const next = typeof at === "number" ? at : offsets.get(placeOf(one))
+        const next = typeof at === "number" ? at : offsets.get(placeOf(one))?.offset
         if (next === undefined) continue
         begun.push({ ...one, next })
         if (loss !== undefined) this.setting.store.reportError(goesOn(one, loss, next))
@@ -163,10 +164,15 @@ export class Assignment<K, V> {
       const before = knownOf(info, ofTopic, known.get(topic))
       const own = ofTopic.find((offset) => offset.partition === partition)
       const beginning = beginningOf(one, info, own, before, start)
-      if (beginning.kind === "goes on") found.push({ ...one, begun: begunHere(info, before), at: beginning.offset })
-      else if (beginning.kind === "begins") found.push({ ...one, begun: begunHere(info, before), at: beginning.at })
+      const begun = begunHere(info, before)
+      const leaderEpoch = undefined
+      if (beginning.kind === "goes on") {
+        found.push({ ...one, begun, leaderEpoch: beginning.leaderEpoch, at: beginning.offset })
+      } else if (beginning.kind === "begins") found.push({ ...one, begun, leaderEpoch, at: beginning.at })
       else if (reading.onLoss === "fail") yield* this.hold(one, cannotGoOn(one, replaced(one)))
-      else found.push({ ...one, begun: { id: info.id, partitions: 0 }, at: "earliest", loss: replaced(one) })
+      else {
+        found.push({ ...one, begun: { id: info.id, partitions: 0 }, leaderEpoch, at: "earliest", loss: replaced(one) })
+      }
     }
     return found
   })
@@ -185,19 +191,24 @@ export class Assignment<K, V> {
     partitions: ReadonlyArray<TopicPartition>,
     at: OffsetAt
   ): Effect.Effect<Offsets, KafkaError | Revoked> {
-    if (partitions.length === 0) return Effect.succeed(new Map())
     const { connected: { cluster }, options: { reading: { isolation } } } = this.setting
-    const ask = (some: ReadonlyArray<TopicPartition>) =>
-      some.length === 0 ? Effect.succeed([]) : cluster.offsets(some, at, isolation)
     const asked = partitions.map(({ partition, topic }) => ({ topic, partition }))
-    const found = Effect.catch(ask(asked), (error) => Effect.flatMap(this.led(asked, error), ask))
-    return Effect.map(this.patiently(found), (all) => new Map(all.map((one) => [placeOf(one), one.offset])))
+    return this.askLed(asked, (some) => cluster.offsets(some, at, isolation))
+  }
+
+  private askLed<P extends TopicPartition, A extends TopicPartition>(
+    partitions: ReadonlyArray<P>,
+    ask: (some: ReadonlyArray<P>) => Effect.Effect<ReadonlyArray<A>, KafkaError>
+  ): Effect.Effect<ReadonlyMap<string, A>, KafkaError | Revoked> {
+    const asked = (some: ReadonlyArray<P>) => some.length === 0 ? Effect.succeed([]) : ask(some)
+    const found = Effect.catch(asked(partitions), (error) => Effect.flatMap(this.led(partitions, error), asked))
+    return Effect.map(this.patiently(found), (all) => new Map(all.map((one) => [placeOf(one), one])))
   }
 
   /** Those that have a leader, if the others' having none was the failure. */
-  private readonly led = Effect.fnUntraced(function* (
+  private readonly led = Effect.fnUntraced(function* <P extends TopicPartition>(
     this: Assignment<K, V>,
-    partitions: ReadonlyArray<TopicPartition>,
+    partitions: ReadonlyArray<P>,
     error: KafkaError
   ) {
     if (!error.isRetryable || error.partition === undefined) return yield* error
@@ -214,22 +225,49 @@ export class Assignment<K, V> {
   private readonly round = Effect.fnUntraced(function* (this: Assignment<K, V>) {
     const partitions = yield* this.free(this.partitions)
     const ends = yield* this.offsets(partitions, "latest")
+    yield* this.follow(partitions, ends)
     const now = yield* uptime
     const moved: Array<Assigned> = []
     for (const one of partitions) {
       const end = ends.get(placeOf(one))
-      if (end === one.next) this.holds.release(one)
+      if (end !== undefined && hasOtherLeader(one, end)) continue
+      if (end?.offset === one.next) this.holds.release(one)
       else if (end !== undefined) moved.push(one)
       else if (!this.holds.isHeld(one, now)) this.holds.hold(one, notThere(one), now)
     }
     let more = false
-    const endOf = (one: Assigned) => ends.get(placeOf(one))!
+    const endOf = (one: Assigned) => ends.get(placeOf(one))!.offset
     for (let at = 0; at < moved.length; at += blockPartitions) {
       const some = moved.slice(at, at + blockPartitions)
       const hasStored = yield* this.storeBlock(some, endOf)
       more ||= hasStored && some.some((one) => one.next < endOf(one))
     }
     return more
+  })
+
+  /** Of those that have another leader: what it has of what was read. As long as that is not known nothing is read under it. */
+  private readonly follow = Effect.fnUntraced(function* (
+    this: Assignment<K, V>,
+    partitions: ReadonlyArray<Assigned>,
+    ends: Offsets
+  ) {
+    const asked: Array<Assigned & PartitionEpoch> = []
+    for (const one of partitions) {
+      const end = ends.get(placeOf(one))
+      one.leaderEpoch ??= end?.leaderEpoch
+      if (end !== undefined && hasOtherLeader(one, end)) asked.push(one as Assigned & PartitionEpoch)
+    }
+    const epochEnds = yield* this.askLed(asked, (some) => this.setting.connected.cluster.epochEnds(some))
+    for (const one of asked) {
+      const end = epochEnds.get(placeOf(one))?.offset
+      if (end === undefined) continue
+      const { leaderEpoch } = ends.get(placeOf(one))!
+      const kept = end < one.next ? this.lost(one, end, cutOff(one, one.next, end)) : Effect.void
+      yield* Effect.matchEffect(kept, {
+        onSuccess: () => Effect.sync(() => void (one.leaderEpoch = leaderEpoch!)),
+        onFailure: (error) => error._tag === "Revoked" ? Effect.fail(error) : this.hold(one, error)
+      })
+    }
   })
 
   /** Whether something was stored and is safe; else it is tried again after a while. */
@@ -266,6 +304,8 @@ export class Assignment<K, V> {
     const { connected: { decode } } = this.setting
     const piece = Effect.gen({ self: this }, function* () {
       const fetched = yield* this.fetch(at, end)
+      // A leader that came only now: what it has of what was read is asked first.
+      if (headersOf(fetched.bytes).some((header) => hasOtherLeader(at, header))) return { records: [], next: at.next }
       const { partition, topic } = at
       const whole = { topic, partition, from: at.next, until: Infinity, ...fetched }
       // What stands before a poison record is good.
@@ -309,12 +349,14 @@ export class Assignment<K, V> {
       return yield* cannotGoOn(at, loss)
     }
     const info = isReplaced ? (yield* this.topics([at.topic])).get(at.topic) : undefined
-    const first = (yield* this.offsets([at], "earliest")).get(placeOf(at))
+    const first = (yield* this.offsets([at], "earliest")).get(placeOf(at))?.offset
     if (first === undefined || isReplaced && info === undefined) return yield* notThere(at)
     const from = at.next
     at.next = isReplaced || from < first || onLoss === "earliest" ? first : end
     store.reportError(goesOn(at, loss, at.next, from))
-    if (info !== undefined) known.set(at.topic, at.begun = { id: info.id, partitions: 0 })
+    if (info === undefined) return
+    known.set(at.topic, at.begun = { id: info.id, partitions: 0 })
+    at.leaderEpoch = undefined
   })
 
   /** Where they stand; `Revoked`, if they are another member's. */
@@ -323,11 +365,11 @@ export class Assignment<K, V> {
     partitions: ReadonlyArray<Assigned>
   ) {
     const { member, outage } = this.setting
-    const offsets = partitions.map(({ begun, next, partition, topic }) => ({
+    const offsets = partitions.map(({ begun, leaderEpoch, next, partition, topic }) => ({
       topic,
       partition,
       offset: next,
-      metadata: textOf(begun)
+      metadata: textOf({ ...begun, leaderEpoch })
     }))
     const committed = yield* Effect.result(outage.patiently(member.commit(offsets), Infinity))
     if (Result.isSuccess(committed)) return
@@ -338,15 +380,10 @@ export class Assignment<K, V> {
 
   private get tellFenced(): Effect.Effect<void> {
     const { options: { group }, store } = this.setting
-    return Effect.sync(() =>
-      store.reportError(
-        `Group ${group} gave partitions to another member before what was stored of them could be committed: it comes again`
-      )
-    )
+    return Effect.sync(() => store.reportError(storedTwice(group)))
   }
 }
 
-const begunHere = ({ id, partitions }: TopicInfo, before: Begun | undefined): Begun => ({
-  id,
-  partitions: before?.partitions ?? partitions.length
-})
+/** Than the one under which it was read. */
+const hasOtherLeader = (at: Assigned, of: { readonly leaderEpoch?: number | undefined }): boolean =>
+  (of.leaderEpoch ?? -1) > (at.leaderEpoch ?? Infinity)

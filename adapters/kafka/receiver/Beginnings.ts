@@ -1,7 +1,8 @@
 /**
  * Beginnings: where a partition goes on, or begins. Pure.
  *
- * Beside each offset that is committed stands which topic it is of, and how many partitions the topic had when the group began with it.
+ * Beside each offset that is committed stands which topic it is of, how many partitions the topic had when the group began with it, and under
+ * which leader its records were read.
  *
  * | of the partition | of the topic | then |
  * | --- | --- | --- |
@@ -21,23 +22,29 @@ export interface Begun {
   readonly partitions: number
 }
 
+/** What stands beside an offset. */
+export interface Beside extends Begun {
+  /** Of a leader whose log went up to there; undefined: not known. */
+  readonly leaderEpoch?: number | undefined
+}
+
 export type Beginning =
-  | { readonly kind: "goes on"; readonly offset: number }
+  | { readonly kind: "goes on"; readonly offset: number; readonly leaderEpoch: number | undefined }
   | { readonly kind: "begins"; readonly at: OffsetAt }
   | { readonly kind: "replaced" }
 
-/** Beside an offset. */
-export const textOf = ({ id, partitions }: Begun): string => JSON.stringify({ id, partitions })
+export const textOf = ({ id, leaderEpoch, partitions }: Beside): string =>
+  JSON.stringify({ id, partitions, leaderEpoch })
 
 /** undefined: another program wrote it. */
-export const begunOf = (text: string): Begun | undefined => {
+export const besideOf = (text: string): Beside | undefined => {
   try {
     const read: unknown = JSON.parse(text)
     if (typeof read !== "object" || read === null) return undefined
-    const { id, partitions } = read as Record<string, unknown>
-    return typeof id === "string" && Number.isSafeInteger(partitions)
-      ? { id, partitions: partitions as number }
-      : undefined
+    const { id, leaderEpoch, partitions } = read as Record<string, unknown>
+    if (typeof id !== "string" || !Number.isSafeInteger(partitions)) return undefined
+    const begun = { id, partitions: partitions as number }
+    return Number.isSafeInteger(leaderEpoch) ? { ...begun, leaderEpoch: leaderEpoch as number } : begun
   } catch {
     return undefined
   }
@@ -52,7 +59,7 @@ export const knownOf = (
   committed: ReadonlyArray<CommittedOffset>,
   before: Begun | undefined
 ): Begun | undefined => {
-  const read = committed.flatMap(({ metadata }) => begunOf(metadata) ?? [])
+  const read = committed.flatMap(({ metadata }) => besideOf(metadata) ?? [])
   const known = read.find((one) => one.id === id) ?? before ?? read[0]
   return known ?? (committed.length > 0 ? { id, partitions: 0 } : undefined)
 }
@@ -64,8 +71,15 @@ export const beginningOf = (
   known: Begun | undefined,
   start: OffsetAt
 ): Beginning => {
-  const of = committed === undefined ? known : begunOf(committed.metadata)
+  const beside = committed === undefined ? undefined : besideOf(committed.metadata)
+  const of = committed === undefined ? known : beside
   if (of?.id !== undefined && of.id !== id) return { kind: "replaced" }
-  if (committed !== undefined) return { kind: "goes on", offset: committed.offset }
+  if (committed !== undefined) return { kind: "goes on", offset: committed.offset, leaderEpoch: beside?.leaderEpoch }
   return { kind: "begins", at: known === undefined || partition < known.partitions ? start : "earliest" }
 }
+
+/** Of a topic that a partition is begun of now. */
+export const begunHere = ({ id, partitions }: TopicInfo, before: Begun | undefined): Begun => ({
+  id,
+  partitions: before?.partitions ?? partitions.length
+})

@@ -90,6 +90,17 @@ export const headerAt = (bytes: Uint8Array, at: number): BatchHeader | undefined
   }
 }
 
+/** Of the whole record batches of a fetch; none, if there is one that cannot be read. */
+export const headersOf = (bytes: Uint8Array): ReadonlyArray<BatchHeader> => {
+  const headers: Array<BatchHeader> = []
+  try {
+    for (let header, at = 0; (header = headerAt(bytes, at)) !== undefined; at = header.end) headers.push(header)
+  } catch {
+    return []
+  }
+  return headers
+}
+
 /** Names the offset of what cannot be read, too; undefined where not even that is there. */
 export const baseOffsetAt = (bytes: Uint8Array, at: number): number | undefined => {
   if (bytes.length - at < 8) return undefined
