@@ -23,8 +23,12 @@ const probesMax = 32
 
 const initialBits = 8
 
+const asItIs = (key: unknown): unknown => key
+
 export class KeyedMap {
   readonly keys: Array<unknown> = []
+  /** What is kept of a new key: itself, unless the map outlives the batch. */
+  kept: (key: unknown) => unknown = asItIs
   private readonly primitives = new Map<unknown, number>()
   private readonly composites = new Map<string, number>()
   private readonly crowded = new Map<string, number>()
@@ -61,17 +65,19 @@ export class KeyedMap {
 
   private addOther(key: unknown): number {
     const slot = this.keys.length
-    if (isPrimitiveKey(key)) this.primitives.set(key, slot)
-    else this.composites.set(canonicalKey(key), slot)
-    this.keys.push(key)
+    const kept = this.kept(key)
+    if (isPrimitiveKey(kept)) this.primitives.set(kept, slot)
+    else this.composites.set(canonicalKey(kept), slot)
+    this.keys.push(kept)
     return slot
   }
 
   private addString(key: string, hash: number): number {
     const slot = this.keys.length
-    this.keys.push(key)
+    const kept = this.kept(key) as string
+    this.keys.push(kept)
     if ((this.used + 1) * 2 > this.slots.length) this.grow()
-    this.place(key, hash, slot)
+    this.place(kept, hash, slot)
     return slot
   }
 

@@ -19,6 +19,7 @@
  * Between two captures the slots that steps change are listed, step by step, so that the next capture can be of those alone. Where
  * they come to more than half of the slots that there were, and with a new table, the lists are dropped: then all of it is captured.
  */
+import { detached } from "../rdd/detached.ts"
 import { KeyedMap } from "../rdd/KeyedMap.ts"
 import type { Time } from "../time/Time.ts"
 import { UpdateOrder } from "./UpdateOrder.ts"
@@ -90,7 +91,7 @@ const initialSlots = 256
 export class KeyedState {
   values: Array<unknown> = []
   times: Float64Array = new Float64Array(initialSlots)
-  private map = new KeyedMap()
+  private map = emptyMap()
   /** Which step last wrote a slot to its changes. */
   private loggedIn = new Int32Array(initialSlots)
   private steps = 0
@@ -319,6 +320,7 @@ export class KeyedState {
       kept.push(values[slot])
     }
     this.tracking = undefined
+    map.kept = detached
     this.map = map
     this.values = kept
     this.times = keptTimes
@@ -344,8 +346,14 @@ export class KeyedState {
   }
 }
 
-const mapOf = (keys: ReadonlyArray<unknown>, slots: number): KeyedMap => {
+const emptyMap = (): KeyedMap => {
   const map = new KeyedMap()
+  map.kept = detached
+  return map
+}
+
+const mapOf = (keys: ReadonlyArray<unknown>, slots: number): KeyedMap => {
+  const map = emptyMap()
   for (let slot = 0; slot < slots; slot++) map.slotOf(keys[slot])
   return map
 }

@@ -50,8 +50,6 @@ interface Taken extends Note.TakenNote {
 
 /** Others who take the id, and answers that tell nothing, come and go. */
 const restartsMax = 10
-/** Partitions of the topic that are written at once. */
-const sentAtOnce = 8
 /** Kafka forgets the output's note after a week; so often it is written anew. */
 const noteMillisMax = 12 * 3_600_000
 
@@ -112,7 +110,8 @@ const writeOnce = (
         new Channel({ cluster, where: { topic, partition }, producer, compression, batchBytes })
       taken.channels.set(partition, channel)
       return channel.send(records, patience)
-    }, { concurrency: sentAtOnce, discard: true })
+      // One after the other: a broker that has two questions of one transaction to verify refuses the first.
+    }, { discard: true })
     const partitions = Array.from(routed.keys(), (partition) => ({ topic, partition }))
     yield* Note.transact(place, taken.producer, noted, patience, { partitions, produce })
     seat.taken = { ...taken, noted }

@@ -143,6 +143,24 @@ if (broker !== undefined) {
     { timeout: 120_000 }
   )
 
+  it.live("a batch for many partitions of the topic is written without a refusal", () =>
+    Effect.gen(function* () {
+      const topic = yield* freshTopic(16)
+      let refused = 0
+      const counting: typeof connect = (connection) =>
+        Effect.map(connect(connection), (cluster) => ({
+          ...cluster,
+          produce: (request) => Effect.tapError(cluster.produce(request), () => Effect.sync(() => void refused++))
+        }))
+      const executor = role(counting, { ...connection(), topic, deliveryTimeout: "1 minute" })
+      yield* executor.write(1000, entries(1, 320, 64))
+      // Leaders of a new topic may not have been ready.
+      refused = 0
+      for (let batch = 2; batch <= 6; batch++) yield* executor.write(batch * 1000, entries(batch, 320, 64))
+      assert.equal(refused, 0)
+      assert.equal((yield* committed(topic, 16)).length, 6 * 320)
+    }), { timeout: 60_000 })
+
   it.live(
     "a broker that hangs: answers that are late are found out, and each record is there once",
     () =>
