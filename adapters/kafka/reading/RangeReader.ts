@@ -21,7 +21,7 @@ import type { Millis } from "../../../core/time/Time.ts"
 import type { Fetched, KafkaCluster } from "../KafkaCluster.ts"
 import { KafkaError } from "../KafkaError.ts"
 import { type BatchHeader, headersOf } from "../records/RecordBatch.ts"
-import { assertRange, type OffsetRange, outOfRange } from "./OffsetRange.ts"
+import { assertRange, type OffsetRange, outOfRange, placeOf } from "./OffsetRange.ts"
 import type { Reading } from "../options.ts"
 import type { Outage } from "./Outage.ts"
 import type { DecodeRecords } from "./RecordDecoding.ts"
@@ -31,12 +31,17 @@ const waitMillis = 500
 const pauseMillis = 50
 /** A leader that is new may need some seconds to give what the one before it gave. */
 const reachMillis = 30_000
+/** Beyond what a range is expected to have, so that one fetch is enough. */
+const spareBytes = 65_536
+const spare = 1.25
 
 export interface RangeReaderOptions<A> {
   readonly cluster: KafkaCluster
   readonly reading: Pick<Reading, "isolation" | "maxFetchBytes" | "maxUnavailableMillis" | "onLoss">
   readonly decode: DecodeRecords<A>
   readonly outage: Outage
+  /** By place: bytes of an offset, as far as was read there. */
+  readonly densities: Map<string, number>
 }
 
 /** Throws a KafkaError (Options) for a range that cannot be. */
@@ -67,6 +72,7 @@ class RangeReader<A> {
       if (fetched === undefined) continue
       const headers = headersOf(fetched.bytes)
       if (yield* this.wasCutOff(headers)) continue
+      this.learn(headers)
       const from = this.offset
       const { until } = this.range
       const reached = Math.max(from, (headers.at(-1)?.lastOffset ?? -1) + 1)
@@ -85,9 +91,20 @@ class RangeReader<A> {
   })
 
   private request(offset: number): Effect.Effect<Fetched, KafkaError> {
-    const { cluster, reading: { isolation, maxFetchBytes } } = this.options
-    const { id, partition, topic } = this.range
-    return cluster.fetch({ topic, partition, id, offset, maxBytes: maxFetchBytes, waitMillis, isolation })
+    const { cluster, densities, reading: { isolation, maxFetchBytes } } = this.options
+    const { id, partition, topic, until } = this.range
+    // What lies behind the range would be fetched again for the next one.
+    const expected = (until - offset) * (densities.get(placeOf(this.range)) ?? Infinity)
+    const maxBytes = Math.min(maxFetchBytes, Math.ceil(spareBytes + expected * spare))
+    return cluster.fetch({ topic, partition, id, offset, maxBytes, waitMillis, isolation })
+  }
+
+  private learn(headers: ReadonlyArray<BatchHeader>): void {
+    const [first] = headers
+    const last = headers.at(-1)
+    if (first === undefined || last === undefined) return
+    const offsets = last.lastOffset + 1 - first.baseOffset
+    this.options.densities.set(placeOf(this.range), (last.end - first.at) / offsets)
   }
 
   /** The fetch that is under way, or another; undefined: something was lost, and left out. */

@@ -37,10 +37,11 @@ export const make = Effect.fnUntraced(function* <K, V>(
 ): Effect.fn.Return<InputReader<KafkaRecord<K, V>, KafkaError>, KafkaError, Scope.Scope> {
   const outage = new Outage("what reads from there waits until it answers")
   const connected = yield* connect(reading, outage)
+  const densities = new Map<string, number>()
   return {
     read: ({ value }) =>
       Effect.try({
-        try: () => RangeReader.make({ ...connected, reading, outage }, value as OffsetRange),
+        try: () => RangeReader.make({ ...connected, reading, outage, densities }, value as OffsetRange),
         catch: (error) => error as KafkaError
       })
   }

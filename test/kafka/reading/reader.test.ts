@@ -73,6 +73,38 @@ it("whichever way a stream subscribes, executors connect as it says, with starti
     assert.deepEqual(connected, Array.from({ length: 6 }, () => [["a:1", "b:2"], "me"]))
   }))
 
+it("a range that is small is fetched as such, once it is known what a record takes, and all of it comes", () =>
+  Effect.gen(function* () {
+    const kafka = yield* modelWith(1)
+    for (let i = 0; i < 200; i++) {
+      kafka.append(
+        "t",
+        0,
+        Array.from({ length: 10 }, (_, j) => `${10 * i + j}`.padEnd(1000))
+      )
+    }
+    const fetched: Array<number> = []
+    const connect: Kafka.ConnectKafka = (connection) =>
+      Effect.map(kafka.connect(connection), (cluster) => ({
+        ...cluster,
+        fetch: (request) =>
+          Effect.tap(cluster.fetch(request), ({ bytes }) => Effect.sync(() => fetched.push(bytes.length)))
+      }))
+    const one = yield* readerOf(connect)
+    const seen: Array<number> = []
+    for (let from = 0; from < 2000; from += 25) {
+      const { records } = yield* readAll(one, { from, until: from + 25 })
+      seen.push(...records.map(({ value }) => Number(value)))
+    }
+    assert.deepEqual(seen, Array.from({ length: 2000 }, (_, i) => i))
+    assert.ok(fetched[0]! > 1_000_000, `${fetched[0]} bytes, of whose size nothing was known`)
+    assert.ok(
+      fetched.slice(1).every((bytes) => bytes < 110_000),
+      `${Math.max(...fetched.slice(1))} bytes for 25 records`
+    )
+    assert.equal(fetched.length, 80)
+  }))
+
 it("the next fetch is under way while records are worked on, and not one more; an end that is known is not fetched past", () =>
   Effect.gen(function* () {
     const kafka = yield* modelWith(1)
