@@ -171,13 +171,11 @@ class Planner {
   /** At `start` those that are there when the stream begins, also where it is known later only where that is; at their first record others. */
   private readonly begin = Effect.fnUntraced(function* (this: Planner, partitions: ReadonlyArray<Wanted>) {
     const { start } = this.options
-    const groups = new Map<OffsetAt | "given", Array<Wanted>>()
-    for (const partition of partitions) {
+    const groups = Map.groupBy(partitions, (partition): OffsetAt | "given" => {
       const isLater = this.hasBegun && !this.planning.isAwaited(partition)
       const at = isLater ? "earliest" : startOf(start, partition)
-      const group = typeof at === "number" ? "given" : at
-      groups.set(group, [...groups.get(group) ?? [], partition])
-    }
+      return typeof at === "number" ? "given" : at
+    })
     for (const [at, group] of groups) {
       const isGiven = at === "given"
       const offsets = yield* isGiven ? this.offsetsOf(group, "latest", "uncommitted") : this.offsetsOf(group, at)
@@ -257,8 +255,9 @@ class Planner {
     const isBehind = (place: Place) => (latest.get(placeOf(place))?.offset ?? place.next) < place.next
     const behind = places.filter(isBehind)
     const logEnds = yield* this.offsetsOf(behind, "latest", "uncommitted")
-    const others = Array.from(latest).filter(([key]) => !behind.some((place) => placeOf(place) === key))
-    return new Map([...others, ...logEnds])
+    const ends = new Map(latest)
+    for (const place of behind) ends.delete(placeOf(place))
+    return new Map([...ends, ...logEnds])
   })
 
   private offsetsOf(
@@ -285,10 +284,11 @@ class Planner {
     const led = Effect.fnUntraced(function* (this: Planner, error: KafkaError) {
       const isOfOne = error.isRetryable && error.partition !== undefined
       const infos = isOfOne ? byName(yield* this.cluster.topics(topicsOf(asked))) : undefined
-      const without = asked.filter((one) => infos?.get(one.topic)?.partitions[one.partition]?.leader === undefined)
+      const isLed = (one: P) => infos?.get(one.topic)?.partitions[one.partition]?.leader !== undefined
+      const without = asked.filter((one) => !isLed(one))
       if (infos === undefined || without.length === 0) return yield* error
       yield* this.tellLeaderless(without)
-      const others = asked.filter((one) => !without.includes(one))
+      const others = asked.filter(isLed)
       return others.length === 0 ? [] : yield* ask(others)
     }).bind(this)
     const offsets = yield* Effect.catch(ask(asked), led)
