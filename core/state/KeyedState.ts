@@ -19,7 +19,7 @@
  * Between two captures the slots that steps change are listed, step by step, so that the next capture can be of those alone. Where
  * they come to more than half of the slots that there were, and with a new table, the lists are dropped: then all of it is captured.
  */
-import { detached } from "../rdd/detached.ts"
+import { detached } from "./detached.ts"
 import { KeyedMap } from "../rdd/KeyedMap.ts"
 import type { Time } from "../time/Time.ts"
 import { UpdateOrder } from "./UpdateOrder.ts"

@@ -6,7 +6,7 @@ import { test } from "node:test"
 import * as v8 from "node:v8"
 import * as vm from "node:vm"
 import * as fc from "fast-check"
-import { detached } from "../../core/rdd/detached.ts"
+import { detached } from "../../core/state/detached.ts"
 import { KeyedState } from "../../core/state/KeyedState.ts"
 
 const key = fc.letrec((tie) => ({
