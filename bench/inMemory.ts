@@ -3,7 +3,7 @@
  */
 import { engine, type EngineResult, machine, result, type SnapshotWork, start } from "./children.ts"
 import { withPlace } from "./place.ts"
-import { median, quietLinesPerSecond, type Round, type Row, summary, timesOf } from "./report.ts"
+import { host, median, quietLinesPerSecond, type Round, type Row, summary, timesOf } from "./report.ts"
 
 export interface InMemory {
   readonly program: string
@@ -55,7 +55,9 @@ export const besideTheLoop = async (
     const loop = first ?? await runLoop()
     if (run.check !== loop.check) throw new Error(`${name}: the engine came to ${run.check}, the loop to ${loop.check}`)
     runs.push(run)
-    const own = Object.entries(quietLinesPerSecond).find(([yardstick]) => yardstick === name)
+    const own = host().runtime === "node"
+      ? Object.entries(quietLinesPerSecond).find(([yardstick]) => yardstick === name)
+      : undefined
     rounds.push({
       engine: run.millis,
       hand: loop.millis,
