@@ -3,7 +3,7 @@
  * `EngineResult` of the measured batches as JSON.
  */
 import * as process from "node:process"
-import { ConfigProvider, Effect } from "effect"
+import { ConfigProvider, Effect, Logger } from "effect"
 import type { StreamingEvent } from "../core/scheduling/StreamingListener.ts"
 import * as StreamingContext from "../runtime/driver/StreamingContext.ts"
 import { configProvider, load } from "../adapters/threads/ProgramModule.ts"
@@ -80,7 +80,11 @@ const run = Effect.gen(function* () {
 })
 
 await Effect.runPromise(
-  Effect.scoped(run).pipe(Effect.provideService(ConfigProvider.ConfigProvider, configProvider(config)))
+  Effect.scoped(run).pipe(
+    Effect.provideService(ConfigProvider.ConfigProvider, configProvider(config)),
+    // Of stdout the last line alone is read: a warning there would be seen by nobody.
+    Effect.provideService(Logger.LogToStderr, true)
+  )
 )
 const used = process.cpuUsage(since.cpu)
 const result: EngineResult = {
