@@ -14,6 +14,7 @@ import { engine, type EngineResult, machine, result, start } from "../children.t
 import { lines } from "../data.ts"
 import { type Options, row as rowByClock, type Workload } from "../live.ts"
 import { median, type Round, type Row, summary } from "../report.ts"
+import type { ByHand } from "./hand.ts"
 
 const partitions = 4
 const perPartition = 500_000
@@ -60,28 +61,24 @@ const reading = (workload: string, program: string, hand: string): Workload => (
     const runs = await inTurns(
       options,
       () => engine(program, options.master, { warmup: 0, measured: 1 }, { BROKERS: broker.bootstrap, TOPIC: "lines" }),
-      () => byHand(hand, broker, "lines", waiting)
+      () => byHand(hand, broker, "lines")
     )
     for (const { hand, run } of runs) {
       if (run.records[0] !== waiting) {
         throw new Error(`${workload}: the batch had ${run.records[0]} of ${waiting} records`)
       }
+      if (hand.records !== waiting) throw new Error(`${workload}: the loop had ${hand.records} of ${waiting} records`)
       if (run.check !== hand.check) {
         throw new Error(`${workload}: the engine came to ${run.check}, the loop to ${hand.check}`)
       }
     }
     return [
-      row(workload, options, waiting, runs, "started cold; the loop's clock runs from its first message to its last")
+      row(workload, options, waiting, runs, "started cold; the loop's clock runs from its first request to its last line")
     ]
   })
 
-interface ByHand {
-  readonly millis: ReadonlyArray<number>
-  readonly check: number
-}
-
-const byHand = (name: string, broker: Broker, topic: string, records: number): Promise<ByHand> =>
-  result(start("kafka/hand.ts", [name, broker.bootstrap, topic, String(records)]))
+const byHand = (name: string, broker: Broker, topic: string, numbers: ReadonlyArray<number> = []): Promise<ByHand> =>
+  result(start("kafka/hand.ts", [name, broker.bootstrap, topic, ...numbers.map(String)]))
 
 interface Turn {
   readonly run: EngineResult
@@ -140,9 +137,9 @@ const sink: Workload = (options) =>
       options,
       () =>
         onTopic((TOPIC) => engine("../kafka/sink.ts", options.master, batches, { BROKERS: broker.bootstrap, TOPIC })),
-      () => onTopic((topic) => byHand("sink", broker, topic, recordsPerBatch))
+      () => onTopic((topic) => byHand("sink", broker, topic, [recordsPerBatch, batches.warmup, batches.measured]))
     )
-    const note = "exactly once; by hand: a plain idempotent producer without transactions"
+    const note = "exactly once; by hand: two plain idempotent producers without transactions"
     return [row("kafka-sink", options, recordsPerBatch, turns, note)]
   })
 
