@@ -1,20 +1,18 @@
 /**
  * W11 on a real broker, which is started for it: 2,000,000 lines of 100 bytes wait in four partitions; and the sink, which writes as many as it
- * can. Each beside the same by hand over a plain consumer or producer of the client that the engine uses, on one thread, in turns. And what
- * a thousand partitions cost into which nothing comes.
+ * can. Each beside the same by hand over a plain consumer or producers of the client that the engine uses, on one thread, in turns.
  */
-import * as process from "node:process"
 import { Effect } from "effect"
-import { connect } from "../../adapters/kafka/client/connect.ts"
 import { encode } from "../../adapters/kafka/records/encode.ts"
-import { Broker } from "../../test/kafka/broker/Broker.ts"
-import { NoKafka } from "../../test/kafka/broker/jars.ts"
+import type { Broker } from "../../test/kafka/broker/Broker.ts"
 import { createTopic, deleteTopic } from "../../test/kafka/broker.ts"
 import { engine, type EngineResult, machine, result, start } from "../children.ts"
 import { lines } from "../data.ts"
-import { type Options, row as rowByClock, type Workload } from "../live.ts"
+import type { Options, Workload } from "../live.ts"
 import { median, type Round, type Row, summary } from "../report.ts"
 import type { ByHand } from "./hand.ts"
+import { idle } from "./idle.ts"
+import { onCluster, withBroker } from "./onBroker.ts"
 
 const partitions = 4
 const perPartition = 500_000
@@ -22,36 +20,17 @@ const waiting = partitions * perPartition
 /** Of a batch of records: 900 kB. */
 const perBatch = 8000
 
-/** Without Java or Maven there is nothing to show. */
-const withBroker = async (
-  work: (broker: Broker) => Promise<ReadonlyArray<Row>>
-): Promise<ReadonlyArray<Row>> => {
-  let broker: Broker
-  try {
-    broker = await Broker.start()
-  } catch (error) {
-    if (!(error instanceof NoKafka)) throw error
-    process.stderr.write(`bench: left out, for no Apache Kafka could be started here: ${error.message}\n`)
-    return []
-  }
-  try {
-    return await work(broker)
-  } finally {
-    await broker.remove()
-  }
-}
-
 const fill = (broker: Broker, topic: string): Promise<void> =>
-  Effect.runPromise(Effect.scoped(Effect.gen(function* () {
-    const cluster = yield* connect({ brokers: broker.bootstrap })
-    for (let partition = 0; partition < partitions; partition++) {
-      const all = lines(42, partition, perPartition)
-      for (let at = 0; at < all.length; at += perBatch) {
-        const batch = encode(all.slice(at, at + perBatch).map((value) => ({ value, timestamp: 0 })))
-        yield* cluster.produce({ topic, partition, batch })
+  onCluster(broker, (cluster) =>
+    Effect.gen(function* () {
+      for (let partition = 0; partition < partitions; partition++) {
+        const all = lines(42, partition, perPartition)
+        for (let at = 0; at < all.length; at += perBatch) {
+          const batch = encode(all.slice(at, at + perBatch).map((value) => ({ value, timestamp: 0 })))
+          yield* cluster.produce({ topic, partition, batch })
+        }
       }
-    }
-  })))
+    }))
 
 /** One batch takes all that waits. */
 const reading = (workload: string, program: string, hand: string): Workload => (options) =>
@@ -73,7 +52,13 @@ const reading = (workload: string, program: string, hand: string): Workload => (
       }
     }
     return [
-      row(workload, options, waiting, runs, "started cold; the loop's clock runs from its first request to its last line")
+      row(
+        workload,
+        options,
+        waiting,
+        runs,
+        "started cold; the loop's clock runs from its first request to its last line"
+      )
     ]
   })
 
@@ -141,18 +126,6 @@ const sink: Workload = (options) =>
     )
     const note = "exactly once; by hand: two plain idempotent producers without transactions"
     return [row("kafka-sink", options, recordsPerBatch, turns, note)]
-  })
-
-const idlePartitions = 1000
-
-/** A topic into which nothing comes, and batches of a second: share of one core over 20 s. */
-const idle: Workload = ({ master }) =>
-  withBroker(async (broker) => {
-    await createTopic(broker, "idle", idlePartitions)
-    const config = { BROKERS: broker.bootstrap, TOPIC: "idle" }
-    const run = await engine("../kafka/wordCount.ts", master, { warmup: 5, measured: 20 }, config)
-    const note = `${(100 * run.cpu).toFixed(2)} % of a core`
-    return [await rowByClock("kafka-idle", master, run, run.totalMillis, { note })]
   })
 
 export const workloads: Readonly<Record<string, Workload>> = {
