@@ -9,10 +9,11 @@ import { createTopic, deleteTopic } from "../../test/kafka/broker.ts"
 import { engine, type EngineResult, machine, result, start } from "../children.ts"
 import { lines } from "../data.ts"
 import type { Options, Workload } from "../live.ts"
+import { withPlace } from "../place.ts"
 import { median, type Round, type Row, summary } from "../report.ts"
 import type { ByHand } from "./hand.ts"
 import { idle } from "./idle.ts"
-import { onCluster, withBroker } from "./onBroker.ts"
+import { committedEnd, onCluster, withBroker } from "./onBroker.ts"
 
 const partitions = 4
 const perPartition = 500_000
@@ -106,26 +107,38 @@ const worst = (records: number, turns: ReadonlyArray<Turn>): string => {
 
 const recordsPerBatch = 200_000
 const batches = { warmup: 5, measured: 20 }
+const sent = (batches.warmup + batches.measured) * recordsPerBatch
+const sinkNote =
+  "exactly once, with a checkpoint place; by hand: two plain idempotent producers without transactions; " +
+  `the committed ends of each topic came to at least the ${sent} records that were sent (markers of transactions count too)`
 
+/** Each turn has a topic of its own, so that the disk does not fill. */
 const sink: Workload = (options) =>
   withBroker(async (broker) => {
     let topics = 0
-    /** A topic of its own, so that the disk does not fill. */
     const onTopic = async <A>(work: (topic: string) => Promise<A>): Promise<A> => {
       const topic = `written-${++topics}`
       await createTopic(broker, topic, partitions)
       const done = await work(topic)
+      const end = await committedEnd(broker, topic, partitions)
+      if (end < sent) throw new Error(`kafka-sink: ${end} records are committed in ${topic} of ${sent} that were sent`)
       await deleteTopic(broker, topic)
       return done
     }
+    const write = (config: Record<string, string>) =>
+      withPlace((CHECKPOINT_DIRECTORY) =>
+        engine("../kafka/sink.ts", options.master, batches, {
+          BROKERS: broker.bootstrap,
+          CHECKPOINT_DIRECTORY,
+          ...config
+        })
+      )
     const turns = await inTurns(
       options,
-      () =>
-        onTopic((TOPIC) => engine("../kafka/sink.ts", options.master, batches, { BROKERS: broker.bootstrap, TOPIC })),
+      () => onTopic((TOPIC) => write({ TOPIC })),
       () => onTopic((topic) => byHand("sink", broker, topic, [recordsPerBatch, batches.warmup, batches.measured]))
     )
-    const note = "exactly once; by hand: two plain idempotent producers without transactions"
-    return [row("kafka-sink", options, recordsPerBatch, turns, note)]
+    return [row("kafka-sink", options, recordsPerBatch, turns, sinkNote)]
   })
 
 export const workloads: Readonly<Record<string, Workload>> = {
