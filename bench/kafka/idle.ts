@@ -9,7 +9,7 @@ import { createTopic } from "../../test/kafka/broker.ts"
 import { engine } from "../children.ts"
 import { row, type Workload } from "../live.ts"
 import type { Row } from "../report.ts"
-import { onCluster, withBroker } from "./onBroker.ts"
+import { onCluster, untilThere, withBroker } from "./onBroker.ts"
 
 const partitions = 1000
 const batches = { warmup: 5, measured: 20 }
@@ -38,6 +38,7 @@ export const idle: Workload = ({ master }) =>
 
 const idleWith = async (broker: Broker, master: string, topic: string, input: Input): Promise<Row> => {
   await createTopic(broker, topic, partitions)
+  await untilThere(broker, topic, partitions)
   const config = { BROKERS: broker.bootstrap, TOPIC: topic }
   const [run] = await Promise.all([
     engine("../kafka/wordCount.ts", master, batches, config),
@@ -57,7 +58,10 @@ const feed = (broker: Broker, topic: string, { everyMillis, fromSeconds, records
   onCluster(broker, (cluster) => {
     const one = Effect.suspend(() => {
       const batch = encode([{ value: "one two three", timestamp: Date.now() }])
-      return cluster.produce({ topic, partition: 0, batch })
+      return Effect.retry(cluster.produce({ topic, partition: 0, batch }), {
+        schedule: Schedule.spaced("250 millis"),
+        times: 20
+      })
     })
     const many = Effect.repeat(one, { schedule: Schedule.spaced(everyMillis), times: records - 1 })
     return Effect.delay(many, fromSeconds * 1000)
