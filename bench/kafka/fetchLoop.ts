@@ -1,6 +1,7 @@
 /**
  * All values of a topic by the `fetch` of a plain consumer, on one thread: one request a partition, in turns, the next one under way while the
- * answer is worked on. The client's stream of messages takes over twice as long, and much more with its own limits.
+ * answer is worked on. The client's stream of messages takes over twice as long with this
+ * limit, and a third longer at its best.
  */
 import * as process from "node:process"
 import { Consumer } from "@platformatic/kafka"

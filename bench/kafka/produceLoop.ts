@@ -1,6 +1,6 @@
 /**
  * The same lines again and again into a topic by plain idempotent producers, on one thread. There are two, side by side: one encodes while the
- * other waits for its answer, and each keeps its own order. More than two are not faster.
+ * other waits for its answer, and each keeps its own order.
  */
 import { Producer, stringSerializers } from "@platformatic/kafka"
 import { lines } from "../data.ts"
