@@ -28,7 +28,7 @@ interface Assigned extends TopicPartition {
   begun: Begun
   next: number
   /** Of a leader whose log went up to there; undefined: not known. */
-  leaderEpoch: number | undefined
+  leaderEpoch?: number | undefined
 }
 
 /** By place. */
@@ -165,14 +165,11 @@ export class Assignment<K, V> {
       const own = ofTopic.find((offset) => offset.partition === partition)
       const beginning = beginningOf(one, info, own, before, start)
       const begun = begunHere(info, before)
-      const leaderEpoch = undefined
       if (beginning.kind === "goes on") {
         found.push({ ...one, begun, leaderEpoch: beginning.leaderEpoch, at: beginning.offset })
-      } else if (beginning.kind === "begins") found.push({ ...one, begun, leaderEpoch, at: beginning.at })
+      } else if (beginning.kind === "begins") found.push({ ...one, begun, at: beginning.at })
       else if (reading.onLoss === "fail") yield* this.hold(one, cannotGoOn(one, replaced(one)))
-      else {
-        found.push({ ...one, begun: { id: info.id, partitions: 0 }, leaderEpoch, at: "earliest", loss: replaced(one) })
-      }
+      else found.push({ ...one, begun: { id: info.id, partitions: 0 }, at: "earliest", loss: replaced(one) })
     }
     return found
   })
