@@ -10,6 +10,8 @@ import { Damage } from "./DamagedData.ts"
 /** The largest buffer kept between messages. */
 const keptMax = 4 * 1024 * 1024
 const firstSize = 64 * 1024
+/** Texts up to this length are written and read here where they are ASCII: to call the platform's codec takes longer. */
+const shortTextMax = 32
 const utf8 = new TextEncoder()
 
 export class ByteWriter {
@@ -51,6 +53,18 @@ export class ByteWriter {
     this.position += 4
   }
 
+  integer(value: number): void {
+    this.room(4)
+    this.view.setInt32(this.position, value, true)
+    this.position += 4
+  }
+
+  double(value: number): void {
+    this.room(8)
+    this.view.setFloat64(this.position, value, true)
+    this.position += 8
+  }
+
   /** The bytes of a view, after padding to a multiple of 8: a reader can lay a typed array over them. */
   aligned(view: ArrayBufferView): void {
     this.room(view.byteLength + 8)
@@ -67,9 +81,21 @@ export class ByteWriter {
   /** UTF-8 after its length in bytes; the text must be well formed. */
   text(text: string): void {
     this.room(4 + text.length * 3)
-    const { written } = utf8.encodeInto(text, this.bytes.subarray(this.position + 4))
+    const from = this.position + 4
+    const written = this.ascii(text, from) ? text.length : utf8.encodeInto(text, this.bytes.subarray(from)).written
     this.view.setUint32(this.position, written, true)
-    this.position += 4 + written
+    this.position = from + written
+  }
+
+  /** Writes a short text of ASCII; false for any other. */
+  private ascii(text: string, from: number): boolean {
+    if (text.length > shortTextMax) return false
+    for (let i = 0; i < text.length; i++) {
+      const unit = text.charCodeAt(i)
+      if (unit >= 0x80) return false
+      this.bytes[from + i] = unit
+    }
+    return true
   }
 }
 
@@ -101,6 +127,14 @@ export class ByteReader {
     return this.view.getUint32(this.take(4), true)
   }
 
+  integer(): number {
+    return this.view.getInt32(this.take(4), true)
+  }
+
+  double(): number {
+    return this.view.getFloat64(this.take(8), true)
+  }
+
   /** Where `bytes` bytes begin that were written by `aligned`. */
   aligned(bytes: number): { readonly buffer: ArrayBuffer; readonly offset: number } {
     this.take(-this.position & 7)
@@ -113,7 +147,23 @@ export class ByteReader {
   }
 
   text(): string {
-    return decoder.decode(this.raw(this.length()))
+    const length = this.length()
+    return (length <= shortTextMax ? this.ascii(length) : undefined) ?? decoder.decode(this.raw(length))
+  }
+
+  /** A text of ASCII; undefined, nothing taken, for any other. */
+  private ascii(length: number): string | undefined {
+    const from = this.take(length)
+    let text = ""
+    for (let i = from; i < from + length; i++) {
+      const unit = this.bytes[i]!
+      if (unit >= 0x80) {
+        this.position = from
+        return undefined
+      }
+      text += String.fromCharCode(unit)
+    }
+    return text
   }
 
   get offset(): number {

@@ -11,9 +11,13 @@
  * | integers, doubles | long arrays of numbers | count, the numbers |
  * | tuples | long arrays of arrays of one short length, as pairs are | count, length, frame of the first elements, ... |
  * | table | long arrays of records with the same few keys | count, number of keys, key, frame of its values, ... |
- * | array, record | short arrays and narrow records, near the top | count, (key,) frame, ... |
+ * | array, record | short arrays and narrow records | count, (key,) frame, ... |
+ * | text, integer, double | a well-formed string, a number of 32 bits, any other | UTF-8 text, the number |
+ * | true, false, null, undefined | themselves | nothing |
  *
- * So the columns of a shuffle and the lines of a block travel as columns wherever they stand in the message. Texts are cut out of
+ * So the columns of a shuffle and the lines of a block travel as columns wherever they stand in the message, and the small messages
+ * between driver and executors, all short records, are written here: `msgpackr`, which learns the shapes of records, takes three times
+ * as long for what is so small. Texts are cut out of
  * chunks because a string that is cut out of a longer one keeps the longer one alive. A decoded value shares nothing with the
  * message, which may be reused. Damaged messages throw `DamagedData`, whoever made them: only plain data comes out of a message, of at
  * most so many places as it has bytes, nested no deeper than what may be encoded; nothing in it is evaluated.
@@ -34,7 +38,14 @@ const form = {
   tuples: 6,
   table: 7,
   array: 8,
-  record: 9
+  record: 9,
+  text: 10,
+  integer: 11,
+  double: 12,
+  true: 13,
+  false: 14,
+  null: 15,
+  undefined: 16
 } as const
 
 /** Arrays from this length on are looked at as columns. */
@@ -73,14 +84,38 @@ const decode = (bytes: ArrayBuffer): unknown => {
 export const messagePack: RecordCodec = { encode, decode }
 
 function writeFrame(value: unknown, depth: number): void {
-  if (depth < framesDeepMax && typeof value === "object" && value !== null) {
-    if (Array.isArray(value)) {
-      if (value.length >= columnMin ? writeColumn(value, depth) : writeShortArray(value, depth)) return
-    } else if (isNarrowRecord(value)) {
-      return writeRecord(value as Record<string, unknown>, depth)
-    }
+  switch (typeof value) {
+    case "string":
+      if (!value.isWellFormed()) break
+      writer.byte(form.text)
+      return writer.text(value)
+    case "number":
+      return writeNumber(value)
+    case "boolean":
+      return writer.byte(value ? form.true : form.false)
+    case "undefined":
+      return writer.byte(form.undefined)
+    case "object":
+      if (value === null) return writer.byte(form.null)
+      if (depth === framesDeepMax) break
+      if (Array.isArray(value)) {
+        if (value.length < columnMin) return writeShortArray(value, depth)
+        if (writeColumn(value, depth)) return
+      } else if (isNarrowRecord(value)) {
+        return writeRecord(value, depth)
+      }
   }
   writePacked(value)
+}
+
+function writeNumber(value: number): void {
+  if ((value | 0) === value && (value !== 0 || 1 / value > 0)) {
+    writer.byte(form.integer)
+    writer.integer(value)
+  } else {
+    writer.byte(form.double)
+    writer.double(value)
+  }
 }
 
 function writePacked(value: unknown): void {
@@ -193,27 +228,17 @@ const isRecord = (value: object): boolean => {
 
 const isPlainKey = (key: string): boolean => key !== "__proto__" && key.isWellFormed()
 
-/** Short arrays are framed only if something in them may hold a column. */
-function writeShortArray(values: ReadonlyArray<unknown>, depth: number): boolean {
-  let nested = false
-  for (let i = 0; i < values.length; i++) if (typeof values[i] === "object" && values[i] !== null) nested = true
-  if (!nested) return false
+function writeShortArray(values: ReadonlyArray<unknown>, depth: number): void {
   writer.byte(form.array)
   writer.length(values.length)
   for (let i = 0; i < values.length; i++) writeFrame(values[i], depth + 1)
-  return true
 }
 
-function isNarrowRecord(value: object): boolean {
+function isNarrowRecord(value: object): value is Record<string, unknown> {
   if (!isRecord(value)) return false
   let keys = 0
-  let nested = false
-  for (const key in value) {
-    const item = (value as Record<string, unknown>)[key]
-    if (++keys > framedKeysMax || !isPlainKey(key)) return false
-    if (typeof item === "object" && item !== null) nested = true
-  }
-  return nested
+  for (const key in value) if (++keys > framedKeysMax || !isPlainKey(key)) return false
+  return true
 }
 
 function writeRecord(record: Record<string, unknown>, depth: number): void {
@@ -229,6 +254,22 @@ function writeRecord(record: Record<string, unknown>, depth: number): void {
 function readFrame(reader: ByteReader, depth: number): unknown {
   if (depth > framesDeepMax) throw new Damage("its parts are nested too deeply")
   const kind = reader.byte()
+  switch (kind) {
+    case form.text:
+      return reader.text()
+    case form.integer:
+      return reader.integer()
+    case form.double:
+      return reader.double()
+    case form.true:
+      return true
+    case form.false:
+      return false
+    case form.null:
+      return null
+    case form.undefined:
+      return undefined
+  }
   const count = reader.length()
   if (count > reader.size) throw new Damage("it announces more than it holds")
   switch (kind) {

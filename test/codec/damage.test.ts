@@ -141,11 +141,14 @@ test("values that refer to one another, of which a few bytes would make endless 
 })
 
 test("a count of 2^32 - 1 in any part of a message makes nothing", () => {
+  const integer = 11
   for (let form = 0; form <= 255; form++) {
     for (const rest of [0, 8, 2000]) {
+      // The number -1.
+      if (form === integer && rest === 0) continue
       const bytes = new Uint8Array(5 + rest)
       bytes.set([form, 255, 255, 255, 255])
-      refused(bytes, /announces more|no form/)
+      refused(bytes, /announces more|no form|ends before it should|goes on after its end/)
     }
   }
   for (const token of [0xc6, 0xc9, 0xdb, 0xdd, 0xdf]) {

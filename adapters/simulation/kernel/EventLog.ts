@@ -3,7 +3,7 @@
  *
  * Two runs with equal hashes made the same events with the same contents in the same order, and the same choices between
  * them: `mix` takes in what is chosen without being an event. The hash is two lanes of 32 bits (FNV-1a with two primes) over
- * the events as text. Observers (invariants, the trace) see an event when it happens; the log keeps only the latest, for
+ * what the events say. Observers (invariants, the trace) see an event when it happens; the log keeps only the latest, for
  * reports.
  */
 
@@ -36,7 +36,7 @@ export class EventLog {
     this.mix(Math.round(event.at * 4))
     this.mixText(event.node)
     this.mixText(event.kind)
-    this.mixText(canonical(event.data))
+    this.mixData(event.data)
     this.kept.push(event)
     if (this.kept.length > 2 * keptEventsMax) this.kept = this.kept.slice(-keptEventsMax)
     for (const observer of this.observers) observer(event)
@@ -47,6 +47,26 @@ export class EventLog {
     this.high = Math.imul(this.high ^ value, 0x01000193)
     this.low = Math.imul(this.low ^ value, 0x27d4eb2d)
     this.low ^= this.low >>> 15
+  }
+
+  /** Plain data, in the order of its keys, without what `canonical` leaves out. */
+  private mixData(data: unknown): void {
+    if (typeof data === "string") return this.mixText(data)
+    if (typeof data === "number" && (data | 0) === data) return this.mix(data)
+    if (typeof data !== "object" || data === null) return this.mixText(String(data))
+    if (Array.isArray(data)) {
+      this.mix(data.length)
+      for (const item of data) this.mixData(item)
+    } else if (isPlainRecord(data)) {
+      for (const key in data) {
+        if (key === "stack") continue
+        this.mixText(key)
+        this.mixData(data[key])
+      }
+      this.mix(endOfRecord)
+    } else {
+      this.mixText(canonical(data))
+    }
   }
 
   private mixText(text: string): void {
@@ -78,6 +98,13 @@ export const eventLine = (event: SimulationEvent): string =>
 
 /** Data as text: bytes by length and hash, bigints and functions by what they are. */
 export const canonical = (data: unknown): string => JSON.stringify(data, replacer) ?? "undefined"
+
+const endOfRecord = 0x7d
+
+const isPlainRecord = (data: object): data is Record<string, unknown> => {
+  const prototype = Object.getPrototypeOf(data)
+  return prototype === Object.prototype || prototype === null
+}
 
 function replacer(key: string, value: unknown): unknown {
   // Stacks name files and lines, which differ between platforms.
