@@ -13,8 +13,8 @@ import { describeError } from "../../core/protocol/describeError.ts"
 import { BlockStorageError } from "../../runtime/storage/BlockStorage.ts"
 import { SpillSpace } from "../../runtime/storage/SpillSpace.ts"
 import { messagePack } from "../codec/MessagePack.ts"
-import { SnapshotSpace } from "../../runtime/storage/SnapshotSpace.ts"
-import { ofBlocks } from "../../runtime/storage/snapshotStorage.ts"
+import { SnapshotSpace } from "../../runtime/storage/snapshots/SnapshotSpace.ts"
+import { ofBlocks } from "../../runtime/storage/snapshots/snapshotStorage.ts"
 import { directory, sharedDirectory } from "./directory.ts"
 
 /** A folder of its own among the temporary files, gone when the scope closes. */

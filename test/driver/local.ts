@@ -14,8 +14,8 @@ import { runExecutor } from "../../runtime/executor/bootstrap.ts"
 import * as LocalPlacement from "../../runtime/placement/LocalPlacement.ts"
 import { Placement } from "../../runtime/placement/Placement.ts"
 import * as BlockStorage from "../../runtime/storage/BlockStorage.ts"
-import { SnapshotSpace } from "../../runtime/storage/SnapshotSpace.ts"
-import { ofBlocks } from "../../runtime/storage/snapshotStorage.ts"
+import { SnapshotSpace } from "../../runtime/storage/snapshots/SnapshotSpace.ts"
+import { ofBlocks } from "../../runtime/storage/snapshots/snapshotStorage.ts"
 import { SpillSpace } from "../../runtime/storage/SpillSpace.ts"
 
 export interface LocalOptions extends StreamingContext.RunOptions {

@@ -3,7 +3,8 @@
  */
 import * as assert from "node:assert/strict"
 import { test } from "node:test"
-import { Effect, Result, type Scope } from "effect"
+import { Effect, Fiber, Result, type Scope } from "effect"
+import { TestClock } from "effect/testing"
 import { messagePack } from "../../adapters/codec/MessagePack.ts"
 import type { ToDriver } from "../../core/protocol/ExecutorProtocol.ts"
 import { mapWithState } from "../../core/state/MapWithState.ts"
@@ -13,10 +14,10 @@ import { crc32 } from "../../core/wal/crc32.ts"
 import type { StateStore } from "../../core/state/StateStore.ts"
 import { chainMax, make, type StateSnapshots, type StateVersion } from "../../runtime/executor/state/StateSnapshots.ts"
 import * as BlockStorage from "../../runtime/storage/BlockStorage.ts"
-import type { SnapshotSpace } from "../../runtime/storage/SnapshotSpace.ts"
+import type { SnapshotSpace } from "../../runtime/storage/snapshots/SnapshotSpace.ts"
 import { memoryStorage } from "../../runtime/storage/memoryStorage.ts"
-import { snapshotName, snapshotOf } from "../../runtime/storage/snapshotNames.ts"
-import { ofBlocks } from "../../runtime/storage/snapshotStorage.ts"
+import { snapshotName, snapshotOf } from "../../runtime/storage/snapshots/snapshotNames.ts"
+import { ofBlocks } from "../../runtime/storage/snapshots/snapshotStorage.ts"
 import { StorageError } from "../../runtime/storage/StableStorage.ts"
 import { it } from "../kit.ts"
 import { partition, readAll, stepTo } from "../state/stepping.ts"
@@ -98,6 +99,31 @@ it("when what was added comes to half of the whole, the next snapshot is whole a
       yield* settled
     }
     assert.deepEqual(filesTold(it), [names(1), names(1, 2), names(1, 2, 3), names(4)])
+  }))
+
+it("storage that cannot answer for now is asked again, and the snapshot is restored", () =>
+  Effect.gen(function* () {
+    const first = yield* world()
+    const store = definition.make(partition)
+    yield* stepAndWrite(first, store, 1)
+    const storage = ofBlocks(first.blocks)
+    let refusals = 3
+    const restless = {
+      ...storage,
+      read: (name: string) =>
+        Effect.suspend(() => {
+          const error = new StorageError({ reason: "Unavailable", name, message: "not now" })
+          return refusals-- > 0 ? Effect.fail(error) : storage.read(name)
+        })
+    }
+    const copy = definition.make(partition)
+    const restoring = yield* Effect.forkChild(
+      Effect.flatMap(world({ storage: restless }), ({ snapshots }) => snapshots.restore(versionOf(1), names(1), copy))
+    )
+    yield* TestClock.adjust("1 second")
+    yield* Fiber.join(restoring)
+    assert.equal(refusals, -1)
+    assert.equal(copy.size, many.length)
   }))
 
 it("an executor removes what it read of another one, as what it wrote itself, once that is not needed", () =>

@@ -25,7 +25,7 @@ import * as StateSnapshots from "../../runtime/executor/state/StateSnapshots.ts"
 import * as PartitionCache from "../../runtime/executor/tasks/PartitionCache.ts"
 import * as OutputTask from "../../runtime/executor/tasks/OutputTask.ts"
 import * as BlockStorage from "../../runtime/storage/BlockStorage.ts"
-import { ofBlocks } from "../../runtime/storage/snapshotStorage.ts"
+import { ofBlocks } from "../../runtime/storage/snapshots/snapshotStorage.ts"
 
 /** JSON, which says so where a value cannot travel. */
 export const jsonCodec: RecordCodec = {

@@ -4,8 +4,8 @@
  */
 import { Effect } from "effect"
 import { messagePack } from "../../codec/MessagePack.ts"
-import { SnapshotSpace } from "../../../runtime/storage/SnapshotSpace.ts"
-import { ofBlocks, type SnapshotStorage } from "../../../runtime/storage/snapshotStorage.ts"
+import { SnapshotSpace } from "../../../runtime/storage/snapshots/SnapshotSpace.ts"
+import { ofBlocks, type SnapshotStorage } from "../../../runtime/storage/snapshots/snapshotStorage.ts"
 import { StoragePlaces } from "../../../runtime/storage/StableStorage.ts"
 import { ofFate, ofStorage } from "../faults/FaultPlan.ts"
 import type { CallMoment, Faults } from "../faults/Faults.ts"

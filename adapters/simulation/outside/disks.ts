@@ -8,8 +8,8 @@ import { Effect } from "effect"
 import type { StreamId } from "../../../core/protocol/Ids.ts"
 import type { Time } from "../../../core/time/Time.ts"
 import * as BlockStorage from "../../../runtime/storage/BlockStorage.ts"
-import { snapshotOf } from "../../../runtime/storage/snapshotNames.ts"
-import type { SnapshotStorage } from "../../../runtime/storage/snapshotStorage.ts"
+import { snapshotOf } from "../../../runtime/storage/snapshots/snapshotNames.ts"
+import type { SnapshotStorage } from "../../../runtime/storage/snapshots/snapshotStorage.ts"
 import { StorageError } from "../../../runtime/storage/StableStorage.ts"
 import type { Faults } from "../faults/Faults.ts"
 import type { Observation } from "../invariants/Observation.ts"
@@ -33,12 +33,18 @@ export interface SnapshotFaultsOptions {
 
 export class SnapshotFaults {
   private readonly options: SnapshotFaultsOptions
-  /** By operator: its complete snapshots, and those of which something was damaged. */
+  /** By operator: its complete snapshots that the driver knows of, and those of which something was damaged. */
   private readonly complete = new Map<StreamId, Set<Time>>()
   private readonly damaged = new Map<StreamId, Set<Time>>()
 
   constructor(options: SnapshotFaultsOptions) {
     this.options = options
+  }
+
+  /** These a driver that recovered knows of, and no other. */
+  known(snapshots: ReadonlyArray<{ readonly operator: StreamId; readonly time: Time }>): void {
+    this.complete.clear()
+    for (const { operator, time } of snapshots) this.completed(operator, time)
   }
 
   completed(operator: StreamId, time: Time): void {

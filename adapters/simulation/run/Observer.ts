@@ -21,6 +21,7 @@ import type { Time } from "../../../core/time/Time.ts"
 import type { Incoming } from "../../../runtime/executor/ExecutorLink.ts"
 import type { Observation, RecordsOfInputs } from "../invariants/Observation.ts"
 import { canonical, type SimulationEvent } from "../kernel/EventLog.ts"
+import type { SnapshotFaults } from "../outside/disks.ts"
 import type { Ledger } from "./Ledger.ts"
 
 export interface ObserverOptions {
@@ -35,8 +36,8 @@ export interface ObserverOptions {
   readonly taskArrived: (executor: ExecutorId) => void
   /** An executor begins the step of a state, or has done one. */
   readonly stateWork: (phase: "crashInStep" | "crashAfterStep", executor: ExecutorId) => void
-  /** The driver knows of a snapshot of every partition of a version. */
-  readonly snapshotCompleted: (operator: StreamId, time: Time) => void
+  /** Told of the complete snapshots that the driver knows of. */
+  readonly snapshots: Pick<SnapshotFaults, "completed" | "known">
   /** Whether the level of a stream's receiver keeps each block at two executors. */
   readonly isReplicated: (stream: StreamId) => boolean
   /** Executors that live, and have been there for long. */
@@ -263,10 +264,11 @@ export class Observer {
       case "ExecutorRemoved":
         return observe({ kind: "ExecutorLost", executor: this.options.nodeName(event.executor) })
       case "SnapshotCompleted":
-        this.options.snapshotCompleted(event.operator, event.time)
+        if (!this.options.isReplaced()) this.options.snapshots.completed(event.operator, event.time)
         return observe({ kind: event.kind, operator: event.operator, time: event.time, files: event.files })
       case "Recovered":
         for (const { stream } of event.report.lost) ledger.lossesReported.add(stream)
+        this.options.snapshots.known(event.report.snapshots)
         // Of the last ones its predecessor may have had no time to tell.
         for (const snapshot of event.report.snapshots) observe({ kind: "SnapshotCompleted", ...snapshot })
         return observe({

@@ -329,7 +329,7 @@ class Run {
       steady: () => life.placement.aliveSince(this.world.now - steadyMillis),
       later: (look) => void this.world.after(steadyMillis, undefined, look),
       stateWork: (phase, executor) => this.faults.reached(phase, this.world.nodeNamed(executor)),
-      snapshotCompleted: (operator, time) => this.scene.snapshots.completed(operator, time),
+      snapshots: this.scene.snapshots,
       taskArrived: (executor) => this.faults.taskBegins(this.world.nodeNamed(executor)),
       told: (executor, forgotten) =>
         this.probe(this.world.nodeNamed(executor), life.placement, forgotten, (it) => this.observe(life.number, it))

@@ -21,8 +21,9 @@ import type { RemovableSnapshots, SnapshotFiles } from "../../../core/state/Snap
 import type { StateSnapshot, StateStore } from "../../../core/state/StateStore.ts"
 import type { Time } from "../../../core/time/Time.ts"
 import { Checksum } from "../../storage/Checksum.ts"
-import type { SnapshotSpace } from "../../storage/SnapshotSpace.ts"
-import { snapshotName } from "../../storage/snapshotNames.ts"
+import { patiently } from "../../storage/patientStorage.ts"
+import type { SnapshotSpace } from "../../storage/snapshots/SnapshotSpace.ts"
+import { snapshotName } from "../../storage/snapshots/snapshotNames.ts"
 import type { StorageError } from "../../storage/StableStorage.ts"
 import { NotPlainData, whatIsNot } from "./NotPlainData.ts"
 import * as Rests from "./Rests.ts"
@@ -175,7 +176,7 @@ export const make = Effect.fnUntraced(function* (
     index: number
   ): Effect.fn.Return<SnapshotFile.SnapshotContents & { readonly length: number }, Unrestorable> {
     const file = files[index]!
-    const bytes = yield* storage.read(file)
+    const bytes = yield* patiently(storage.read(file))
     if (bytes === undefined) {
       return yield* new SnapshotFile.SnapshotDamaged({ file, offset: 0, message: `there is no snapshot ${file}` })
     }

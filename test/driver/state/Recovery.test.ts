@@ -18,7 +18,7 @@ import { BlockLocations } from "../../../runtime/driver/BlockLocations.ts"
 import * as TaskScheduler from "../../../runtime/driver/TaskScheduler.ts"
 import { type Executors, Placement } from "../../../runtime/placement/Placement.ts"
 import * as BlockStorage from "../../../runtime/storage/BlockStorage.ts"
-import { ofBlocks } from "../../../runtime/storage/snapshotStorage.ts"
+import { ofBlocks } from "../../../runtime/storage/snapshots/snapshotStorage.ts"
 import { it } from "../../kit.ts"
 import * as Local from "../local.ts"
 

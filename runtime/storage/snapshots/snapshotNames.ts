@@ -2,9 +2,9 @@
  * snapshotNames: how the files of snapshots are called: `PREFIX/OPERATOR/PARTITION/TIME`, the prefix ending in `state`; a version that was
  * written again has `.2` behind it, and so on. What a file builds on its own description says.
  */
-import type { PartitionIndex, StreamId } from "../../core/protocol/Ids.ts"
-import type { Time } from "../../core/time/Time.ts"
-import { nameOf } from "./StableStorage.ts"
+import type { PartitionIndex, StreamId } from "../../../core/protocol/Ids.ts"
+import type { Time } from "../../../core/time/Time.ts"
+import { nameOf } from "../StableStorage.ts"
 
 export interface SnapshotName {
   readonly operator: StreamId

@@ -6,7 +6,7 @@
  * Names are `PREFIX/OPERATOR/PARTITION/TIME`; what they are beneath the prefix is told nobody but by the full name.
  */
 import { Context } from "effect"
-import type { RecordCodec } from "../../core/protocol/RecordCodec.ts"
+import type { RecordCodec } from "../../../core/protocol/RecordCodec.ts"
 import type { SnapshotStorage } from "./snapshotStorage.ts"
 
 export class SnapshotSpace extends Context.Service<SnapshotSpace, {

@@ -3,8 +3,8 @@
  * removed. Every `StableStorage` is such a one; so is a `BlockStorage` that all executors of a run share, where nothing need outlive it.
  */
 import { Effect } from "effect"
-import type { BlockStorage, BlockStorageError } from "./BlockStorage.ts"
-import { NameTaken, type StableStorage, StorageError } from "./StableStorage.ts"
+import type { BlockStorage, BlockStorageError } from "../BlockStorage.ts"
+import { NameTaken, type StableStorage, StorageError } from "../StableStorage.ts"
 
 export type SnapshotStorage = Pick<StableStorage, "create" | "read" | "remove">
 
