@@ -5,6 +5,7 @@
  * `SnapshotFaults` lies around any place where snapshots are: it fails at writing, is slow, and gives back damaged bytes.
  */
 import { Effect } from "effect"
+import type { RecoveryReport } from "../../../core/checkpoint/RecoveryReport.ts"
 import type { StreamId } from "../../../core/protocol/Ids.ts"
 import type { Time } from "../../../core/time/Time.ts"
 import * as BlockStorage from "../../../runtime/storage/BlockStorage.ts"
@@ -36,15 +37,23 @@ export class SnapshotFaults {
   /** By operator: its complete snapshots that the driver knows of, and those of which something was damaged. */
   private readonly complete = new Map<StreamId, Set<Time>>()
   private readonly damaged = new Map<StreamId, Set<Time>>()
+  /** By operator: the newest version that another program made. */
+  private readonly foreign = new Map<StreamId, Time>()
 
   constructor(options: SnapshotFaultsOptions) {
     this.options = options
   }
 
-  /** These a driver that recovered knows of, and no other. */
-  known(snapshots: ReadonlyArray<{ readonly operator: StreamId; readonly time: Time }>): void {
+  /**
+   * These a driver that recovered knows of, and no other. What another program made of its batches the new one would not make again: then
+   * the newest is all there is.
+   */
+  recovered({ programChanged, snapshots }: Pick<RecoveryReport, "programChanged" | "snapshots">): void {
     this.complete.clear()
-    for (const { operator, time } of snapshots) this.completed(operator, time)
+    for (const { operator, time } of snapshots) {
+      if (programChanged) this.foreign.set(operator, Math.max(time, this.foreign.get(operator) ?? 0))
+      this.completed(operator, time)
+    }
   }
 
   completed(operator: StreamId, time: Time): void {
@@ -88,11 +97,11 @@ export class SnapshotFaults {
     }
   }
 
-  /** What is promised survives one damaged snapshot: the complete one before it has to be there, and whole. */
+  /** What is promised survives one damaged snapshot: the complete one before it has to be there, whole, and of this program. */
   private mayDamage(operator: StreamId, time: Time): boolean {
     const complete = [...this.complete.get(operator) ?? []].sort((a, b) => a - b)
     const before = complete.findLast((it) => it < time)
-    if (before === undefined || time < complete.at(-1)!) return false
+    if (before === undefined || time < complete.at(-1)! || before <= (this.foreign.get(operator) ?? 0)) return false
     return ![...this.damaged.get(operator) ?? []].some((it) => it >= before && it !== time)
   }
 }

@@ -37,7 +37,7 @@ export interface ObserverOptions {
   /** An executor begins the step of a state, or has done one. */
   readonly stateWork: (phase: "crashInStep" | "crashAfterStep", executor: ExecutorId) => void
   /** Told of the complete snapshots that the driver knows of. */
-  readonly snapshots: Pick<SnapshotFaults, "completed" | "known">
+  readonly snapshots: Pick<SnapshotFaults, "completed" | "recovered">
   /** Whether the level of a stream's receiver keeps each block at two executors. */
   readonly isReplicated: (stream: StreamId) => boolean
   /** Executors that live, and have been there for long. */
@@ -268,7 +268,7 @@ export class Observer {
         return observe({ kind: event.kind, operator: event.operator, time: event.time, files: event.files })
       case "Recovered":
         for (const { stream } of event.report.lost) ledger.lossesReported.add(stream)
-        this.options.snapshots.known(event.report.snapshots)
+        this.options.snapshots.recovered(event.report)
         // Of the last ones its predecessor may have had no time to tell.
         for (const snapshot of event.report.snapshots) observe({ kind: "SnapshotCompleted", ...snapshot })
         return observe({
