@@ -147,22 +147,53 @@ class Reader {
   }
 
   readAll(): Effect.Effect<void, LogDamaged | StorageError> {
+    return Effect.flatMap(
+      this.start(),
+      ({ first, listed }) =>
+        this.given.storage.appends ? this.readAppended(first, listed) : this.readCreated(first, listed)
+    )
+  }
+
+  /** Its writer may be alive: a segment is whole when the next has been begun, and what came until then is read too. */
+  private readAppended(
+    first: number,
+    listed: ReadonlyArray<number>
+  ): Effect.Effect<void, LogDamaged | StorageError> {
     const { storage } = this.given
-    const width = storage.appends ? 1 : aheadMax
+    const read = (number: number) => storage.read(this.name(number), wholeSegment)
     return Effect.gen({ self: this }, function* () {
-      const { first, listed } = yield* this.start()
-      for (let number = first;; number += width) {
-        const numbers = Array.from({ length: width }, (_, i) => number + i)
+      for (let number = first;; number++) {
+        const bytes = yield* read(number)
+        if (bytes === undefined) return yield* this.checkEnd(number, listed)
+        const isLast = (yield* storage.size(this.name(number + 1))) === undefined
+        const hasGrown = !isLast && (yield* storage.size(this.name(number))) !== bytes.length
+        yield* this.segment(number, hasGrown ? (yield* read(number)) ?? bytes : bytes)
+        if (isLast) return yield* this.checkEnd(number + 1, listed)
+      }
+    })
+  }
+
+  /** Each group is a segment. One that was not there may have been made since by a writer that is alive, and others behind it. */
+  private readCreated(
+    first: number,
+    listed: ReadonlyArray<number>
+  ): Effect.Effect<void, LogDamaged | StorageError> {
+    const { storage } = this.given
+    return Effect.gen({ self: this }, function* () {
+      let number = first
+      while (true) {
+        const numbers = Array.from({ length: aheadMax }, (_, i) => number + i)
         const read = yield* Effect.forEach(numbers, (it) => storage.read(this.name(it), wholeSegment), {
-          concurrency: width
+          concurrency: aheadMax
         })
         const count = read.indexOf(undefined)
-        for (const [i, bytes] of (count < 0 ? read : read.slice(0, count)).entries()) {
-          yield* this.segment(number + i, bytes!)
-        }
+        const there = count < 0 ? read : read.slice(0, count)
+        for (const [i, bytes] of there.entries()) yield* this.segment(number + i, bytes!)
+        number += there.length
         if (count < 0) continue
-        const ahead = numbers.filter((_, i) => read[i] !== undefined)
-        return yield* this.checkEnd(number + count, [...ahead, ...listed])
+        const ahead = numbers.filter((_, i) => i > count && read[i] !== undefined)
+        if (ahead.length > 0 && (yield* storage.size(this.name(number))) !== undefined) continue
+        return yield* this.checkEnd(number, [...ahead, ...listed])
       }
     })
   }

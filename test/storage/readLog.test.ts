@@ -54,6 +54,32 @@ const nineGroups = Effect.gen(function* () {
   return { storage, read }
 })
 
+it("a log that is read while its writer goes on gives what was there and a beginning of what came since", () =>
+  Effect.gen(function* () {
+    for (const appends of [true, false]) {
+      for (let before = 1; before < 20; before++) {
+        for (const burst of [1, 2, 3, 5]) {
+          const storage = memoryStorage({ appends })
+          const log = yield* openLog(storage, { rollBytes: 200 })
+          let written = 0
+          const write = Effect.orDie(Effect.suspend(() => log.append([bytesOf(`${++written}`)])))
+          yield* Effect.repeat(write, { times: before - 1 })
+          /** What is asked is answered, and then the writer goes on. */
+          const goOn = Effect.suspend(() => written < 60 ? Effect.repeat(write, { times: burst - 1 }) : Effect.void)
+          const read = yield* readTexts({
+            ...storage,
+            read: (name, range) => Effect.tap(storage.read(name, range), goOn),
+            size: (name) => Effect.tap(storage.size(name), goOn),
+            list: (prefix) => Effect.tap(storage.list(prefix), goOn)
+          })
+          assert.ok(read.texts.length >= before, `${read.texts.length} of ${before}`)
+          assert.deepEqual(read.texts, numbers(1, read.texts.length))
+          yield* log.close
+        }
+      }
+    }
+  }))
+
 it("garbage after the last record is left out and told, and so is a last group that lacks a byte", () =>
   Effect.gen(function* () {
     const { storage } = yield* nineGroups
