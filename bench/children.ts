@@ -44,7 +44,7 @@ export const result = (child: ChildProcess): Promise<any> =>
   })
 
 /** Of a batch: its state's snapshot was taken; one of a batch before it was still being written while it ran; neither. */
-export type SnapshotWork = "taken" | "written" | "none"
+export type SnapshotWork = "taken" | "written" | "none" | "unknown"
 
 /** What one bench program did: `bench/engine.ts`. */
 export interface EngineResult {

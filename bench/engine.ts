@@ -61,8 +61,15 @@ const listen = (event: StreamingEvent) => {
   measured.push({ time, records, check, begin, end: now, tickMillis: submissionTime - time, rssMiB: rssMiB() })
 }
 
+/** When the snapshot was due that was not complete when the run ended: of the batches from there on nobody knows. */
+const unknownFrom = (): number => {
+  const times = [...snapshots.keys()].sort((a, b) => a - b)
+  return times.length < 2 ? Infinity : times.at(-1)! + (times.at(-1)! - times.at(-2)!)
+}
+
 const snapshotWork = ({ begin, end, time }: Measured): SnapshotWork => {
   if (snapshots.has(time)) return "taken"
+  if (time >= unknownFrom()) return "unknown"
   return [...snapshots.values()].some((snapshot) => begin < snapshot.end && snapshot.begin < end) ? "written" : "none"
 }
 

@@ -1,7 +1,7 @@
 /**
  * The workloads against the clock: what matters is not how fast a batch is, but whether the next one comes on time.
  */
-import { engine, type EngineResult, machine, result, start as startChild } from "./children.ts"
+import { engine, type EngineResult, machine, start as startChild } from "./children.ts"
 import { withPlace } from "./place.ts"
 import { host, median, type Row, timesOf } from "./report.ts"
 
@@ -33,79 +33,8 @@ export const row = async (
   ...more
 })
 
-const firstLine = (child: ReturnType<typeof startChild>): Promise<string> =>
+export const firstLine = (child: ReturnType<typeof startChild>): Promise<string> =>
   new Promise((resolve) => child.stdout!.once("data", (chunk) => resolve(String(chunk).split("\n")[0]!)))
-
-interface SocketRun {
-  readonly run: EngineResult
-  readonly sent: number
-  readonly due: number
-}
-
-const throughSocket = async (
-  master: string,
-  phases: ReadonlyArray<readonly [number, number]>,
-  more: Readonly<Record<string, string>> = {}
-): Promise<SocketRun> => {
-  const generator = startChild("lineGenerator.ts", [JSON.stringify(phases)])
-  const port = await firstLine(generator)
-  const counted = result(generator)
-  const seconds = phases.reduce((sum, [, seconds]) => sum + seconds, 0)
-  const run = await engine("wordCountSocket.ts", master, { warmup: 0, measured: seconds + 3 }, {
-    HOST: "127.0.0.1",
-    PORT: port,
-    ...more
-  })
-  return { run, ...await counted }
-}
-
-/** W3: sustained if total delay stays below 2 s in the last 17 batches and 97 % arrived. `--rate` lines a second. */
-export const socket: Workload = (options) => sustained("wordcount-socket", options, {})
-
-/** W3 with a checkpoint place: what is received goes into the receiver's log before it counts. */
-export const socketLog: Workload = (options) =>
-  withPlace((place) => sustained("wordcount-socket-log", options, { CHECKPOINT_DIRECTORY: place }))
-
-const sustained = async (
-  workload: string,
-  { master, rate }: Options,
-  more: Readonly<Record<string, string>>
-): Promise<ReadonlyArray<Row>> => {
-  const { run, due } = await throughSocket(master, [[rate / 4, 5], [rate / 2, 15], [rate, 26]], more)
-  const received = run.records.reduce((a, b) => a + b, 0)
-  const full = run.records.map((records, i) => ({ records, i })).filter(({ records }) => records > 0.75 * rate).map((
-    { i }
-  ) => i)
-  const last = full.slice(-17)
-  const late = full.map((i) => run.tickMillis[i]!)
-  const millis = last.map((i) => run.totalMillis[i]!)
-  const isSustained = Math.max(...millis) < 2000 && received >= 0.97 * due && last.length === 17
-  return [
-    await row(workload, master, run, millis, {
-      recordsPerSecond: last.reduce((sum, i) => sum + run.records[i]!, 0) / last.length,
-      note: `${isSustained ? "sustained" : "NOT sustained"}, ${
-        (100 * received / due).toFixed(2)
-      } % received; ticks at worst ${Math.max(...late)} ms late, ${
-        (100 * late.filter((millis) => millis <= 20).length / late.length).toFixed(1)
-      } % within 20 ms`
-    })
-  ]
-}
-
-/** W3 at half its rate for five minutes: memory must not grow. */
-export const soak: Workload = async ({ master, rate }) => {
-  const { run, due } = await throughSocket(master, [[rate / 2, 300]])
-  const received = run.records.reduce((a, b) => a + b, 0)
-  const minute = (n: number) => Math.max(...run.rssMiB.slice(n * 60, n * 60 + 60))
-  return [
-    await row("socket-soak", master, run, run.totalMillis, {
-      recordsPerSecond: received / 300,
-      note: `${(100 * received / due).toFixed(2)} % received; highest memory by minute: ${
-        [0, 1, 2, 3, 4].map(minute).join(", ")
-      } MiB`
-    })
-  ]
-}
 
 /** W6: 20 s each; kept up if the median total delay of the quarters of the run does not grow and stays within a few intervals. */
 export const tiny: Workload = async ({ master }) => {
@@ -201,7 +130,7 @@ export const files: Workload = async ({ master }) => {
 
 /** A running app with 1 s batches, a receiver and no input: share of one core over 20 s. */
 export const idle: Workload = async ({ master }) => {
-  const generator = startChild("lineGenerator.ts", [JSON.stringify([[0, 26]])])
+  const generator = startChild("socket/lineGenerator.ts", [JSON.stringify([[0, 26]])])
   const port = await firstLine(generator)
   const run = await engine("wordCountSocket.ts", master, { warmup: 3, measured: 20 }, { HOST: "127.0.0.1", PORT: port })
   generator.kill()

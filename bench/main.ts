@@ -11,6 +11,7 @@ import { parseArgs } from "node:util"
 import { besideTheLoop, inMemory } from "./inMemory.ts"
 import { workloads as kafka } from "./kafka/workloads.ts"
 import * as live from "./live.ts"
+import * as sockets from "./socket/sockets.ts"
 import { recovery } from "./recovery.ts"
 import { print } from "./report.ts"
 
@@ -27,15 +28,16 @@ const { values, positionals } = parseArgs({
 })
 
 const againstTheClock: Record<string, live.Workload> = {
-  "wordcount-socket": live.socket,
-  "wordcount-socket-log": live.socketLog,
+  "wordcount-socket": sockets.socket,
+  "wordcount-socket-log": sockets.socketLog,
+  "wordcount-socket-limits": sockets.socketLimits,
   files: live.files,
   tiny: live.tiny,
   "tiny-durable": live.tinyDurable,
   start: live.start,
   recovery,
   idle: live.idle,
-  "socket-soak": live.soak,
+  "socket-soak": sockets.soak,
   ...kafka
 }
 

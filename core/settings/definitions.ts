@@ -264,7 +264,7 @@ export const definitions: { readonly [Name in keyof Required<SettingsInput>]: De
   checkpointInterval: {
     need: duration,
     fallback: 0,
-    fallbackText: "twice in every batch",
+    fallbackText: "at most twice in every batch",
     meaning: "the least time between two checkpoints; what happens in between is in the log all the same",
     spark: undefined
   },

@@ -4,7 +4,7 @@
  */
 import { createServer } from "node:net"
 import * as process from "node:process"
-import { lines } from "./data.ts"
+import { lines } from "../data.ts"
 
 const phases: ReadonlyArray<readonly [rate: number, seconds: number]> = JSON.parse(process.argv[2]!)
 const cycle = 100_000
