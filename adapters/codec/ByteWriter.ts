@@ -10,8 +10,10 @@ import { Damage } from "./DamagedData.ts"
 /** The largest buffer kept between messages. */
 const keptMax = 4 * 1024 * 1024
 const firstSize = 64 * 1024
-/** Texts up to this length are written and read here where they are ASCII: to call the platform's codec takes longer. */
+/** Texts up to this length are written here where they are ASCII: to call the platform's codec takes longer. */
 const shortTextMax = 32
+/** Read are those up to this length: what is put together of more characters V8 keeps as a tree of its pieces. */
+const flatTextMax = 12
 const utf8 = new TextEncoder()
 
 export class ByteWriter {
@@ -148,7 +150,7 @@ export class ByteReader {
 
   text(): string {
     const length = this.length()
-    return (length <= shortTextMax ? this.ascii(length) : undefined) ?? decoder.decode(this.raw(length))
+    return (length <= flatTextMax ? this.ascii(length) : undefined) ?? decoder.decode(this.raw(length))
   }
 
   /** A text of ASCII; undefined, nothing taken, for any other. */
