@@ -60,7 +60,7 @@ function matchCalls(
   mistakes: Array<string>
 ): ReadonlyArray<string> {
   const { calls } = taken
-  const matched = align(blocks.map(({ info }) => info.records), calls)
+  const matched = align(blocks.map(({ info }) => info), calls)
   if (matched === undefined) {
     mistakes.push(
       `the blocks of attempt ${taken.attempt} of ${taken.stream} at ${taken.executor} are not what it stored`
@@ -71,24 +71,29 @@ function matchCalls(
   return calls.flatMap(({ lines }, call) => matched.includes(call) ? [] : lines)
 }
 
-/** The call of each block; undefined: they do not fit. */
-function align(records: ReadonlyArray<number | undefined>, calls: Taken["calls"]): ReadonlyArray<number> | undefined {
+/** The call of each block, the first that it can be of; undefined: they do not fit. */
+function align(
+  blocks: ReadonlyArray<{ readonly sequence: number; readonly records?: number | undefined }>,
+  calls: Taken["calls"]
+): ReadonlyArray<number> | undefined {
+  // A block that was refused has its number all the same: before each block there were at least as many calls as its number says.
+  const fits = (block: number, call: number) =>
+    blocks[block]!.records === calls[call]!.lines.length && blocks[block]!.sequence <= call
   // ways[block][call]: whether the blocks from there on fit the calls from there on.
-  const fits = (block: number, call: number) => records[block] === calls[call]!.lines.length
-  const ways = Array.from({ length: records.length + 1 }, () => new Array<boolean>(calls.length + 1).fill(false))
+  const ways = Array.from({ length: blocks.length + 1 }, () => new Array<boolean>(calls.length + 1).fill(false))
   for (let call = calls.length; call >= 0; call--) {
-    for (let block = records.length; block >= 0; block--) {
+    for (let block = blocks.length; block >= 0; block--) {
       ways[block]![call] = call === calls.length
-        ? block === records.length
+        ? block === blocks.length
         : (mayHaveNoBlock(calls[call]!.state) && ways[block]![call + 1]!) ||
-          (block < records.length && fits(block, call) && ways[block + 1]![call + 1]!)
+          (block < blocks.length && fits(block, call) && ways[block + 1]![call + 1]!)
     }
   }
   if (!ways[0]![0]) return undefined
   const matched: Array<number> = []
   for (let call = 0; call < calls.length; call++) {
     const block = matched.length
-    if (block < records.length && fits(block, call) && ways[block + 1]![call + 1]!) matched.push(call)
+    if (block < blocks.length && fits(block, call) && ways[block + 1]![call + 1]!) matched.push(call)
   }
   return matched
 }
