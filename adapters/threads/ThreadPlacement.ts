@@ -7,7 +7,7 @@
  * it likes. It is then replaced (see `ExecutorSlots`). At the end a thread is told to stop, and terminated if it has not exited
  * in time.
  */
-import { MessageChannel, Worker } from "node:worker_threads"
+import { MessageChannel, type Worker } from "node:worker_threads"
 import { Deferred, Effect, Exit, Layer, type Scope } from "effect"
 import { describeError } from "../../core/protocol/describeError.ts"
 import { Border } from "../../core/protocol/RecordCodec.ts"
@@ -17,8 +17,8 @@ import * as ExecutorSlots from "../../runtime/placement/ExecutorSlots.ts"
 import { Placement, PlacementError } from "../../runtime/placement/Placement.ts"
 import { messagePack } from "../codec/MessagePack.ts"
 import { scratchFolder } from "../storage/spillSpace.ts"
-import { compileCacheFolder } from "./compileCache.ts"
 import { codeFingerprintOf } from "./ProgramModule.ts"
+import { startThread } from "./startThread.ts"
 import * as ThreadLink from "./ThreadLink.ts"
 
 export interface ThreadOptions {
@@ -32,13 +32,6 @@ export interface ThreadOptions {
   /** For the slots: deaths at start, back-off. */
   readonly slots?: Omit<ExecutorSlots.SlotOptions, "size"> | undefined
 }
-
-/** What a thread is told before it loads anything. */
-export interface ThreadData {
-  readonly compileCache: string | undefined
-}
-
-const workerUrl = () => new URL("./worker.ts", import.meta.url)
 
 /** Threads have one machine: no executor is nearer to a source than another. */
 const host = "localhost"
@@ -85,18 +78,14 @@ const introduce = (a: Worker, nameOfA: ExecutorId, b: Worker, nameOfB: ExecutorI
   b.postMessage({ kind: "Peer", peer: nameOfA, port: port2 } satisfies ThreadLink.ToThread, [port2])
 }
 
-/** What a batch makes is soon garbage: more room for it costs memory in each thread and was not seen to save time. */
-const maxYoungGenerationSizeMb = 48
-
 const launchThread = Effect.fnUntraced(function* (
   start: ThreadLink.Start,
   hear: (message: ToDriver) => void,
-  { stopMillis = 2000, worker: module = workerUrl() }: ThreadOptions,
+  { stopMillis = 2000, worker: module }: ThreadOptions,
   workers: Map<ExecutorId, Worker>
 ): Effect.fn.Return<ExecutorSlots.Launched, never, Scope.Scope> {
   const { executor } = start
-  const workerData: ThreadData = { compileCache: compileCacheFolder() }
-  const worker = new Worker(module, { name: executor, workerData, resourceLimits: { maxYoungGenerationSizeMb } })
+  const worker = startThread(executor, module)
   const exited = Deferred.makeUnsafe<string>()
   let reason: string | undefined
   workers.set(executor, worker)

@@ -29,6 +29,8 @@ export class KeyedMap {
   readonly keys: Array<unknown> = []
   /** What is kept of a new key: itself, unless the map outlives the batch. */
   kept: (key: unknown) => unknown = asItIs
+  /** So many are to come: the table need not grow to their number step by step. */
+  expected = 0
   private readonly primitives = new Map<unknown, number>()
   private readonly composites = new Map<string, number>()
   private readonly crowded = new Map<string, number>()
@@ -100,9 +102,11 @@ export class KeyedMap {
   private grow(): void {
     const { slots, hashes, keys } = this
     const crowded = [...this.crowded]
-    this.slots = new Int32Array(slots.length * 2)
-    this.hashes = new Int32Array(slots.length * 2)
-    this.shift--
+    let size = slots.length * 2
+    while (size < 2 * this.expected) size *= 2
+    this.slots = new Int32Array(size)
+    this.hashes = new Int32Array(size)
+    this.shift = Math.clz32(size) + 1
     this.used = 0
     this.crowded.clear()
     for (let place = 0; place < slots.length; place++) {

@@ -308,6 +308,7 @@ export class KeyedState {
   private *compact(isKept: ((slot: number) => boolean) | undefined): Generator<void, Int32Array> {
     const { keys, times, values } = this
     const map = new KeyedMap()
+    map.expected = this.count
     const kept: Array<unknown> = []
     const keptTimes = new Float64Array(Math.max(initialSlots, isKept === undefined ? this.count : this.slots))
     const moved = new Int32Array(this.slots).fill(-1)
@@ -354,6 +355,7 @@ const emptyMap = (): KeyedMap => {
 
 const mapOf = (keys: ReadonlyArray<unknown>, slots: number): KeyedMap => {
   const map = emptyMap()
+  map.expected = slots
   for (let slot = 0; slot < slots; slot++) map.slotOf(keys[slot])
   return map
 }
