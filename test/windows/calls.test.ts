@@ -99,9 +99,8 @@ test("no batch makes more than 3 times the calls of the median one, whatever the
 })
 
 /**
- * Per pair of key and batch, by the share p of batches in which a key comes. The bound of any scheme, where keys come many times per
- * window, is 4 - p: a call for each change of a value, which are two per pair but where one comes as one leaves, and two to know
- * what is left. Below 3 where keys come few times per window, or in nearly every batch.
+ * Per pair of key and batch, by the share p of batches in which a key comes: at most 4 - p, a call for each change of a value, which are
+ * two per pair but where one comes as one leaves, and two to know what is left (see `WindowState`). Below 3 where keys come few times per window, or in nearly every batch.
  */
 const densities: ReadonlyArray<readonly [window: number, perRecordMax: ReadonlyArray<number>]> = [
   [10, [0.7, 1.1, 1.9, 2.5, 2.6, 2.6]],
