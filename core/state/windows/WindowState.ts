@@ -15,8 +15,9 @@
  *
  * For 4 - p: a value that changes costs a call, which is two per pair, and to know what is left when something leaves takes two more, as
  * long as `f` is only associative. No way of putting the products together does with 3: an integer program over all of them, for
- * pairs that come and leave in different batches, finds at least 3.08 where 8 are in the window and 3.16 where 9 are. Each further record of a pair costs one call, made before: so with two records per pair it is
- * below 3 per record in any case. No batch pays for the flips of many keys, nor for the long flip of one.
+ * pairs that come and leave in different batches, finds at least 3.08 where 8 are in the window and 3.16 where 9 are. Each further
+ * record of a pair costs one call, made before: so with two records per pair it is below 3 per record in any case. No batch pays for
+ * the flips of many keys, nor for the long flip of one.
  */
 import type { Millis, Time } from "../../time/Time.ts"
 import { sliceSlots } from "../KeyedState.ts"
