@@ -1,7 +1,7 @@
 /**
  * What the command says on stderr: failures as one sentence, notices of what went wrong and was put right, the status line.
  */
-import { Cause } from "effect"
+import { Cause, Effect, Exit } from "effect"
 import { JobFailed } from "../../core/dstream/Batch.ts"
 import { type AnyStreamingApp, InvalidApp } from "../../core/dstream/StreamingApp.ts"
 import { format } from "../../core/checkpoint/RecoveryReport.ts"
@@ -12,6 +12,14 @@ import type { ReceiverInfo, StreamingEvent } from "../../core/scheduling/Streami
 import { ProgramRefused } from "../../runtime/driver/checkpoint/Durability.ts"
 
 export const say = (text: string): void => void process.stderr.write(`dstreams: ${text}\n`)
+
+/** Prints what a command came to, or says why it came to nothing; the exit code. */
+export const print = (text: Effect.Effect<string, unknown>, debug: boolean): Effect.Effect<number> =>
+  Effect.map(Effect.exit(text), (exit) => {
+    if (Exit.isSuccess(exit)) process.stdout.write(`${exit.value}\n`)
+    else say(failureOf(exit.cause, debug))
+    return Exit.isSuccess(exit) ? 0 : 1
+  })
 
 /** The status line of a completed batch. */
 export const sayStatus = (event: StreamingEvent): void => {

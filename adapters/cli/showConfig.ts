@@ -3,31 +3,25 @@
  * own Config for. Of those no value is shown: it may be a secret.
  */
 import { availableParallelism } from "node:os"
-import { Effect, Exit } from "effect"
+import { Effect } from "effect"
 import { type AnyStreamingApp, validate, withBatchDuration } from "../../core/dstream/StreamingApp.ts"
 import { definitions, type SettingName, settingNames, showValue, variableOf } from "../../core/settings/definitions.ts"
 import * as Settings from "../../core/settings/Settings.ts"
 import { load, urlOf } from "../threads/ProgramModule.ts"
 import type { ConfigCommand, Master, UsageError } from "./arguments.ts"
 import * as Configuration from "./Configuration.ts"
-import { failureOf, say } from "./messages.ts"
+import { print } from "./messages.ts"
 
 export const showConfig = (command: ConfigCommand): Effect.Effect<number, UsageError> =>
-  Effect.flatMap(Configuration.read(command), (configuration) =>
-    Effect.gen(function* () {
-      const reads = new Set<string>()
-      const program = yield* load(urlOf(command.program), configuration.config, reads)
-      const app = withBatchDuration(program.app, command.batchMillis)
-      yield* validate(app, configuration.settings)
-      return [...settingLines(app, configuration, command.master), ...configLines(configuration, reads)].join("\n")
-    }).pipe(
-      Effect.exit,
-      Effect.map((exit) => {
-        if (Exit.isSuccess(exit)) process.stdout.write(`${exit.value}\n`)
-        else say(failureOf(exit.cause, command.debug))
-        return Exit.isSuccess(exit) ? 0 : 1
-      })
-    ))
+  Effect.flatMap(Configuration.read(command), (configuration) => print(text(command, configuration), command.debug))
+
+const text = Effect.fnUntraced(function* (command: ConfigCommand, configuration: Configuration.Configuration) {
+  const reads = new Set<string>()
+  const program = yield* load(urlOf(command.program), configuration.config, reads)
+  const app = withBatchDuration(program.app, command.batchMillis)
+  yield* validate(app, configuration.settings)
+  return [...settingLines(app, configuration, command.master), ...configLines(configuration, reads)].join("\n")
+})
 
 const settingLines = (
   app: AnyStreamingApp,
