@@ -4,7 +4,7 @@
  * | at | bytes | header, all numbers little-endian |
  * | --- | --- | --- |
  * | 0 | 4 | magic |
- * | 4 | 2 | version of the format, 1 |
+ * | 4 | 2 | version of the format, 2 |
  * | 6 | 2 | nothing: 0 |
  * | 8 | 8 | id of the log, drawn when it is made: nobody outside can make bytes that look like its groups |
  * | 16 | 4 | number of the segment, so that a file under another's name is told |
@@ -16,14 +16,15 @@
  * | 48 | 8 | all acknowledged groups up to this number were durable when it was written |
  * | 56 | 4 | check sum of the 56 bytes before |
  *
- * A record is its check sum (4 bytes, of all that follows of it), its length (4), and its body. A later version keeps the header's
- * size, magic, version and check sum, so that it is told from damage.
+ * A record is its check sum (4 bytes: of all that follows of it, and xor its place in the segment, so that a record which stands elsewhere
+ * is none), its length (4), and its body. Every version keeps the header's size, magic, version and check sum, so that it is told from
+ * damage. In version 1 the sums did not know their place.
  */
 import type { Checksum } from "./crc32.ts"
 
 export const headerBytes = 60
 export const recordHeaderBytes = 8
-export const formatVersion = 1
+export const formatVersion = 2
 
 /** Limits of the format: whoever reads reserves no more. */
 export const groupBytesMax = 2 ** 28
@@ -60,10 +61,12 @@ export interface EncodedGroup {
   readonly records: number
   /** From the group's beginning. */
   readonly places: ReadonlyArray<RecordPlace>
+  /** Of each record, wherever it goes. */
+  readonly sums: ReadonlyArray<number>
 }
 
 /**
- * The records of a group, with room before them for its header: see `stampHeader`. Each body is copied once, to the beginning of
+ * The records of a group, with room before them for its header: see `placeGroup`. Each body is copied once, to the beginning of
  * `room` where that is given and large enough.
  */
 export const encodeRecords = (
@@ -75,22 +78,24 @@ export const encodeRecords = (
   const bytes = room !== undefined && length <= room.length ? room.subarray(0, length) : new Uint8Array(length)
   const view = viewOf(bytes)
   const places: Array<RecordPlace> = []
+  const sums: Array<number> = []
   let at = headerBytes
   for (const record of records) {
     const offset = at + recordHeaderBytes
     view.setUint32(at + 4, record.length, true)
     bytes.set(record, offset)
-    view.setUint32(at, checksum(bytes.subarray(at + 4, offset + record.length)), true)
+    sums.push(checksum(bytes.subarray(at + 4, offset + record.length)))
+    view.setUint32(at, sums.at(-1)!, true)
     places.push({ offset, length: record.length })
     at = offset + record.length
   }
-  return { bytes, records: records.length, places }
+  return { bytes, records: records.length, places, sums }
 }
 
 export type Stamp = Omit<GroupHeader, "records" | "bytes">
 
-/** Writes the header for the place where the group is about to go; again, if it goes to another. */
-export const stampHeader = ({ bytes, records }: EncodedGroup, stamp: Stamp, checksum: Checksum): void => {
+/** Writes the header for the place where the group is about to go, and ties its records to it; again, if it goes to another. */
+export const placeGroup = ({ bytes, places, records, sums }: EncodedGroup, stamp: Stamp, checksum: Checksum): void => {
   const view = viewOf(bytes)
   view.setUint32(0, magic, true)
   view.setUint32(4, formatVersion, true)
@@ -104,9 +109,13 @@ export const stampHeader = ({ bytes, records }: EncodedGroup, stamp: Stamp, chec
   setCount(view, 40, stamp.follows)
   setCount(view, 48, stamp.durable)
   view.setUint32(checkedBytes, checksum(bytes.subarray(0, checkedBytes)), true)
+  for (let i = 0; i < places.length; i++) {
+    const at = places[i]!.offset - recordHeaderBytes
+    view.setUint32(at, sumAt(sums[i]!, stamp.offset + at), true)
+  }
 }
 
-/** Why there is no group at a place; `version`: a later version of the format wrote it. */
+/** Why there is no group at a place; `version`: another version of the format wrote it. */
 export interface NoHeader {
   readonly reason: string
   readonly version?: number
@@ -157,7 +166,7 @@ export const decodeRecords = (
   const places: Array<RecordPlace> = []
   let at = header.offset + headerBytes
   for (let i = 0; i < header.records; i++) {
-    const place = decodeRecord(bytes.subarray(at, end), checksum)
+    const place = decodeRecord(bytes.subarray(at, end), at, checksum)
     if (typeof place === "string") return { offset: at, reason: place }
     places.push({ offset: at + place.offset, length: place.length })
     at += place.offset + place.length
@@ -165,14 +174,14 @@ export const decodeRecords = (
   return at === end ? places : { offset: at, reason: `${end - at} bytes of a group belong to no record` }
 }
 
-/** The record at the beginning of these bytes, or why there is none. */
-export const decodeRecord = (bytes: Uint8Array, checksum: Checksum): RecordPlace | string => {
+/** The record at the beginning of these bytes, which stand at `offset` of their segment, or why there is none. */
+export const decodeRecord = (bytes: Uint8Array, offset: number, checksum: Checksum): RecordPlace | string => {
   if (bytes.length < recordHeaderBytes) return "a record is cut short"
   const view = viewOf(bytes)
   const length = view.getUint32(4, true)
   const end = recordHeaderBytes + length
   if (end > bytes.length) return `a record of ${length} bytes is cut short`
-  return view.getUint32(0, true) === checksum(bytes.subarray(4, end))
+  return view.getUint32(0, true) === sumAt(checksum(bytes.subarray(4, end)), offset)
     ? { offset: recordHeaderBytes, length }
     : "the check sum of a record is wrong"
 }
@@ -189,6 +198,9 @@ export const findMagic = (bytes: Uint8Array, from: number): number => {
 
 const viewOf = (bytes: Uint8Array, offset = 0): DataView =>
   new DataView(bytes.buffer, bytes.byteOffset + offset, bytes.length - offset)
+
+/** A record's check sum where it stands. */
+const sumAt = (sum: number, offset: number): number => (sum ^ offset) >>> 0
 
 const hex = (word: number): string => word.toString(16).padStart(8, "0")
 

@@ -78,7 +78,7 @@ export const initial = (fromBeginning: boolean): LogReading => ({
 export const step = (state: LogReading, segment: number, piece: Piece): Step => {
   if (piece.kind === "Group") return withGroup(state, { segment, group: piece })
   const spot = spotOf(segment, piece)
-  if (piece.version !== undefined) return [state, [{ kind: "Damaged", ...laterVersion(spot, piece.version) }]]
+  if (piece.version !== undefined) return [state, [{ kind: "Damaged", ...otherVersion(spot, piece.version) }]]
   const [next, outcomes] = piece.header === undefined ? [state, []] : withHeader(state, segment, piece.header)
   return [{ ...next, bad: next.bad ?? spot }, outcomes]
 }
@@ -94,9 +94,10 @@ export const end = (state: LogReading): ReadonlyArray<Outcome> => counts(state)
 
 const spotOf = (segment: number, { at, reason }: BadBytes): Spot => ({ segment, offset: at, reason })
 
-const laterVersion = (spot: Spot, version: number): Spot => ({
+const otherVersion = (spot: Spot, version: number): Spot => ({
   ...spot,
-  reason: `it is of version ${version} of the format, and this program reads version ${formatVersion}: take a newer one`
+  reason:
+    `it is of version ${version} of the format, and this program reads version ${formatVersion}: take the one that wrote it`
 })
 
 const counts = ({ held }: LogReading): ReadonlyArray<Outcome> => held === undefined ? [] : [{ kind: "Counts", ...held }]

@@ -35,7 +35,7 @@ export interface BadBytes {
   readonly at: number
   /** That of the group which is not whole, if it is. */
   readonly header: GroupHeader | undefined
-  /** The later version of the format that wrote them. */
+  /** The other version of the format that wrote them. */
   readonly version: number | undefined
 }
 

@@ -22,7 +22,7 @@ import {
   framedBytes,
   headerBytes,
   isHeader,
-  stampHeader
+  placeGroup
 } from "../../core/wal/Group.ts"
 import { type LogPlace, type LogPosition, segmentName } from "../../core/wal/LogPosition.ts"
 import { Checksum } from "./Checksum.ts"
@@ -209,7 +209,7 @@ class Writer {
 
   private stamp(encoded: EncodedGroup, group: number, segment: number, offset: number): void {
     const { acknowledged: follows, durable, log } = this
-    stampHeader(encoded, { log, segment, offset, group, follows, durable }, this.checksum)
+    placeGroup(encoded, { log, segment, offset, group, follows, durable }, this.checksum)
   }
 
   /** The segment to write to, after rolling where that is due. */

@@ -109,7 +109,7 @@ export const readRecord = (
     const start = offset - recordHeaderBytes
     const bytes = yield* storage.read(file, { offset: start, length: recordHeaderBytes + length })
     if (bytes === undefined) return yield* damaged("the file is not there")
-    const record = decodeRecord(bytes, checksum)
+    const record = decodeRecord(bytes, start, checksum)
     if (typeof record === "string") return yield* damaged(record)
     if (record.length !== length) return yield* damaged(`the record has ${record.length} bytes, not ${length}`)
     return bytes.subarray(recordHeaderBytes)

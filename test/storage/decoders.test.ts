@@ -16,7 +16,7 @@ import {
   type GroupHeader,
   headerBytes,
   isHeader,
-  stampHeader
+  placeGroup
 } from "../../core/wal/Group.ts"
 import { segmentName, segmentOf } from "../../core/wal/LogPosition.ts"
 import * as LogReading from "../../core/wal/LogReading.ts"
@@ -40,7 +40,7 @@ const group = fc.record({
 /** A group as a writer, or an enemy with good check sums, makes it. */
 const encoded = (one: typeof group extends fc.Arbitrary<infer G> ? G : never, offset: number): Uint8Array => {
   const made = encodeRecords(one.records, crc32)
-  stampHeader(
+  placeGroup(
     made,
     { log, offset, segment: one.segment, group: one.group, follows: one.follows, durable: one.durable },
     crc32
@@ -61,6 +61,19 @@ test("a group is decoded as it was encoded, or its numbers make no sense", () =>
     assert.ok(Array.isArray(places))
     assert.deepEqual(places.map((place) => bytes.slice(place.offset, place.offset + place.length)), bodies)
   }))
+})
+
+test("a record that stands elsewhere is none", () => {
+  const bytes = encoded(
+    { segment: 1, group: 1, follows: 0, durable: 0, records: [Uint8Array.of(1), Uint8Array.of(2)] },
+    0
+  )
+  const header = decodeHeader(bytes, 0, crc32) as GroupHeader
+  bytes.copyWithin(headerBytes, headerBytes + 9, headerBytes + 18)
+  assert.deepEqual(decodeRecords(bytes, header, crc32), {
+    offset: headerBytes,
+    reason: "the check sum of a record is wrong"
+  })
 })
 
 /** Random bytes, with pieces of what a decoder looks for. */
@@ -91,7 +104,7 @@ test("random bytes are refused by every decoder with a reason, and never throw",
       }
       const places = decodeRecords(bytes, made, crc32)
       if ("reason" in places) assert.ok(places.reason.length > 5)
-      const record = decodeRecord(bytes, crc32)
+      const record = decodeRecord(bytes, offset, crc32)
       if (typeof record !== "string") assert.ok(record.offset + record.length <= bytes.length)
       const magic = findMagic(bytes, 0)
       assert.ok(magic === -1 || magic + headerBytes <= bytes.length)
@@ -122,8 +135,8 @@ test("a segment of forged headers, each of which claims all that follows, is sca
   const bytes = new Uint8Array(4_000_000)
   for (let offset = 0; offset + headerBytes <= bytes.length; offset += headerBytes) {
     const head = bytes.subarray(offset, offset + headerBytes)
-    const empty = { bytes: head, records: 1, places: [] }
-    stampHeader(empty, { log, segment: 1, offset, group: 1, follows: 0, durable: 0 }, crc32)
+    const empty = { bytes: head, records: 1, places: [], sums: [] }
+    placeGroup(empty, { log, segment: 1, offset, group: 1, follows: 0, durable: 0 }, crc32)
     const view = new DataView(head.buffer, head.byteOffset)
     view.setUint32(28, bytes.length - offset - headerBytes, true)
     view.setUint32(headerBytes - 4, crc32(head.subarray(0, headerBytes - 4)), true)

@@ -329,11 +329,14 @@ it("a log of a later version of the format is told from damage", () =>
     const { crc32 } = yield* Effect.promise(() => import("../../core/wal/crc32.ts"))
     storage.alter(nameOf(1), (bytes) => {
       const view = new DataView(bytes.buffer, bytes.byteOffset)
-      view.setUint16(4, 2, true)
+      view.setUint16(4, 3, true)
       view.setUint32(headerBytes - 4, crc32(bytes.subarray(0, headerBytes - 4)), true)
     })
     const { message } = yield* damageOf(readTexts(storage))
-    assert.match(message, /it is of version 2 of the format, and this program reads version 1: take a newer one/)
+    assert.match(
+      message,
+      /it is of version 3 of the format, and this program reads version 2: take the one that wrote it/
+    )
   }))
 
 /** Two groups of a text of one character in a segment. */
