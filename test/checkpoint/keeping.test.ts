@@ -50,8 +50,15 @@ const second = { ...run, epoch: 2 }
 
 const bytes = new Uint8Array(1)
 
-/** A driver's writer over a state that the test changes; `earlier`: files of the drivers before it. */
-const writing = (earlier: ReadonlyArray<string>, recovered?: CheckpointWriter.CheckpointWriterOptions["recovered"]) =>
+/**
+ * A driver's writer over a state that the test changes; `earlier`: files of the drivers before it; `took`: how long each checkpoint takes to
+ * be written, one after the other, and none where it ends.
+ */
+const writing = (
+  earlier: ReadonlyArray<string>,
+  recovered?: CheckpointWriter.CheckpointWriterOptions["recovered"],
+  took: ReadonlyArray<number> = []
+) =>
   Effect.gen(function* () {
     const storage = memoryStorage()
     for (const file of earlier) storage.put(file, bytes)
@@ -64,7 +71,22 @@ const writing = (earlier: ReadonlyArray<string>, recovered?: CheckpointWriter.Ch
       position: () => ({ segment: 5, offset: 0 }),
       dropBefore: (segment: number) => Effect.sync(() => void dropped.push(segment))
     }
-    const of = { storage, codec: messagePack, checksum: crc32, run: second, log, earlier, recovered }
+    const times = [...took]
+    const create: MemoryStorage["create"] = (name, bytes) => {
+      const millis = times.shift() ?? 0
+      return millis === 0
+        ? storage.create(name, bytes)
+        : Effect.andThen(Effect.sleep(millis), storage.create(name, bytes))
+    }
+    const of = {
+      storage: { ...storage, create },
+      codec: messagePack,
+      checksum: crc32,
+      run: second,
+      log,
+      earlier,
+      recovered
+    }
     const how = { intervalMillis: 0, kept: 2, post: () => {}, fail: (cause: unknown) => assert.fail(String(cause)) }
     const writer = yield* CheckpointWriter.make({ ...of, ...how })
     const apply = (...events: ReadonlyArray<DriverLogEvent>) => {
@@ -133,6 +155,22 @@ it("what an earlier driver left stays for as long as a checkpoint of it is kept;
     assert.deepEqual(yield* left, [names.owner(1)], "that there was a driver is told for ever")
     assert.deepEqual(yield* storage.list("epochs/00000001/checkpoints/"), [])
     assert.deepEqual(dropped, [5])
+  }))
+
+it("after two checkpoints that took long the next waits for nine times as long; after one that did it does not", () =>
+  Effect.gen(function* () {
+    const { writer } = yield* writing([], undefined, [0, 10_000, 10_000])
+    const first = yield* Effect.forkChild(writer.checkpoint(1000))
+    yield* TestClock.adjust("10 seconds")
+    assert.equal(first.pollUnsafe()?._tag, "Success")
+    const second = yield* Effect.forkChild(writer.checkpoint(2000))
+    yield* TestClock.adjust("10 seconds")
+    assert.equal(second.pollUnsafe()?._tag, "Success")
+    const third = yield* Effect.forkChild(writer.checkpoint(3000))
+    yield* TestClock.adjust("89 seconds")
+    assert.equal(third.pollUnsafe(), undefined)
+    yield* TestClock.adjust("1 second")
+    assert.equal(third.pollUnsafe()?._tag, "Success")
   }))
 
 test("plans are dropped that no lineage, no state and no planner of an input looks back to", () => {

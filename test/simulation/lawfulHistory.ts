@@ -167,7 +167,8 @@ export const lawful: History = [
     epoch: 1,
     sequence: 3,
     file: "epochs/1/checkpoints/3",
-    lost: [{ stream: "lines", blocks: 3 }]
+    lost: [{ stream: "lines", blocks: 3 }],
+    pending: [3000]
   },
   checkpoint(2, 1),
   allocated(3000, ["b2"]),

@@ -147,6 +147,8 @@ export type Observation =
     readonly sequence: number
     readonly file: string
     readonly lost: ReadonlyArray<{ readonly stream: StreamId; readonly blocks: number }>
+    /** Batches that it runs again, with the inputs that were recorded for them. */
+    readonly pending: ReadonlyArray<Time>
   }
   /** A sink's target has taken a batch, or a partition of one; `before`: what it has of it already. */
   | {

@@ -189,11 +189,14 @@ export const acceptedIsAllocated: Invariant = {
     /** How many batches had been submitted when it was accepted. */
     const waiting = new Map<BlockId, number>()
     const allocated = new Set<BlockId>()
+    /** Batches whose inputs a driver before this one recorded: they are submitted a few at a time. */
+    let recorded: ReadonlySet<Time> = new Set()
     return (event) => {
+      if (event.kind === "RecoveredFrom") recorded = new Set(event.pending)
       if (event.kind === "BlockAnswered" && event.accepted && !event.repeated && !allocated.has(event.block)) {
         waiting.set(event.block, order.size)
       }
-      if (event.kind === "BatchSubmitted") order.set(event.time, order.size)
+      if (event.kind === "BatchSubmitted" && !recorded.has(event.time)) order.set(event.time, order.size)
       if (event.kind === "BatchAllocated") {
         for (const block of event.blocks) {
           waiting.delete(block)

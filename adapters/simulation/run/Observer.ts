@@ -275,7 +275,8 @@ export class Observer {
           kind: "RecoveredFrom",
           file: event.report.from.checkpoint,
           ...numbersOf(event.report),
-          lost: event.report.lost.map(({ blocks, stream }) => ({ stream, blocks }))
+          lost: event.report.lost.map(({ blocks, stream }) => ({ stream, blocks })),
+          pending: event.report.pending
         })
       case "BlocksLost":
         return void ledger.lossesReported.add(event.stream)

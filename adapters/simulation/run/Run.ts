@@ -277,7 +277,7 @@ class Run {
     })
   }
 
-  /** A checkpoint that took long to write, for the faults, is followed by nine times as long without one. */
+  /** Two checkpoints that took long to write, for the faults, are followed by nine times as long without one. */
   private get checkpointPauseMillisMax(): number {
     return this.recovers ? 9 * (this.faults.plan.storage.slowMillisMax + this.faults.plan.storage.fullMillis) : 0
   }

@@ -6,7 +6,8 @@
  * | checkpoint(t) | takes the state of this moment and writes it | waits; a later one takes its place, and it ends with false |
  *
  * A checkpoint takes the state when it is written, not when it was asked for, so one that is written later is never of an earlier
- * moment. Writing takes at most a tenth of the time: after one that took long the next waits, unless a stop hurries it.
+ * moment. Writing takes at most a tenth of the time: after two that took long the next waits, unless a stop hurries it. (After one that
+ * took long it does not: the process may have been paused meanwhile, which says nothing of the next.)
  * The owner files of all drivers stay: a driver that slept for long finds by them that there are later ones.
  * What may go is decided from a checkpoint that is durable, and only while there is no later driver: then it is not needed by any driver,
  * whenever it is removed. Source: Spark Streaming's `CheckpointWriter`.
@@ -85,6 +86,7 @@ export const make = Effect.fnUntraced(function* (
   let doubtful: Written | undefined
   let waiting: Asked | undefined
   let closed = false
+  let tookBefore: Millis = 0
 
   const written = (one: Written) => {
     const { bytes, name, time } = one
@@ -123,7 +125,8 @@ export const make = Effect.fnUntraced(function* (
       post({ kind: "CheckpointFailed", time: asked.time, reason: describeError(Cause.squash(exit.cause)) })
     }
     const took = uptimeMillis(clock) - began
-    const pause = Math.max(intervalMillis - took, took * (share - 1))
+    const pause = Math.max(intervalMillis - took, Math.min(took, tookBefore) * (share - 1))
+    tookBefore = took
     if (pause > 0) yield* Effect.raceFirst(Effect.sleep(pause), hurried.await)
   })
 
