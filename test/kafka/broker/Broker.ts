@@ -28,6 +28,16 @@ const leash = childProcess.spawnSync("setpriv", ["--pdeathsig=KILL", "true"]).st
 
 const startedMillisMax = 60_000
 
+/** Whether all threads of a process stand still, or are gone; true where the system does not tell. */
+const isStopped = (pid: number): boolean => {
+  try {
+    const threads = fs.readdirSync(`/proc/${pid}/task`)
+    return threads.every((thread) => /\) [TtZX] /.test(fs.readFileSync(`/proc/${pid}/task/${thread}/stat`, "utf8")))
+  } catch {
+    return true
+  }
+}
+
 export class Broker {
   readonly port: number
   readonly secured: (Secured & Certificates) | undefined
@@ -96,7 +106,10 @@ export class Broker {
 
   /** It answers nothing, and nothing is closed: as a machine that hangs. */
   freeze(): void {
-    process.kill(this.child!.pid!, "SIGSTOP")
+    const pid = this.child!.pid!
+    process.kill(pid, "SIGSTOP")
+    // Its threads stop one after the other, and until then one may still answer.
+    while (!isStopped(pid)) { /* within a millisecond or two */ }
   }
 
   thaw(): void {
