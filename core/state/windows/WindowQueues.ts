@@ -15,10 +15,10 @@
  * No batch is to pay for the flips of many keys, nor for the long flip of one of few keys:
  * - All queues that begin in the same batch would flip in the same later batch. So each is flipped once early, at a phase of the
  *   window that depends on its slot; it costs no more calls, for each entry comes to the front once.
- * - Where there are few queues (`isFew`), a flip is spread over the last third of the front's time: what is behind the front then
+ * - Where there are few queues (`isFew`), a flip is spread over the last quarter of the front's time: what is behind the front then
  *   is the `middle`, which becomes the next front, last entry first (`done` of them), as much in a step as time has passed.
  *   `next` is to the middle what `back` is to the front. So a queue with an entry in every step commonly makes 2 calls, and at
- *   most 6: 3.5 in the mean, which is more than 3, so it is done only where it shows.
+ *   most 6: 3.3 in the mean, which is more than 3, so it is done only where it shows.
  *
  * Which of both happens is a function of the queues and the batches held, decided anew in each step, so that a restored store
  * decides alike.
@@ -49,8 +49,8 @@ export type Reduce = (a: unknown, b: unknown) => unknown
 
 const never = Number.MAX_SAFE_INTEGER
 
-/** The part of the window over which a flip is spread. */
-const flipShare = 1 / 3
+/** The part of the window over which a flip is spread: three entries in a step, beside the three calls that the step makes anyway. */
+const flipShare = 1 / 4
 
 /** What is flipped at once, in four calls, where flips are spread. */
 const shortFlip = 5
@@ -195,7 +195,9 @@ export class WindowQueues extends QueueTable {
       return
     }
     const behind = rows[row + queueSize]! - rows[row + frontSize]!
-    if (behind < shortFlip || time < until - flipShare * this.windowMillis) return
+    // Half a step more, so that no step has four entries to flip.
+    const share = flipShare + 0.5 / rows[row + queueSize]!
+    if (behind < shortFlip || time < until - share * this.windowMillis) return
     this.fold(slot, rows[row + pendingSize]!)
     rows[row + middleSize] = behind
     times.set(at + phaseAt, time)

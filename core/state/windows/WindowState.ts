@@ -11,7 +11,7 @@
  * | in every batch | below 3: into the aggregate behind the front, into the front, and for the value of the window |
  * | in a share p of the batches | below 4 - p: where a pair comes and another leaves in different steps, each changes the value |
  * | at most 5 times per window | below 3: most entries are in no aggregate but the value |
- * | in a store with few keys | 3.5 in every batch, below 4.5 in some: `WindowQueues` spreads its work |
+ * | in a store with few keys | 3.3 in every batch, below 4.3 in some: `WindowQueues` spreads its work |
  *
  * For 4 - p: a value that changes costs a call, which is two per pair, and to know what is left when something leaves takes two more, as
  * long as `f` is only associative. No way of putting the products together does with 3: an integer program over all of them, for
