@@ -67,6 +67,11 @@ export class Scene {
     return this.storage.damage.some(({ name }) => text.includes(name))
   }
 
+  /** A disk that lied has cut off the very end of a driver's log: nothing that is left shows it, and what it costs is nobody's mistake. */
+  get lostUnseen(): boolean {
+    return this.storage.cutOff.some((name) => /^epochs\/\d+\/log\//.test(name))
+  }
+
   /** What a node's program is given. */
   provide<A, E, R>(node: Node, program: Effect.Effect<A, E, R>): Effect.Effect<A, E, Exclude<R, SnapshotSpace>> {
     const disk = this.snapshots.around(node, this.disk)

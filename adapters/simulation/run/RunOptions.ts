@@ -37,7 +37,7 @@ export interface RunResult {
   readonly batches: number
   /** How many drivers there were. */
   readonly lives: number
-  /** What was durable was lost or changed, and that was told: the run is over then. */
+  /** What was durable was lost or changed, and that was told, or nothing could tell it: the run is over then. */
   readonly detected: boolean
   readonly steps: number
   readonly events: number

@@ -61,6 +61,8 @@ export class FaultyStorage {
   readonly disk: MemoryStorage
   readonly counts: Record<StorageFaultKind, number>
   readonly damage: Array<Damage> = []
+  /** Files whose very end is gone though it was said to be durable. What is left of them is whole, and cannot tell it. */
+  readonly cutOff: Array<string> = []
   calls = 0
   private readonly options: FaultyStorageOptions
   private readonly chance: Chance
@@ -68,9 +70,9 @@ export class FaultyStorage {
   private fullUntil = -Infinity
   private readonly hiddenUntil = new Map<string, number>()
   private readonly removed = new Map<string, Removed>()
-  /** By client: its files, and among them those whose sync was none. */
+  /** By client: its files, and among them those whose sync was none, with the size that they were said to have. */
   private readonly files = new Map<string, Set<string>>()
-  private readonly unsafe = new Set<string>()
+  private readonly unsafe = new Map<string, number>()
 
   constructor(options: FaultyStorageOptions) {
     this.options = options
@@ -117,6 +119,9 @@ export class FaultyStorage {
       if (!this.disk.appends && this.unsafe.has(name) && this.chance.coin(0.5)) this.vanish(name)
     }
     this.disk.crash(fate, (name) => files.has(name))
+    for (const [name, size] of this.unsafe) {
+      if (files.has(name) && this.disk.appends && (this.disk.sizes(name)?.all ?? 0) < size) this.cutOff.push(name)
+    }
     for (const [name, { bytes }] of this.removed) {
       if (!this.strikes("removalUndone", name) || this.disk.sizes(name) !== undefined) continue
       this.disk.put(name, bytes)
@@ -139,7 +144,7 @@ export class FaultyStorage {
         Effect.tap(this.disk.create(name, bytes), () =>
           Effect.sync(() => {
             this.mine(client, name)
-            if (!this.disk.appends && this.strikes("lostSync", name)) this.unsafe.add(name)
+            if (!this.disk.appends && this.strikes("lostSync", name)) this.unsafe.set(name, 0)
             this.durable(name, 0)
           }))
     )
@@ -183,7 +188,7 @@ export class FaultyStorage {
           yield* file.append(new Uint8Array(0), { sync: true })
           this.unsafe.delete(name)
           this.durable(name, before)
-        } else if (sync) this.unsafe.add(name)
+        } else if (sync) this.unsafe.set(name, this.disk.sizes(name)?.all ?? 0)
         return yield* this.finish(name, interference)
       })
     return {

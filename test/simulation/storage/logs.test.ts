@@ -9,6 +9,7 @@ import { type LogPlace, type LogPosition, segmentOf } from "../../../core/wal/Lo
 import { type LogContents, readLog, readRecord } from "../../../runtime/storage/readLog.ts"
 import type { StableStorage } from "../../../runtime/storage/StableStorage.ts"
 import * as WriteAheadLog from "../../../runtime/storage/WriteAheadLog.ts"
+import { it } from "../../kit.ts"
 import { bytesOf, textOf } from "../../storage/contract.ts"
 import type { Chance } from "../../../adapters/simulation/kernel/Chance.ts"
 import { World } from "../../../adapters/simulation/kernel/World.ts"
@@ -259,6 +260,22 @@ test("a bit that flips, or a sync that was none, is told whenever a record is mi
   }
   assert.ok(outcomes.damaged > 8 && outcomes.unharmed > 8, JSON.stringify(outcomes))
 })
+
+it("of a file whose sync was none a crash may take the end, and it is known of which that is true", () =>
+  Effect.gen(function* () {
+    for (const lies of [true, false]) {
+      const rates = { ...noStorageFaults.rates, lostSync: lies ? 1 : 0 }
+      const fates = { ...noStorageFaults.fates, whole: 0, torn: 0, reordered: 0, halfSynced: 0, garbage: 0 }
+      const plan = { ...noStorageFaults, rates, fates, usualMillis: 0 }
+      const storage = new FaultyStorage({ chance: new World({ seed: 1 }).chance.split("storage"), plan })
+      const file = yield* storage.client("driver").open("log/1")
+      yield* file.append(new Uint8Array(10))
+      storage.crash("another")
+      assert.deepEqual([storage.disk.sizes("log/1")?.all, storage.cutOff], [10, []])
+      storage.crash("driver")
+      assert.deepEqual([storage.disk.sizes("log/1")?.all, storage.cutOff], lies ? [0, ["log/1"]] : [10, []])
+    }
+  }))
 
 test("a log that syncs on rolling loses nothing silently from its middle", () => {
   const outcomes = { lost: 0, shorter: 0 }
