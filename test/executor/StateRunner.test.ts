@@ -10,6 +10,7 @@ import type { StateRDD } from "../../core/rdd/Stage.ts"
 import { updateState } from "../../core/state/UpdateState.ts"
 import * as Pace from "../../runtime/executor/Pace.ts"
 import * as StateRunner from "../../runtime/executor/state/StateRunner.ts"
+import type { StateSnapshots } from "../../runtime/executor/state/StateSnapshots.ts"
 import { it } from "../kit.ts"
 
 const definition = updateState({
@@ -46,4 +47,27 @@ it("versions that nobody asks for any more are not held, the newest always is; a
     assert.deepEqual(held(), [4])
     runner.release("s", 0)
     assert.deepEqual([held(), runner.counts()], [[], { stores: 0, keys: 0 }])
+  }))
+
+it("a store that is behind stays for as long as a version may be asked for that only it leads to", () =>
+  Effect.gen(function* () {
+    const restore: StateSnapshots["restore"] = ({ time }, _, store) =>
+      Effect.sync(() => [...store.step(time, [{ time, records: [["a", time]] }])])
+    const runner = StateRunner.make("e1", { write: () => {}, restore, removeBefore: () => {} })
+    const pace = yield* Pace.make
+    const have = (time: number, restore: [] | undefined) => {
+      const inputs = Effect.succeed([{ time, records: [["a", time]] as const }])
+      return runner.step({ state: version(time), partition: 0, restore, snapshot: false, inputs, pace })
+    }
+    yield* have(5, [])
+    yield* have(2, [])
+    runner.forgetBefore(() => 3)
+    yield* have(3, undefined)
+    runner.forgetBefore(() => 4)
+    yield* have(4, undefined)
+    yield* have(6, undefined)
+    assert.equal(runner.counts().stores, 2)
+    runner.forgetBefore(() => 5)
+    assert.equal(runner.counts().stores, 1)
+    assert.deepEqual([...runner.read(version(6), 0, "all")!].flat(1), [["a", 2]])
   }))

@@ -9,8 +9,8 @@
  * | any other, or none; t is the first | a new store with the initial state takes the step |
  * | any other, or none | FetchFailed of the version before: the driver has it made here first |
  *
- * After a loss versions may be asked for that are older than those that were restored first, say by a window over a state: then a
- * partition has more than one store, until the older ones are behind all that may be asked for.
+ * After a loss versions may be asked for that are older than those that were restored first, say by a window over a state, or where
+ * several batches are run again at once: then a partition has more than one store, until all that may be asked for can be had of the newer ones.
  *
  * A step gives way between slices; readers of earlier versions are answered meanwhile. Where the driver says so, a snapshot is
  * captured after the step and written aside. Source: Spark's `StateDStream` and `MapWithStateRDD`.
@@ -62,11 +62,11 @@ export interface StateRunner {
   readonly counts: () => StateCounts
 }
 
-/** The stores of one partition, at least one. */
+/** The stores of one partition, at least one, each with the first version that it had. */
 interface Held {
   readonly operator: string
   readonly partition: PartitionIndex
-  readonly stores: ReadonlyArray<StateStore>
+  readonly stores: ReadonlyArray<{ readonly store: StateStore; readonly first: Time }>
 }
 
 export const make = (executor: string, snapshots: StateSnapshots): StateRunner => {
@@ -81,9 +81,13 @@ export const make = (executor: string, snapshots: StateSnapshots): StateRunner =
   const storesOf = ({ identity: { operator } }: StateRDD, partition: PartitionIndex) =>
     held.get(keyOf(operator, partition))?.stores ?? []
 
+  const storeThat = (state: StateRDD, partition: PartitionIndex, is: (store: StateStore) => boolean) =>
+    storesOf(state, partition).find(({ store }) => is(store))?.store
+
   const hold = (state: StateRDD, partition: PartitionIndex, store: StateStore) => {
-    const { operator } = state.identity
-    held.set(keyOf(operator, partition), { operator, partition, stores: [...storesOf(state, partition), store] })
+    const { operator, time: first } = state.identity
+    const stores = [...storesOf(state, partition), { store, first }]
+    held.set(keyOf(operator, partition), { operator, partition, stores })
     return store
   }
 
@@ -115,15 +119,14 @@ export const make = (executor: string, snapshots: StateSnapshots): StateRunner =
   const step = Effect.fnUntraced(function* (task: StateTask): Effect.fn.Return<number, TaskFault> {
     const { partition, state } = task
     const { identity: { time }, lineage: { previous } } = state
-    const known = storesOf(state, partition)
-    const there = known.find((store) => store.holds(time))
+    const there = storeThat(state, partition, (store) => store.holds(time))
     if (there !== undefined) return there.size
     if (task.restore !== undefined) return (yield* restored(task, task.restore)).size
     const store = previous === undefined
       ? fresh(state, partition)
-      : known.find(({ version }) => version === RddIds.timeOf(previous))
+      : storeThat(state, partition, ({ version }) => version === RddIds.timeOf(previous))
     if (store === undefined) {
-      const here = known.map(({ version }) => `version ${version} ms`).join(", ") || "none"
+      const here = storesOf(state, partition).map(({ store }) => `version ${store.version} ms`).join(", ") || "none"
       return yield* Effect.fail(missing(previous!, partition, `it holds ${here} of this state`))
     }
     yield* advance(store, task)
@@ -136,28 +139,29 @@ export const make = (executor: string, snapshots: StateSnapshots): StateRunner =
     step,
     read: (state, partition, view) => {
       const { time } = state.identity
-      return storesOf(state, partition).find((store) => store.holds(time))?.read(time, view)
+      return storeThat(state, partition, (store) => store.holds(time))?.read(time, view)
     },
     capture: (state, derive) => {
       const { stream, time } = RddIds.parse(state)
       for (const { operator, partition, stores } of held.values()) {
-        const store = operator === stream ? stores.find(({ version }) => version === time) : undefined
-        if (store !== undefined) snapshots.write(versionOf(derive(), partition), store)
+        const found = operator === stream ? stores.find(({ store }) => store.version === time) : undefined
+        if (found !== undefined) snapshots.write(versionOf(derive(), partition), found.store)
       }
     },
     release: (operator, partition) => void held.delete(keyOf(operator, partition)),
     forgetBefore: (timeFor) => {
       for (const [key, { operator, partition, stores }] of held) {
         const time = timeFor(operator)
-        const newest = Math.max(...stores.map(({ version }) => version!))
-        const kept = stores.filter(({ version }) => version === newest || version! >= time)
-        for (const store of kept) store.forgetBefore(time)
+        // Of one that is behind there may still be a step to come, or under way, to a version that no newer one has.
+        const newerHas = (version: Time) => stores.some(({ first, store }) => store.version! > version && first <= time)
+        const kept = stores.filter(({ store }) => store.version! >= time || !newerHas(store.version!))
+        for (const { store } of kept) store.forgetBefore(time)
         held.set(key, { operator, partition, stores: kept })
       }
     },
     counts: () => {
       const stores = Array.from(held.values(), ({ stores }) => stores).flat(1)
-      return { stores: stores.length, keys: stores.reduce((sum, { size }) => sum + size, 0) }
+      return { stores: stores.length, keys: stores.reduce((sum, { store }) => sum + store.size, 0) }
     }
   }
 }
