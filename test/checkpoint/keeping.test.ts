@@ -8,6 +8,7 @@ import { TestClock } from "effect/testing"
 import { messagePack } from "../../adapters/codec/MessagePack.ts"
 import * as Memory from "../../adapters/memory/mod.ts"
 import * as Checkpoints from "../../core/checkpoint/Checkpoint.ts"
+import * as CheckpointFile from "../../core/checkpoint/CheckpointFile.ts"
 import type { DriverLogEvent } from "../../core/checkpoint/DriverLogEvent.ts"
 import * as DriverState from "../../core/checkpoint/DriverState.ts"
 import * as names from "../../core/checkpoint/names.ts"
@@ -17,6 +18,7 @@ import { crc32 } from "../../core/wal/crc32.ts"
 import * as CheckpointWriter from "../../runtime/driver/checkpoint/CheckpointWriter.ts"
 import type { Durability } from "../../runtime/driver/checkpoint/Durability.ts"
 import { batchesDone } from "../../runtime/driver/checkpoint/recording.ts"
+import { choose } from "../../runtime/driver/checkpoint/recover.ts"
 import { type MemoryStorage, memoryStorage } from "../../runtime/storage/memoryStorage.ts"
 import { StorageError } from "../../runtime/storage/StableStorage.ts"
 import { it } from "../kit.ts"
@@ -45,6 +47,25 @@ test("a name says beneath which epoch it is, also where there were more drivers 
   }
   assert.equal(names.epochOf(names.app), undefined)
 })
+
+it("a checkpoint that a driver drops while another one looks for the furthest: the later one is found, and no older one is gone on from", () =>
+  Effect.gen(function* () {
+    const storage = memoryStorage()
+    const put = (sequence: number) => {
+      const header = { run, sequence, time: 1000 * sequence, written: 0, log: { segment: 1, offset: 0 } }
+      const checkpoint = Checkpoints.capture(header, DriverState.make(["s"]))
+      storage.put(names.checkpoint(1, sequence), CheckpointFile.encode(checkpoint, messagePack, crc32))
+    }
+    put(1)
+    put(2)
+    const dropping: MemoryStorage["read"] = (name, range) => {
+      if (name !== names.checkpoint(1, 2)) return storage.read(name, range)
+      put(3)
+      return Effect.andThen(storage.remove(name), storage.read(name, range))
+    }
+    const { chosen } = yield* choose({ storage: { ...storage, read: dropping }, codec: messagePack, checksum: crc32 })
+    assert.equal(chosen?.name.sequence, 3)
+  }))
 
 const second = { ...run, epoch: 2 }
 

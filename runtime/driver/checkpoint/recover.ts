@@ -70,11 +70,23 @@ interface Choice {
   readonly epochs: ReadonlySet<number>
 }
 
-/** The furthest checkpoint that is good; undefined: there is none at all. `earlier`: the epochs that are known, in order. */
-export const choose = Effect.fnUntraced(function* (
-  { checksum, codec, storage }: Reading,
-  earlier: ReadonlyArray<number> = []
-): Effect.fn.Return<Choice, StorageError | NoUsableCheckpoint> {
+/** How often it is looked again, where a checkpoint goes between the list and the reading. */
+const looksMax = 10
+
+/**
+ * The furthest checkpoint that is good; undefined: there is none at all. `earlier`: the epochs that are known, in order. One that is gone
+ * when it is read was dropped by a driver that still works, and that had written a later one: then all is looked at again.
+ */
+export const choose: (
+  reading: Reading,
+  earlier?: ReadonlyArray<number>,
+  looks?: number
+) => Effect.Effect<Choice, StorageError | NoUsableCheckpoint> = Effect.fnUntraced(function* (
+  reading,
+  earlier = [],
+  looks = looksMax
+) {
+  const { checksum, codec, storage } = reading
   const passedOver: Array<PassedOver> = []
   const candidates = yield* unlisted(storage, names.furthestFirst(yield* storage.list(names.epochs)), earlier)
   const epochs = new Set(candidates.map(({ epoch }) => epoch))
@@ -85,7 +97,10 @@ export const choose = Effect.fnUntraced(function* (
       continue
     }
     const bytes = read.success
-    if (bytes === undefined) continue
+    if (bytes === undefined) {
+      if (looks > 1) return yield* choose(reading, earlier, looks - 1)
+      continue
+    }
     const decoded = CheckpointFile.decode(bytes, codec, checksum)
     if (Result.isSuccess(decoded)) {
       return { chosen: { name, checkpoint: decoded.success, bytes: bytes.byteLength }, passedOver, epochs }
