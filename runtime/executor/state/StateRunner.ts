@@ -9,8 +9,9 @@
  * | any other, or none; t is the first | a new store with the initial state takes the step |
  * | any other, or none | FetchFailed of the version before: the driver has it made here first |
  *
- * After a loss versions may be asked for that are older than those that were restored first, say by a window over a state, or where
- * several batches are run again at once: then a partition has more than one store, until all that may be asked for can be had of the newer ones.
+ * After a loss versions may be asked for that are older than those that were restored first, say by a window over a state, or
+ * where several batches are run again at once: then a partition has more than one store, until all that may be asked for can be
+ * had of the newer ones.
  *
  * A step gives way between slices; readers of earlier versions are answered meanwhile. Where the driver says so, a snapshot is
  * captured after the step and written aside. Source: Spark's `StateDStream` and `MapWithStateRDD`.
