@@ -36,7 +36,8 @@ const rebalanceInProgress = 27
 const outdated: ReadonlySet<number> = new Set([illegalGeneration, unknownMember, rebalanceInProgress, memberIdRequired])
 
 const heartbeatsPerSession = 3
-const heartbeatMillisMax = 10_000
+/** As Kafka's own clients: until it a member does not know that the group is shared out anew. */
+const heartbeatMillisMax = 3000
 /** The group's leader looks for other numbers of partitions with the first heartbeat after so long: one request. */
 const lookMillis = 15_000
 const joinsMax = 50
