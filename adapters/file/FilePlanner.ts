@@ -32,7 +32,10 @@ const looksAtOnce = 32
 /** Names in a message. */
 const namesMax = 5
 
-/** The start is when the planner is made. */
+/** The place of an input's positions at which its start stands. */
+const startPlace = "start"
+
+/** The start is when the first driver's planner is made; it is recorded with the first batch. */
 export const make = Effect.fnUntraced(function* (
   options: PlannerOptions
 ): Effect.fn.Return<InputPlanner<FileError>> {
@@ -41,6 +44,7 @@ export const make = Effect.fnUntraced(function* (
   const selection = new FileSelection({ ...options, startMillis })
   const tellListing = makeListingTeller(options.directory)
   const tellSlowness = makeSlownessTeller(options.directory)
+  let isRecorded = false
 
   const look = (path: string): Effect.Effect<FileStatus | undefined> =>
     Effect.catch(
@@ -76,14 +80,21 @@ export const make = Effect.fnUntraced(function* (
       "are empty, and what is written to them later is not " +
         "read: write files elsewhere and move them in"
     )
-    return planned(selected.taken, options)
+    const positions = isRecorded ? {} : { positions: [[startPlace, selection.startMillis]] as const }
+    isRecorded = true
+    return { ...planned(selected.taken, options), ...positions }
   })
   return {
     plan,
-    resume: ({ batches, zeroTime }) =>
-      Effect.sync(() =>
-        selection.resume(zeroTime, batches.map(({ partitions, time }) => ({ time, files: filesOf(partitions) })))
-      )
+    resume: ({ batches, begin, positions }) =>
+      Effect.sync(() => {
+        const start = positions.get(startPlace)
+        isRecorded = typeof start === "number"
+        selection.resume(
+          typeof start === "number" ? start : begin,
+          batches.map(({ partitions, time }) => ({ time, files: filesOf(partitions) }))
+        )
+      })
   }
 })
 

@@ -92,6 +92,10 @@ export class FileSelection {
     this.options = options
   }
 
+  get startMillis(): Time {
+    return this.options.startMillis
+  }
+
   /** Goes on where an earlier driver stopped, whose start counts; batches in order of time. */
   resume(
     startMillis: Time,

@@ -20,18 +20,15 @@ const isAbsence = (cause: unknown): boolean => ["ENOENT", "ENOTDIR"].includes(co
 const listDirectories = async (directory: string): Promise<Listing> => {
   const pattern = path.resolve(directory)
   if (!wildcard.test(pattern)) return await listDirectory(pattern)
-  const paths: Array<string> = []
-  const problems: Array<string> = []
-  let directories = 0
+  const listings: Array<Listing> = []
   for await (const found of fs.glob(pattern)) {
-    if (!await isDirectory(found)) continue
-    directories++
-    const listing = await listDirectory(found)
-    paths.push(...listing.paths)
-    problems.push(...listing.problems)
+    if (await isDirectory(found)) listings.push(await listDirectory(found))
   }
-  if (directories === 0) problems.push(`No directory matches ${pattern}`)
-  return { paths, problems }
+  if (listings.length === 0) return { paths: [], problems: [`No directory matches ${pattern}`] }
+  return {
+    paths: listings.flatMap(({ paths }) => paths),
+    problems: listings.flatMap(({ problems }) => problems)
+  }
 }
 
 const isDirectory = (found: string): Promise<boolean> =>

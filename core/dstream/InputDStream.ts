@@ -48,6 +48,8 @@ export interface PlannedBatch {
 export interface RecordedBatches {
   /** When the app first started. */
   readonly zeroTime: Time
+  /** From when on the input has batches: zero time, or the last batch before it came into the program. */
+  readonly begin: Time
   /** Oldest first; a batch without partitions of this input has none of it. */
   readonly batches: ReadonlyArray<{ readonly time: Time; readonly partitions: ReadonlyArray<PartitionSpec> }>
   /** Where the input stands, however long ago that was recorded. */

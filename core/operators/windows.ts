@@ -66,13 +66,22 @@ const partitionerOf = (options: ShuffleOptions | undefined, context: ComputeCont
   return partitioner ?? HashPartitioner(numPartitions!)
 }
 
+/** Streams as windows keep them: several windows over one stream share it. */
+const keptStreams = new WeakMap<AnyDStream, AnyDStream>()
+
 /** Windows read a batch several times: it is kept, unless it is already. */
-const kept = <A, E, R>(self: DStream<A, E, R>): DStream<A, E, R> =>
-  self?.kind === "persist" || self?.kind === "window" ? self : persist("MEMORY_ONLY")(self)
+const kept = <A, E, R>(self: DStream<A, E, R>): DStream<A, E, R> => {
+  if (self?.kind === "persist" || self?.kind === "window") return self
+  const known = keptStreams.get(self) as DStream<A, E, R> | undefined
+  if (known !== undefined) return known
+  const stream = persist("MEMORY_ONLY")(self)
+  keptStreams.set(self, stream)
+  return stream
+}
 
 /**
- * All records of the window, batch after batch. The parent is persisted in memory unless it is persisted already, and persisting
- * the windowed stream persists the parent with that level instead.
+ * All records of the window, batch after batch. The parent is persisted in memory unless it is persisted already, once for all windows
+ * over it, and persisting the windowed stream persists the parent with that level instead.
  */
 export const window = (windowDuration: DurationInput, slideDuration?: DurationInput) => {
   const params = paramsOf(windowDuration, slideDuration)
@@ -93,7 +102,10 @@ export interface InverseOption<V> {
 }
 
 export interface ReduceWindowOptions<K, V> extends InverseOption<V>, ShuffleOptions {
-  /** With an inverse: which pairs stay. Without one, a key is gone when nothing of it is in the window. */
+  /**
+   * Which pairs stay. With an inverse the others are forgotten, and begin anew; without one they are left out of the result, and a
+   * key is gone when nothing of it is in the window.
+   */
   readonly filter?: ((pair: readonly [key: K, value: V]) => boolean) | undefined
 }
 
@@ -104,7 +116,7 @@ export interface ReduceWindowOptions<K, V> extends InverseOption<V>, ShuffleOpti
  * window is put together from such partial results, and never from records again. So what a batch costs does not grow with the
  * window, ten batches long or ten thousand. Without an inverse, amortised: each record but the first of its key in the batch costs one
  * call of `f`, and the first at most 3 where the key comes in every batch, or few times in a window; 4 less the share of batches that
- * it comes in otherwise; and 4.5 in a partition that has fewer keys than a quarter of the window's batches, where the work
+ * it comes in otherwise; and 4.3 in a partition that has fewer keys than a quarter of the window's batches, where the work
  * is spread so that no batch pays for a whole window. That is at most 3 calls per record from two records a key and batch on.
  * Batches stay in their order, so `f` need not be commutative across batches (within a batch it has to be, as in `reduceByKey`).
  * A function that is not associative, such as an average of averages, gives a result that depends on the grouping: reduce
@@ -149,7 +161,8 @@ export const reduceByKeyAndWindow = <K, V>(
           partitioner,
           previous: context.previousState
         })
-        return RDD.fromLineage({ kind: "stateView", parent: state, view: "all" }, { partitioner })
+        const reduced = RDD.fromLineage<[K, V]>({ kind: "stateView", parent: state, view: "all" }, { partitioner })
+        return inverse === undefined && filter !== undefined ? RDD.filter(filter)(reduced) : reduced
       }
     })
 }

@@ -29,8 +29,10 @@
  *   DoCheckpoint of that time.
  *
  * Ticks. Those that wait are a range, whatever the clock does. `replay`: every tick becomes a batch when its turn comes;
- * `coalesce`: of those that wait, the last; `skip`: a tick becomes a batch only if its turn is at once. Ticks that come in one
- * look at the clock with a later one, and those passed over, are reported. While the clock is set back there are none.
+ * `coalesce`: of those that wait, the last; `skip`: a tick becomes a batch only if its turn is at once. Where an operator slides
+ * by several batches and the last batch is in no slide of it yet, the tick at which it slides next is not passed over: what a batch has,
+ * some window has. Ticks that come in one look at the clock with a later one, and those passed over, are reported. While the clock
+ * is set back there are none.
  *
  * Invariants: batch times only grow (under `replay` by one interval); ClearMetadata(t) says that every batch at or before t is
  * done, in whatever order batches complete: so each stream forgets what is at or before t less its own remember duration. A
@@ -52,6 +54,8 @@ export interface JobGeneratorSettings {
   readonly openBatchesMax: number
   /** There are inputs that are asked what they have at each batch. */
   readonly hasDirectInputs: boolean
+  /** Of the operators that slide by several batches, whole multiples of `batchMillis`. None. */
+  readonly longSlides?: ReadonlyArray<Millis> | undefined
 }
 
 /** Under `replay` batches keep their own records through a long lag; the others exist to keep lag short. */
@@ -118,10 +122,15 @@ export type JobGeneratorPhase = "Initialized" | "Running" | "Draining" | "Stoppe
 
 export interface JobGeneratorState<E> {
   readonly phase: JobGeneratorPhase
+  readonly zeroTime: Time
   /** Ticks at or before it are taken: they became a batch, or were passed over. */
   readonly cursor: Time
   /** Ticks at or before it are due. Those after `cursor` wait. */
   readonly due: Time
+  /** Under `skip`: ticks at or before it came too late. */
+  readonly late: Time
+  /** The last tick that became a batch, or zero time. */
+  readonly last: Time
   /** The clock was set back behind `due`, which it has not passed since, and no batch has run ahead of it. */
   readonly clockBehind: boolean
   readonly again: ReadonlyArray<Time>
@@ -146,8 +155,11 @@ type Step<E> = readonly [JobGeneratorState<E>, ReadonlyArray<JobGeneratorCommand
 
 export const initial = <E>(): JobGeneratorState<E> => ({
   phase: "Initialized",
+  zeroTime: 0,
   cursor: 0,
   due: 0,
+  late: 0,
+  last: 0,
   clockBehind: false,
   again: [],
   generating: undefined,
@@ -206,7 +218,7 @@ const started = <E>(
   }
   const cleared = (again[0] ?? after + batchMillis) - batchMillis
   return [
-    { ...state, phase: "Running", cursor: after, due: after, again, cleared },
+    { ...state, phase: "Running", zeroTime, cursor: after, due: after, late: after, last: after, again, cleared },
     [{ kind: "StartTimer", first: after + batchMillis }]
   ]
 }
@@ -214,16 +226,37 @@ const started = <E>(
 const ticked = <E>(settings: JobGeneratorSettings, state: JobGeneratorState<E>, time: Time): Step<E> => {
   const { batchMillis, missedTicks: policy } = settings
   if (time <= state.due || state.drain.timerStopped) return [state, []]
-  const first = state.due + batchMillis
   const due = { ...state, due: time, clockBehind: false }
-  if (policy === "replay") return [due, missed(first, time - batchMillis, batchMillis)]
+  if (policy === "replay") return [due, missed(state.due + batchMillis, time - batchMillis, batchMillis)]
   // Under `coalesce` what is passed over is reported when the last of the range is generated.
   if (policy === "coalesce") return [due, []]
-  const onTime = mayGenerate(settings, state) && state.again.length === 0
-  const skipped = onTime ? time - batchMillis : time
+  const isFirst = state.late <= state.cursor && slideAfter(settings, state) >= time
+  const onTime = isFirst && mayGenerate(settings, state) && state.again.length === 0
+  const late = onTime ? time - batchMillis : time
   // A stop that waits for a batch waits on when its tick is passed over.
-  const drain = { ...state.drain, from: Math.max(state.drain.from, skipped) }
-  return [{ ...due, cursor: skipped, drain }, missed(first, skipped, batchMillis)]
+  const drain = { ...state.drain, from: Math.max(state.drain.from, late) }
+  return passedOver(settings, { ...due, late, drain })
+}
+
+/** When an operator slides next that has not had the last batch, or Infinity. That tick is not passed over. */
+const slideAfter = (
+  { longSlides = [] }: JobGeneratorSettings,
+  { last, zeroTime }: JobGeneratorState<unknown>
+): Time => {
+  let next = Infinity
+  for (const slide of longSlides) {
+    const since = (last - zeroTime) % slide
+    if (since > 0) next = Math.min(next, last - since + slide)
+  }
+  return next
+}
+
+/** Under `skip`: the late ticks that come before the next that is to become a batch are taken. */
+const passedOver = <E>(settings: JobGeneratorSettings, state: JobGeneratorState<E>): Step<E> => {
+  const { batchMillis } = settings
+  const last = Math.min(state.late, slideAfter(settings, state) - batchMillis)
+  if (last <= state.cursor) return [state, []]
+  return [{ ...state, cursor: last }, missed(state.cursor + batchMillis, last, batchMillis)]
 }
 
 const missed = (first: Time, last: Time, batchMillis: Millis): ReadonlyArray<JobGeneratorCommand<never>> =>
@@ -308,8 +341,8 @@ const mayGenerate = <E>(settings: JobGeneratorSettings, state: JobGeneratorState
   state.open.filter(isOpen).length < settings.openBatchesMax
 
 /** *next* in the table. */
-const next = <E>(settings: JobGeneratorSettings, [from, before]: Step<E>): Step<E> => {
-  const [state, commands] = from.phase === "Draining" ? drained(settings, [from, before]) : [from, before]
+const next = <E>(settings: JobGeneratorSettings, given: Step<E>): Step<E> => {
+  const [state, commands] = given[0].phase === "Draining" ? drained(settings, given) : given
   if (state.phase === "Stopped" || !mayGenerate(settings, state)) return [state, commands]
   const { batchMillis } = settings
   const [again, ...rest] = state.again
@@ -321,11 +354,11 @@ const next = <E>(settings: JobGeneratorSettings, [from, before]: Step<E>): Step<
     if (!mayRunAhead(settings, state)) return [state, commands]
     return next(settings, [{ ...state, due: first, clockBehind: false }, commands])
   }
-  const time = settings.missedTicks === "coalesce" ? state.due : first
-  return [
-    { ...state, cursor: time, generating: time },
-    [...commands, ...missed(first, time - batchMillis, batchMillis), { kind: "GenerateJobs", time }]
-  ]
+  const time = settings.missedTicks === "coalesce" ? Math.min(state.due, slideAfter(settings, state)) : first
+  const before = missed(first, time - batchMillis, batchMillis)
+  const taken = { ...state, cursor: time, last: time, generating: time }
+  const [after, behind] = settings.missedTicks === "skip" ? passedOver<E>(settings, taken) : [taken, []]
+  return [after, [...commands, ...before, { kind: "GenerateJobs", time }, ...behind]]
 }
 
 /** What is left to take does not wait for a clock that was set back, perhaps by hours. */

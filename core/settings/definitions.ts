@@ -132,7 +132,9 @@ export const definitions: { readonly [Name in keyof Required<SettingsInput>]: De
   missedTicks: {
     need: oneOf("replay", "coalesce", "skip"),
     fallback: "replay",
-    meaning: "batches that come late: all of them (`replay`), one for all (`coalesce`), or none (`skip`)",
+    meaning:
+      "batches that come late: all of them (`replay`), one for all (`coalesce`), or none (`skip`); where a window slides by " +
+      "several batches, the batch at which it slides next comes all the same",
     spark: undefined
   },
   remember: {

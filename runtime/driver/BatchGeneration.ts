@@ -81,7 +81,10 @@ export const make = (
       ...settings,
       ...graph,
       openBatchesMax: openBatchesMaxDefault(settings.missedTicks, settings.concurrentJobs),
-      hasDirectInputs: graph.inputs.some(({ stream }) => stream.input?.kind === "direct")
+      hasDirectInputs: graph.inputs.some(({ stream }) => stream.input?.kind === "direct"),
+      longSlides: [...new Set(graph.nodes.map(({ slideMillis }) => slideMillis))].filter((slide) =>
+        slide > graph.batchMillis
+      )
     },
     scheduler,
     allocate: Effect.fnUntraced(function* (time) {

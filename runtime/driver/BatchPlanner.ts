@@ -127,14 +127,15 @@ export const make = Effect.fnUntraced(function* (
 const resume = (
   planner: InputPlanner,
   stream: StreamId,
-  { positions, zeroTime }: PlannerStart,
+  { history, positions, zeroTime }: PlannerStart,
   plans: ReadonlyArray<RecordedInputs>
 ) => {
   const batches = plans.map(({ time, inputs }) => ({
     time,
     partitions: inputs.find((input) => input.stream === stream)?.partitions ?? []
   }))
-  return planner.resume?.({ zeroTime, batches, positions: new Map(positions?.get(stream)) }) ?? Effect.void
+  const begin = new Map(history?.births).get(stream) ?? zeroTime
+  return planner.resume?.({ zeroTime, begin, batches, positions: new Map(positions?.get(stream)) }) ?? Effect.void
 }
 
 /** Each side value once, however many operators share it; recorded per operator as its schema encodes it. */

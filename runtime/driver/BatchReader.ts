@@ -50,7 +50,7 @@ export const make = (
       for (let next = 1; records.length < count && done < rdd.numPartitions; next *= 4) {
         const partitions = Array.from({ length: Math.min(next, rdd.numPartitions - done) }, (_, i) => done + i)
         for (const list of yield* lists({ kind: "take", count: count - records.length }, partitions)) {
-          records.push(...list)
+          for (const record of list) records.push(record)
         }
         done += partitions.length
       }

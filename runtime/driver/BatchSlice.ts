@@ -40,16 +40,16 @@ export const make = ({ border, graph, memo, tasks, zeroTime }: Sliced): Slice =>
         new SliceError({ message: `a slice from ${from} ms to ${to} ms ends before it begins` })
       )
     }
-    const records: Array<unknown> = []
+    const lists: Array<ReadonlyArray<unknown>> = []
     for (const time of timesOf(node, zeroTime, from, to)) {
       const rdd = yield* Effect.try({ try: () => memo.getOrCompute(node.id, time), catch: notThere(node, time) })
       if (rdd === undefined) continue
       const values = yield* tasks.runJob({ rdd, action: { kind: "collect" }, time, output: "slice" })
       for (const value of values) {
-        if (value !== undefined) records.push(...border.unpack(value) as ReadonlyArray<unknown>)
+        if (value !== undefined) lists.push(border.unpack(value) as ReadonlyArray<unknown>)
       }
     }
-    return records
+    return lists.flat(1)
   })
 
 /** The stream's batch times in the closed interval, of which both ends are rounded down to one; zero time itself has no batch. */

@@ -91,3 +91,53 @@ it("files of the down-time are taken by the batch that comes after it, where tic
     assert.deepEqual(seen.map(({ time }) => time), [1000, 2000, 100_000, 101_000])
     assert.equal(sumAt(seen, 100_000), 99)
   }))
+
+it("a file that is older than the first start is not read by the driver that goes on", () =>
+  Effect.gen(function* () {
+    const files = File.memoryFiles()
+    const storage = memoryStorage()
+    const seen: Array<{ readonly records: ReadonlyArray<string> }> = []
+    const app = StreamingApp.make({
+      name: "files",
+      batchDuration: "10 seconds",
+      outputs: [
+        File.textStream({ directory: "/in" }).pipe(DStream.named("in"), DStream.collectTo(seen as any, { name: "o" }))
+      ],
+      layer: Layer.succeed(File.FileWorld, files)
+    })
+    files.write("/in/old", "old\n", 3000)
+    yield* TestClock.setTime(7000)
+    yield* lives.live(app, { storage }, 4)
+    files.write("/in/new", "new\n", 12_000)
+    yield* lives.live(app, { storage }, 20)
+    yield* lives.live(app, { storage }, 20)
+    assert.deepEqual(seen.flatMap(({ records }) => records), ["new"])
+  }))
+
+it("a file stream that a changed program brings reads what comes after the last batch before it", () =>
+  Effect.gen(function* () {
+    const files = File.memoryFiles()
+    const storage = memoryStorage()
+    const seen: Array<{ readonly records: ReadonlyArray<string> }> = []
+    const read = (directory: string, to: typeof seen) =>
+      File.textStream({ directory }).pipe(
+        DStream.named(directory),
+        DStream.collectTo(to as any, { name: `of ${directory}` })
+      )
+    const app = (outputs: ReadonlyArray<ReturnType<typeof read>>) =>
+      StreamingApp.make({
+        name: "files",
+        batchDuration: "1 second",
+        outputs,
+        layer: Layer.succeed(File.FileWorld, files)
+      })
+    const before = read("/one", [])
+    files.makeDirectory("/one")
+    yield* lives.live(app([before]), { storage }, 4)
+    files.write("/two/before", "before\n", 2500)
+    files.write("/two/meanwhile", "meanwhile\n", 5500)
+    yield* TestClock.adjust("3 seconds")
+    yield* lives.live(app([before, read("/two", seen)]), { storage }, 5)
+    yield* lives.live(app([before, read("/two", seen)]), { storage }, 5)
+    assert.deepEqual(seen.flatMap(({ records }) => records), ["meanwhile"])
+  }))

@@ -61,6 +61,28 @@ it("with skip the ticks that cannot run at once are passed over, and told", () =
     assert.deepEqual(missed, [[3000, 3000, 1], [4000, 4000, 1], [5000, 5000, 1]])
   }))
 
+for (const missedTicks of ["coalesce", "skip"] as const) {
+  it(`with ${missedTicks} a window that slides by several batches has what every batch had, once`, () =>
+    Effect.gen(function* () {
+      const plain: Collected<number> = []
+      const windows: Collected<number> = []
+      const app = StreamingApp.make({
+        name: "late",
+        batchDuration: "1 second",
+        outputs: [
+          numbers.pipe(DStream.mapEffect((batch) => Effect.as(Effect.sleep(1900), batch)), DStream.collectTo(plain)),
+          numbers.pipe(DStream.window("3 seconds", "3 seconds"), DStream.collectTo(windows))
+        ]
+      })
+      const context = yield* Local.start(app, { settings: { missedTicks } })
+      yield* TestClock.adjust("40 seconds")
+      yield* context.stop()
+      assert.ok(timesOf(plain).length < 30 && timesOf(windows).length > 10, JSON.stringify([plain, windows]))
+      const last = timesOf(windows).at(-1)!
+      assert.deepEqual(recordsOf(windows), recordsOf(plain.filter(({ time }) => time <= last)))
+    }))
+}
+
 it("two concurrent jobs on two executors let later batches pass a slow one; on one executor they cannot", () =>
   Effect.gen(function* () {
     const two = yield* run({ concurrentJobs: 2 }, 4500, 2)

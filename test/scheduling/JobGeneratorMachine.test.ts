@@ -131,6 +131,25 @@ test("a tick that was told already, or lies in the past, makes no batch", () => 
   assert.deepEqual(shape.filter((name) => /Generate|Report/.test(name)), ["GenerateJobs 10"])
 })
 
+test("coalesce and skip: a tick at which something slides that has not had the last batch is not passed over", () => {
+  const shapeUnder = (missedTicks: "coalesce" | "skip") =>
+    run({ ...settings(missedTicks, "stop", 1), longSlides: [30] }, [
+      tick,
+      (config, world) => generate(config, world, 1, false),
+      (config, world) => tick(config, world, 6),
+      (config, world) => complete(config, world, 0, "processed"),
+      (config, world) => generate(config, world, 1, false),
+      tick,
+      (config, world) => complete(config, world, 0, "processed"),
+      (config, world) => generate(config, world, 1, false),
+      (config, world) => complete(config, world, 0, "processed"),
+      (config, world) => tick(config, world),
+      (config, world) => generate(config, world, 1, false)
+    ]).shape.filter((name) => name.startsWith("Generate"))
+  assert.deepEqual(shapeUnder("coalesce"), ["GenerateJobs 10", "GenerateJobs 30", "GenerateJobs 80", "GenerateJobs 90"])
+  assert.deepEqual(shapeUnder("skip"), ["GenerateJobs 10", "GenerateJobs 30", "GenerateJobs 90"])
+})
+
 test("a batch that cannot be generated ends the context under stop, and is passed over under skip", () => {
   const fails = [tick, (config: Config, world: World) => generate(config, world, "failed", true), tick]
   assert.deepEqual(run(settings("replay", "stop"), fails).shape, [

@@ -46,6 +46,14 @@ const check = (config: Config, before: World, [after, commands]: Step) => {
       if (config.missedTicks === "replay") {
         assert.equal(command.time, before.state.cursor + batchMillis, "by one interval")
       }
+      const { due, last } = before.state
+      const slides = (config.longSlides ?? []).map((slide) => Math.ceil(last / slide) * slide).filter((next) =>
+        next > last
+      )
+      assert.ok(slides.every((next) => command.time <= next), "what a batch had is in no slide")
+      if (config.missedTicks === "skip") {
+        assert.ok(due < command.time || slides.includes(command.time), "late, and nothing slides there")
+      }
     }
     if (command.kind === "ClearMetadata") {
       const oldest = Math.min(...after.submitted, ...after.generating, ...after.state.open.map(({ time }) => time))
@@ -104,7 +112,8 @@ test("long random runs keep the invariants under every policy", () => {
     missedTicks: fc.constantFrom("replay" as const, "coalesce" as const, "skip" as const),
     onBatchFailure: fc.constantFrom("stop" as const, "skip" as const),
     openBatchesMax: fc.integer({ min: 1, max: 5 }),
-    hasDirectInputs: fc.boolean()
+    hasDirectInputs: fc.boolean(),
+    longSlides: fc.subarray([2 * batchMillis, 3 * batchMillis, 7 * batchMillis])
   })
   fc.assert(fc.property(config, fc.array(fc.nat(1000), { maxLength: 200 }), (config, choices) => {
     let current = started(config)

@@ -6,6 +6,7 @@ import * as fc from "fast-check"
 import * as Memory from "../../adapters/memory/mod.ts"
 import * as DStreamGraph from "../../core/dstream/DStreamGraph.ts"
 import { DStream, StreamingApp } from "../../core/mod.ts"
+import type { Collected } from "../driver/collected.ts"
 import * as Local from "../driver/local.ts"
 import { it } from "../kit.ts"
 import { type Batches, sorted, windowAt } from "./windowModel.ts"
@@ -166,6 +167,30 @@ test("a window keeps its parent in memory; persisting the window gives the paren
   )
   assert.deepEqual(levels(kept), ["MEMORY_AND_DISK"])
 })
+
+test("windows over one stream share what they keep", () => {
+  const [short, long] = [numbers.pipe(DStream.window("2 seconds")), numbers.pipe(DStream.window("3 seconds"))]
+  assert.equal(short.parents[0], long.parents[0])
+  assert.notEqual(short.parents[0], numbers.pipe(DStream.map((n) => n), DStream.window("2 seconds")).parents[0])
+})
+
+it("a filter without an inverse leaves pairs out of the result, and they are whole when they are shown again", () =>
+  Effect.gen(function* () {
+    const seen: Collected<readonly [string, number]> = []
+    const app = StreamingApp.make({
+      name: "w",
+      batchDuration: "1 second",
+      outputs: [
+        Memory.batches<[string, number]>([[["a", 1], ["b", 5]], [["a", 1]], [], [["a", 3]]]).pipe(
+          DStream.reduceByKeyAndWindow((a, b) => a + b, "2 seconds", "1 second", { filter: ([, n]) => n > 1 }),
+          DStream.collectTo(seen)
+        )
+      ]
+    })
+    yield* Local.start(app)
+    yield* TestClock.adjust("4 seconds")
+    assert.deepEqual(seen.map(({ records }) => records.toSorted()), [[["b", 5]], [["a", 2], ["b", 5]], [], [["a", 3]]])
+  }))
 
 it("windows and slides that do not fit the parent's slide, or are no durations, are all told with a remedy", () =>
   Effect.gen(function* () {

@@ -225,8 +225,9 @@ const historyOf = (
   const born = new Set([
     ...compatibility.bornNow(compared),
     // What was not asked for earlier batches cannot be asked any more.
-    ...graph.nodes.filter(({ id, stream }) => !known.has(id) && Object.keys(stream.sideValues).length > 0)
-      .map(({ id }) => id)
+    ...graph.nodes.filter(({ id, stream: { input, sideValues } }) =>
+      !known.has(id) && (input !== undefined || Object.keys(sideValues).length > 0)
+    ).map(({ id }) => id)
   ])
   const before = (run.history?.births ?? []).filter(([id]) => graph.node(id) !== undefined && !born.has(id))
   const [oldest = last + 1] = state.tracker.batches.keys()

@@ -42,3 +42,22 @@ it("a slice of times to come, of forgotten ones, of strange streams and of an ap
     yield* context.stop()
     assert.match((yield* Effect.flip(context.slice(numbers, 5000, 5000))).message, /is over/)
   }))
+
+it("a partition may have as many records as it likes, for a slice, for take and for print", () =>
+  Effect.gen(function* () {
+    const count = 200_000
+    const many = Memory.batches([Array.from({ length: count }, (_, i) => i)])
+    const taken: Array<number> = []
+    const context = yield* Local.start(StreamingApp.make({
+      name: "many",
+      batchDuration: "1 second",
+      outputs: [
+        many.pipe(
+          DStream.foreachBatch((batch) => Effect.map(batch.take(count), ({ length }) => void taken.push(length)))
+        )
+      ]
+    }))
+    yield* Effect.andThen(TestClock.adjust("1 second"), Local.settled)
+    assert.deepEqual(taken, [count])
+    assert.equal((yield* context.slice(many, 1000, 1000)).length, count)
+  }))

@@ -369,7 +369,7 @@ it("a driver that goes on asks the brokers for no first or last offsets before i
     })
     const [{ id }] = (yield* cluster.topics(["t"])) as any
     const positions = new Map([["t/0", { topic: "t", partition: 0, id, next: 0 }]])
-    yield* planner.resume!({ zeroTime: 0, batches: [], positions })
+    yield* planner.resume!({ zeroTime: 0, begin: 0, batches: [], positions })
     yield* planner.begin!
     assert.deepEqual(asked, [])
     yield* planner.plan({ time: 1000, zeroTime: 0, batchMillis: 1000, rate: undefined })
