@@ -4,6 +4,15 @@
 import { describeError } from "../../core/protocol/describeError.ts"
 import { StorageError } from "../../runtime/storage/StableStorage.ts"
 
+/** A file that is open has been removed. */
+export class RemovedError extends Error {
+  readonly code = "REMOVED"
+
+  constructor() {
+    super("no name leads to it any more")
+  }
+}
+
 export const codeOf = (error: unknown): string => {
   const { code } = (error ?? {}) as { readonly code?: unknown }
   return typeof code === "string" ? code : ""
@@ -34,6 +43,10 @@ const meanings: Readonly<Record<string, Meaning>> = {
   EISDIR: invalid("a folder is where a file should be: name another place, or remove it"),
   ENAMETOOLONG: invalid("the path is longer than the file system allows: name a shorter place"),
   ELOOP: invalid("its symbolic links go in a circle"),
+  REMOVED: invalid(
+    "it was removed while it was written to, by hand or by a driver that has taken over, and what it held is lost: leave the place to " +
+      "the app while it runs; to begin anew, stop the app, remove the place, and start it again"
+  ),
   EMFILE: { reason: "Unavailable", text: tooMany },
   ENFILE: { reason: "Unavailable", text: tooMany }
 }

@@ -4,7 +4,8 @@
  *
  * - `create` writes another file beside, syncs it, and links it to its name, which fails if the name is there; then the folder is
  *   synced, for a name is durable only with its folder. So is a folder that is made, in the folder that holds it.
- * - `append` is one write and one `fdatasync`. After one that failed nobody knows what the file holds: it takes no more.
+ * - `append` is one write and one `fdatasync`. After one that failed nobody knows what the file holds: it takes no more. Nor is a file
+ *   written to that has no name any more: it was removed by others, and what it takes is gone when it is closed.
  * - Nothing is made before the first write: who only reads a place changes nothing in it.
  * - A removal is not synced: a crash of the machine may undo it. Folders that became empty go too.
  * - A write cannot be taken back: no call ends before the system has answered, also when it is interrupted.
@@ -24,7 +25,7 @@ import {
   StorageError
 } from "../../runtime/storage/StableStorage.ts"
 import { invalidName, invalidRange } from "../../runtime/storage/storageName.ts"
-import { codeOf, storageError } from "./directoryErrors.ts"
+import { codeOf, RemovedError, storageError } from "./directoryErrors.ts"
 import { type DurableFolders, durableFolders, syncFolder } from "./durableFolders.ts"
 
 /** Made under a directory, which need not be there. Fails where something else is in its place. */
@@ -151,19 +152,20 @@ const openIn = (
       const handle = await fs.open(file, "ax")
       try {
         await syncFolder(path.dirname(file))
+        return { handle, hasNames: (await handle.stat()).nlink > 0 }
       } catch (error) {
         await handle.close()
         throw error
       }
-      return handle
     }))
   return Effect.map(
-    Effect.acquireRelease(opened, (handle) => Effect.ignore(call(root, name, () => handle.close()))),
-    (handle) => appendTo(root, name, handle)
+    Effect.acquireRelease(opened, ({ handle }) => Effect.ignore(call(root, name, () => handle.close()))),
+    ({ handle, hasNames }) => appendTo(root, name, handle, hasNames)
   )
 }
 
-const appendTo = (root: string, name: string, handle: fs.FileHandle): AppendFile => {
+/** `hasNames`: whether the file system counts the names of a file. */
+const appendTo = (root: string, name: string, handle: fs.FileHandle, hasNames: boolean): AppendFile => {
   let failed = false
   return {
     append: (bytes, options) =>
@@ -174,7 +176,9 @@ const appendTo = (root: string, name: string, handle: fs.FileHandle): AppendFile
         }
         const writing = call(root, name, async () => {
           await writeAll(handle, bytes)
-          if (options?.sync !== false) await handle.datasync()
+          if (options?.sync === false) return
+          const [{ nlink }] = await Promise.all([handle.stat(), handle.datasync()])
+          if (nlink === 0 && hasNames) throw new RemovedError()
         })
         return Effect.tapError(writing, () => Effect.sync(() => void (failed = true)))
       })

@@ -113,3 +113,23 @@ onSmallDisk(
       assert.equal((yield* second.ended).code, 0)
     })
 )
+
+onSmallDisk(
+  "a place that is removed under a running program ends it, and says what to do; the next one begins anew",
+  (disk) =>
+    Effect.gen(function* () {
+      const place = path.join(disk, "kept")
+      const first = yield* program(place)
+      yield* first.sees("out", /\(all,1[0-9]\)/)
+      fs.rmSync(place, { recursive: true, force: true })
+      const { code, err } = yield* first.ended
+      assert.equal(code, 1)
+      assert.match(err, /was removed while it was written to.*start it again/)
+      fs.rmSync(place, { recursive: true, force: true })
+      const second = yield* program(place)
+      yield* second.sees("out", /\(all,1[0-9]\)/)
+      terminate(second.child)
+      const ended = yield* second.ended
+      assert.equal(ended.code, 0, ended.err)
+    })
+)

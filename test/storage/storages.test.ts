@@ -52,6 +52,19 @@ it("a crash leaves what was synced, and of the rest what its fate says", () =>
     assert.match(error.message, /one takes no more appends/)
   }))
 
+it("a directory says when a file that is written to has been removed", () =>
+  Effect.gen(function* () {
+    const folder = path.join(yield* freshFolder, "place")
+    const storage = yield* stableDirectory(folder)
+    const file = yield* storage.open("in/log")
+    yield* file.append(bytesOf("kept"))
+    fs.rmSync(folder, { recursive: true })
+    const { message, reason } = yield* Effect.flip(file.append(bytesOf("lost")))
+    assert.equal(reason, "Invalid")
+    assert.match(message, /in\/log in .*place failed: it was removed while it was written to.* stop the app/)
+    assert.match((yield* Effect.flip(file.append(bytesOf("lost")))).message, /takes no more appends/)
+  }))
+
 it("the journal tells each call with its bytes and whether it was synced, and keeps the latest", () =>
   Effect.gen(function* () {
     const storage = memoryStorage()
