@@ -17,6 +17,11 @@ export interface BodyFormat<A, Body> {
 }
 
 const newline = 10
+const byteOrderMark = Buffer.from("\uFEFF")
+
+/** A byte order mark at the beginning says how to read, and is nothing to read. */
+const withoutMark = (body: Buffer): Buffer =>
+  body.subarray(0, byteOrderMark.byteLength).equals(byteOrderMark) ? body.subarray(byteOrderMark.byteLength) : body
 
 interface Text {
   /** Complete lines. */
@@ -26,8 +31,9 @@ interface Text {
 
 /** Lines stay bytes until their block is read. */
 export const text: BodyFormat<string, Text> = {
-  parse: (bytes) => {
-    if (!isUtf8(bytes)) return Result.fail("The body is not UTF-8")
+  parse: (body) => {
+    if (!isUtf8(body)) return Result.fail("The body is not UTF-8")
+    const bytes = withoutMark(body)
     const ended = bytes.byteLength === 0 || bytes[bytes.byteLength - 1] === newline
       ? bytes
       : Buffer.concat([bytes, Buffer.of(newline)])
@@ -53,7 +59,7 @@ export const json = <A>(schema: Schema.ConstraintDecoder<A>): BodyFormat<A, Read
   return {
     parse: (bytes, contentType) => {
       if (!isUtf8(bytes)) return Result.fail("The body is not UTF-8")
-      const found = valuesOf(bytes.toString("utf8"), contentType)
+      const found = valuesOf(withoutMark(bytes).toString("utf8"), contentType)
       if (Result.isFailure(found)) return Result.fail(found.failure)
       const records: Array<A> = []
       for (const { value, where } of found.success) {

@@ -7,14 +7,15 @@
  * | its block could not be stored | 503 with Retry-After: nothing of it will be in any batch |
  * | a body that the format does not accept | 400 with the reason |
  * | a body of more than `maxBodyBytes` | 413 |
- * | a body that is compressed | 415 |
+ * | a body that is compressed, or in another charset than UTF-8 | 415 |
  * | another path | 404 |
  * | another method | 405 with Allow |
  * | more than `maxPendingBytes` wait to be stored, or the receiver is stopping | 503 with Retry-After |
  *
  * Requests that wait are stored together as one block, at most one each `gatherInterval`; if that fails, each for itself. The
  * next block is stored when the one before it is safe, the store has room and the rate allows it: clients wait that long. A
- * client that gets no answer cannot know, and sends again: receipt is at least once. A stop lets the block that is being stored
+ * client that gets no answer cannot know, and sends again: receipt is at least once. One that has ended its side of the connection
+ * still gets its answer. A stop lets the block that is being stored
  * end, answers its clients, and sends the others away.
  */
 import { Buffer } from "node:buffer"
@@ -65,6 +66,8 @@ export const serve = Effect.fnUntraced(function* <A, Body>(
   const intake = new Intake(settings, format, yield* Queue.unbounded<Pending<Body>>())
   const server = http.createServer({ requestTimeout: requestTimeoutMillis }, intake.handle)
   server.maxConnections = settings.maxConnections
+  // Without it a client that ends its side after its request is not answered, although its records are stored.
+  Object.assign(server, { httpAllowHalfOpen: true })
   server.on("checkContinue", intake.handle)
   yield* Effect.acquireRelease(listen(server, settings), () => close(server))
   server.on("error", (error) => store.reportError("The HTTP server failed", error))
@@ -201,8 +204,8 @@ class Intake<Body> {
     if (method !== "POST" && method !== "PUT") {
       return { status: 405, error: `Post to ${path}`, headers: { allow: "POST, PUT" } }
     }
-    const encoding = headers["content-encoding"] ?? "identity"
-    if (encoding !== "identity") return { status: 415, error: `Send the body without compression, not as ${encoding}` }
+    const error = mistakeOfForm(headers)
+    if (error !== undefined) return { status: 415, error }
     if (Number(headers["content-length"] ?? 0) > maxBodyBytes) return tooLarge(maxBodyBytes)
     return this.isStopping ? { status: 503, ...stopping } : undefined
   }
@@ -231,7 +234,17 @@ class Intake<Body> {
         giveUp({ status: 503, error: "Too much waits to be stored. Send it again" })
       }
     })
-    request.on("end", () => this.take(request, response, Buffer.concat(chunks)))
+    // Half a request is over with the client's side of the connection: Deno does not see that by itself.
+    const cut = () => {
+      if (request.complete) return
+      release()
+      request.destroy()
+    }
+    request.socket.on("end", cut)
+    request.on("end", () => {
+      request.socket.off("end", cut)
+      this.take(request, response, Buffer.concat(chunks))
+    })
     // Answered, refused, or gone half-way: its bytes do not wait any more.
     response.on("finish", release)
     response.on("close", release)
@@ -261,6 +274,16 @@ class Intake<Body> {
     send(response, status, { error }, { ...headers, connection: "close" })
     request.resume()
   }
+}
+
+/** What of its form a body is not taken in, with the remedy. */
+const mistakeOfForm = (headers: http.IncomingHttpHeaders): string | undefined => {
+  const encoding = headers["content-encoding"] ?? "identity"
+  if (!/^identity$/i.test(encoding)) return `Send the body without compression, not as ${encoding}`
+  const transfer = headers["transfer-encoding"] ?? "chunked"
+  if (!/^chunked$/i.test(transfer)) return `Send the body in chunks or whole, not as ${transfer}`
+  const [, charset = "utf-8"] = /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(headers["content-type"] ?? "") ?? []
+  return /^(utf-?8|(us-)?ascii)$/i.test(charset) ? undefined : `Send the body in UTF-8, not in ${charset}`
 }
 
 type Headers = Readonly<Record<string, string | number>>

@@ -145,9 +145,10 @@ it.live("JSON is one value, an array, or a value a line; what is not of the sche
     assert.deepEqual((yield* post(JSON.stringify(one))).body, { stored: 1 })
     assert.deepEqual((yield* post(JSON.stringify([one, two]))).body, { stored: 2 })
     assert.deepEqual((yield* post(`${JSON.stringify(one)}\n\n${JSON.stringify(two)}\n`)).body, { stored: 2 })
+    assert.deepEqual((yield* post(`\uFEFF${JSON.stringify(one)}`)).body, { stored: 1 })
     const ndjson = { headers: { "content-type": "application/x-ndjson" } }
     assert.deepEqual((yield* post(JSON.stringify(one), ndjson)).body, { stored: 1 })
-    assert.deepEqual(blocks, [[one], [one, two], [one, two], [one]])
+    assert.deepEqual(blocks, [[one], [one, two], [one, two], [one], [one]])
     const errorOf = Effect.fnUntraced(function* (body: string, how?: http.RequestOptions) {
       const answer = yield* post(body, how)
       assert.equal(answer.status, 400)
@@ -161,7 +162,7 @@ it.live("JSON is one value, an array, or a value a line; what is not of the sche
     )
     assert.match(yield* errorOf(`${JSON.stringify(one)}\n3`), /^The value at line 2 is not of this stream's schema/)
     assert.match(yield* errorOf("3"), /^The value at the top /)
-    assert.equal(blocks.length, 4)
+    assert.equal(blocks.length, 5)
   }))
 
 it.live("other methods and paths, compressed bodies and bodies that are too large are refused", () =>
@@ -178,6 +179,31 @@ it.live("other methods and paths, compressed bodies and bodies that are too larg
     assert.deepEqual(blocks, [])
     assert.equal(yield* statusOf({ path: "/in?source=test" }, "y".repeat(1000)), 200)
     assert.equal(yield* statusOf({ path: "/in", method: "PUT", headers: { expect: "100-continue" } }), 200)
+  }))
+
+it.live("only UTF-8, without codings, is taken, whatever the case in which that is said; its byte order mark is left out", () =>
+  Effect.gen(function* () {
+    const { blocks, store } = recorder()
+    const { post } = yield* started(BodyFormat.text, store)
+    const refused: ReadonlyArray<readonly [http.OutgoingHttpHeaders, string]> = [
+      [{ "content-type": "text/plain; charset=utf-16le" }, "Send the body in UTF-8, not in utf-16le"],
+      [{ "content-type": `text/plain;charset="ISO-8859-1"` }, "Send the body in UTF-8, not in ISO-8859-1"],
+      [{ "content-encoding": "GZIP" }, "Send the body without compression, not as GZIP"],
+      [{ "transfer-encoding": "gzip, chunked" }, "Send the body in chunks or whole, not as gzip, chunked"]
+    ]
+    for (const [headers, error] of refused) {
+      const answer = yield* post("x", { headers })
+      assert.deepEqual([answer.status, answer.body], [415, { error }])
+    }
+    const taken: ReadonlyArray<http.OutgoingHttpHeaders> = [
+      { "content-type": "text/plain; charset=UTF-8" },
+      { "content-type": "text/plain; format=flowed; charset=US-ASCII" },
+      { "content-type": `application/json;charset="utf8"` },
+      { "content-encoding": "Identity" },
+      { "transfer-encoding": "Chunked" }
+    ]
+    for (const headers of taken) assert.equal((yield* post("\uFEFFx", { headers })).status, 200)
+    assert.deepEqual(blocks.flat(), taken.map(() => "x"))
   }))
 
 it.live("beyond the bytes that may wait, clients are sent away for a while", () =>
@@ -228,6 +254,28 @@ it.live("a stop lets what is being stored end and answers it; others are sent aw
     const answers = [away.status, (yield* Fiber.join(first)).status]
     assert.deepEqual([answers, blocks], [[503, 200], [["first"]]])
     assert.match(String(yield* Effect.flip(post("third"))), /ECONNREFUSED|ECONNRESET|socket hang up/)
+  }))
+
+it.live("a client that ends its side of the connection after its request is answered when it is stored", () =>
+  Effect.gen(function* () {
+    const { blocks, open, seen, store, until } = recorder()
+    const { port } = yield* started(BodyFormat.text, store)
+    open.closeUnsafe()
+    const answer = yield* Effect.forkScoped(Effect.callback<string>((resume) => {
+      let text = ""
+      const socket = net.connect({ host: "127.0.0.1", port, allowHalfOpen: true }, () => {
+        socket.end("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 6\r\n\r\norder7")
+      })
+      socket.on("data", (data) => text += data)
+      socket.on("error", (error) => text += error)
+      socket.on("close", () => resume(Effect.succeed(text)))
+    }))
+    yield* until(() => seen.asked === 1)
+    yield* Effect.sleep(50)
+    open.openUnsafe()
+    const text = yield* Fiber.join(answer)
+    assert.match(text, /^HTTP\/1\.1 200 OK\r\n[^]*\{"stored":1\}$/)
+    assert.deepEqual(blocks, [["order7"]])
   }))
 
 it.live("a client that goes away half-way leaves nothing behind", () =>
