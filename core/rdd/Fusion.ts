@@ -102,7 +102,7 @@ class FusedRun<R> implements Run<R>, LoopRun {
       this.open = this.loop(this, this.state, chunk, begin, to)
       this.records += to - begin
     }
-    if (this.state.sample !== undefined) this.check(this.state.sample())
+    if (this.state.samples !== undefined) this.check(this.state.samples())
     return this.open
   }
 
@@ -122,9 +122,9 @@ class FusedRun<R> implements Run<R>, LoopRun {
     return at
   }
 
-  private check(sample: unknown): void {
+  private check(samples: ReadonlyArray<unknown>): void {
     try {
-      refuseDeferredReduction(sample)
+      samples.forEach(refuseDeferredReduction)
     } catch (cause) {
       throw new UserFunctionError({ operator: this.sink.operator, index: undefined, cause })
     }

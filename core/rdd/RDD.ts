@@ -263,12 +263,14 @@ const byKey = <A>(self: AnyRDD, options: ShuffleOptions | undefined, combiner: C
 const combineInPlace = ({ create, mergeValue }: Combiner): ZipPartitions => ([pairs]) => {
   const slots = new KeyedMap()
   const combined: Array<unknown> = []
+  let created: unknown
   let merged = 0
   for (const [key, value] of pairs!) {
     const slot = slots.slotOf(key)
     if (slot < combined.length) combined[merged = slot] = mergeValue(combined[slot], value)
-    else combined.push(owned(create(value), value))
+    else combined.push(created = owned(create(value), value))
   }
+  refuseDeferredReduction(created)
   refuseDeferredReduction(combined[merged])
   return slots.keys.map((key, slot) => [key, combined[slot]])
 }

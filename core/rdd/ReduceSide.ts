@@ -70,13 +70,15 @@ export class ReduceSide {
     const { map, values } = this
     const merge = mapSide ? mergeCombiners : mergeValue
     let i = from
+    let created: unknown
     let merged = 0
     try {
       for (; i < to; i++) {
         const slot = map.slotOf(keys[i])
         if (slot < values.length) values[merged = slot] = merge(values[slot], incoming[i])
-        else values.push(mapSide ? incoming[i] : create(incoming[i]))
+        else values.push(created = mapSide ? incoming[i] : create(incoming[i]))
       }
+      refuseDeferredReduction(created)
       refuseDeferredReduction(values[merged])
     } catch (cause) {
       throw new UserFunctionError({ operator: this.operator, index: this.pushed + i - from, cause })

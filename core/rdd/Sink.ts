@@ -30,8 +30,8 @@ export interface SinkState<out R> {
   /** No record is wanted, not even the first. */
   readonly full: boolean
   readonly finish: () => R
-  /** A value that the user's function has come to, if there is one by now; undefined: the sink calls none. */
-  readonly sample?: () => unknown
+  /** Values that the user's functions have come to, if there are any by now; undefined: the sink calls none. */
+  readonly samples?: () => ReadonlyArray<unknown>
 }
 
 export type SinkKind = "collect" | "count" | "take" | "reduce" | "combine" | "columns" | "spread"
@@ -118,8 +118,8 @@ class ReduceState implements SinkState<ReadonlyArray<unknown>> {
     return this.present ? [this.value] : []
   }
 
-  sample(): unknown {
-    return this.value
+  samples(): ReadonlyArray<unknown> {
+    return [this.value]
   }
 }
 
@@ -140,6 +140,8 @@ class CombineState implements SinkState<ReadonlyArray<ShuffleBlock>> {
   readonly combiner: Combiner
   readonly map = new KeyedMap()
   readonly values: Array<unknown> = []
+  /** What was created last. */
+  created: unknown = undefined
   /** The slot of a value that was merged, the last of a push. */
   merged = 0
 
@@ -152,7 +154,7 @@ class CombineState implements SinkState<ReadonlyArray<ShuffleBlock>> {
     const key = record[0]
     const value = record[1]
     const slot = this.map.slotOf(key)
-    if (slot === this.values.length) this.values.push(owned(this.combiner.create(value), value))
+    if (slot === this.values.length) this.values.push(this.created = owned(this.combiner.create(value), value))
     else this.values[this.merged = slot] = this.combiner.mergeValue(this.values[slot], value)
     return true
   }
@@ -168,8 +170,8 @@ class CombineState implements SinkState<ReadonlyArray<ShuffleBlock>> {
     return pairBlocks(columns)
   }
 
-  sample(): unknown {
-    return this.values[this.merged]
+  samples(): ReadonlyArray<unknown> {
+    return [this.created, this.values[this.merged]]
   }
 }
 

@@ -17,6 +17,8 @@ import { it } from "../kit.ts"
 
 const numbers = Memory.stream({ numPartitions: 1, read: () => [1, 2, 3] })
 const pairs = numbers.pipe(DStream.mapToPair((n) => ["a", n]))
+/** Something comes in the first batch only. */
+const once = Memory.batches<[string, number]>([[["a", 1]]])
 
 /** What a run of this stream fails with. */
 const messageOf = (stream: any) =>
@@ -34,6 +36,9 @@ const messageOf = (stream: any) =>
     return (Cause.squash(exit.cause) as any).message as string
   })
 
+/** What a function is given to, what it is called, and where `mapEffect` belongs. */
+type Case = readonly [stream: (f: any) => any, what: string, where: string]
+
 const promise: any = () => Promise.resolve(1)
 const effect: any = () => Effect.sync(() => 1)
 
@@ -41,7 +46,7 @@ it("a function that returns a Promise or an Effect is told what to use", () =>
   Effect.gen(function* () {
     const by = " before it"
     const reducing = "the function that brings values together"
-    const cases: ReadonlyArray<readonly [(f: any) => any, string, string]> = [
+    const cases: ReadonlyArray<Case> = [
       [(f) => numbers.pipe(DStream.map(f)), "map's function", ""],
       [(f) => numbers.pipe(DStream.filter(f)), "filter's function", ""],
       [(f) => numbers.pipe(DStream.flatMap(f)), "flatMap's function", ""],
@@ -51,9 +56,17 @@ it("a function that returns a Promise or an Effect is told what to use", () =>
       [(f) => numbers.pipe(DStream.reduce(f)), reducing, by],
       [(f) => pairs.pipe(DStream.reduceByKey(f)), reducing, by],
       [(f) => pairs.pipe(DStream.combineByKey(f, (a) => a, (a) => a)), reducing, by],
+      [(f) => pairs.pipe(DStream.combineByKey(f, text, text)), reducing, by],
+      [(f) => pairs.pipe(DStream.combineByKey(f, text, text, { mapSideCombine: false })), reducing, by],
+      [(f) => pairs.pipe(DStream.partitionBy(onePartition), DStream.combineByKey(f, text, text, spread)), reducing, by],
       [(f) => pairs.pipe(DStream.partitionBy(onePartition), DStream.reduceByKey(f, spread)), reducing, by],
       [(f) => numbers.pipe(DStream.reduceByWindow(f, "2 seconds")), reducing, by],
       [(f) => numbers.pipe(DStream.count, DStream.reduceByWindow(f, "2 seconds")), reducing, by],
+      ...[pairs, once].map((of): Case => [
+        (f) => of.pipe(DStream.reduceByKeyAndWindow((a, b) => a + b, "1 second", "1 second", { inverse: f })),
+        "the inverse of reduceByKeyAndWindow",
+        by
+      ]),
       [
         (f) => pairs.pipe(DStream.reduceByKeyAndWindow(add, "1 second", "1 second", { inverse: add, filter: f })),
         "the filter of reduceByKeyAndWindow",
@@ -72,6 +85,8 @@ it("a function that returns a Promise or an Effect is told what to use", () =>
   }))
 
 const add = (a: number, b: number) => a + b
+/** Hides what it is given. */
+const text = (a: any, b: any): any => `${a}${b}`
 const onePartition = { name: "one", numPartitions: 1, partition: () => 0 }
 const spread = { partitioner: onePartition }
 

@@ -62,11 +62,11 @@ const sinkText = (kind: SinkKind, at: number): SinkText => {
       }
     case "combine":
       return {
-        before: "const map = state.map, values = state.values; let merged = 0",
+        before: "const map = state.map, values = state.values; let created = state.created, merged = 0",
         emit: (r) =>
           `at = ${at}; const key = ${r.key}, value = ${r.value}; const slot = map.slotOf(key)\n` +
-          "if (slot === values.length) values.push(owned(s0(value), value)); else values[merged = slot] = s1(values[slot], value)",
-        after: "state.merged = merged"
+          "if (slot === values.length) values.push(created = owned(s0(value), value)); else values[merged = slot] = s1(values[slot], value)",
+        after: "state.created = created; state.merged = merged"
       }
     case "columns":
       return {

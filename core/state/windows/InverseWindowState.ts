@@ -11,7 +11,7 @@
  * Source: Spark Streaming's `ReducedWindowedDStream`. There a slide longer than the window adds batches that lie between two
  * windows, and a key that was dropped while batches of it remain fails the batch in which they leave.
  */
-import { refuseDeferred } from "../../rdd/fusion/FunctionMistake.ts"
+import { refuseDeferred, refuseDeferredReduction } from "../../rdd/fusion/FunctionMistake.ts"
 import type { Millis, Time } from "../../time/Time.ts"
 import { absent, sliceSlots } from "../KeyedState.ts"
 import { grownNumbers } from "./slotColumns.ts"
@@ -45,6 +45,8 @@ class Reduced {
   /** Where the value of a slot lies, counted from the first step on. */
   private places: Float64Array = new Float64Array(0)
   private first = 1
+  /** What the function returned last. */
+  private reduced: unknown
 
   constructor(f: Reduce) {
     this.f = f
@@ -58,7 +60,7 @@ class Reduced {
     if (slot >= this.places.length) this.places = grownNumbers(this.places, slot + 1)
     const place = this.places[slot]! - this.first
     if (place >= 0) {
-      this.values[place] = this.f(this.values[place], value)
+      this.values[place] = this.reduced = this.f(this.values[place], value)
       return
     }
     this.places[slot] = this.first + this.values.length
@@ -66,7 +68,12 @@ class Reduced {
     this.values.push(value)
   }
 
+  refuseDeferred(): void {
+    refuseDeferredReduction(this.reduced)
+  }
+
   clear(): void {
+    this.reduced = undefined
     this.first += this.values.length
     this.slots.length = 0
     this.values.length = 0
@@ -98,6 +105,8 @@ class InverseWindowState extends WindowStore {
     }
     const added: Array<Column> = []
     for (const input of inputs) added.push(yield* this.add(input))
+    this.old.refuseDeferred()
+    this.new.refuseDeferred()
     yield* this.takeOut(time)
     yield* this.putIn(time)
     if (this.options.filter !== undefined) yield* this.drop(this.options.filter)
@@ -122,22 +131,26 @@ class InverseWindowState extends WindowStore {
 
   private *takeOut(time: Time): Generator<void, void> {
     const { old: { slots, values }, options: { inverse }, state } = this
+    let left: unknown
     for (let i = 0; i < slots.length; i++) {
       if (i % sliceSlots === sliceSlots - 1) yield
       const slot = slots[i]!
       const value = state.values[slot]
-      if (value !== absent) state.set(slot, inverse(value, values[i]), time)
+      if (value !== absent) state.set(slot, left = inverse(value, values[i]), time)
     }
+    refuseDeferred("the inverse of reduceByKeyAndWindow", left, " before it")
   }
 
   private *putIn(time: Time): Generator<void, void> {
     const { new: { slots, values }, options: { f }, state } = this
+    let reduced: unknown
     for (let i = 0; i < slots.length; i++) {
       if (i % sliceSlots === sliceSlots - 1) yield
       const slot = slots[i]!
       const value = state.values[slot]
-      state.set(slot, value === absent ? values[i] : f(value, values[i]), time)
+      state.set(slot, value === absent ? values[i] : reduced = f(value, values[i]), time)
     }
+    refuseDeferredReduction(reduced)
   }
 
   private *drop(filter: Filter): Generator<void, void> {

@@ -19,6 +19,7 @@
  * record of a pair costs one call, made before: so with two records per pair it is below 3 per record in any case. No batch pays for
  * the flips of many keys, nor for the long flip of one.
  */
+import { refuseDeferredReduction } from "../../rdd/fusion/FunctionMistake.ts"
 import type { Millis, Time } from "../../time/Time.ts"
 import { sliceSlots } from "../KeyedState.ts"
 import { ascending } from "./slotColumns.ts"
@@ -35,6 +36,9 @@ export const definition = (f: Reduce, windowMillis: Millis): StateDefinition => 
 })
 
 const noValues: ReadonlyArray<unknown> = []
+
+/** Values of a batch that are looked at. */
+const samplesMax = 16
 
 class WindowState extends WindowStore {
   private readonly queues: WindowQueues
@@ -71,6 +75,7 @@ class WindowState extends WindowStore {
       yield
       this.combine(touched, time, isFew, from, Math.min(from + sliceSlots, touched.length))
     }
+    this.refuseDeferred(added)
     return added
   }
 
@@ -96,6 +101,13 @@ class WindowState extends WindowStore {
       const value = queues.aggregate(slot, state.values[slot], time, isFew)
       if (queues.isEmpty(slot)) state.remove(slot)
       else state.set(slot, value, time)
+    }
+  }
+
+  /** Looks at some of the values that a step has come to. */
+  private refuseDeferred(added: ReadonlyArray<Column>): void {
+    for (const { slots } of added) {
+      for (let i = 0; i < slots.length && i < samplesMax; i++) refuseDeferredReduction(this.state.values[slots[i]!])
     }
   }
 

@@ -9,7 +9,6 @@
  * another has what has come since: the slots that have changed, the columns that are new, what the making keeps of those slots.
  */
 import { Schema } from "effect"
-import { refuseDeferredReduction } from "../../rdd/fusion/FunctionMistake.ts"
 import { UserFunctionError } from "../../rdd/UserFunctionError.ts"
 import type { Millis, Time } from "../../time/Time.ts"
 import { KeyedState } from "../KeyedState.ts"
@@ -26,9 +25,6 @@ export interface Column {
   readonly slots: Int32Array
   readonly values: ReadonlyArray<unknown>
 }
-
-/** Values of a batch that are looked at. */
-const samplesMax = 16
 
 const Header = Schema.Struct({
   ...SlotsHeader.fields,
@@ -108,7 +104,6 @@ export abstract class WindowStore implements StateStore {
       if (late !== undefined) throw new Error(`batch ${late.time} ms is not in the window of ${time} ms`)
       const leaving = this.columns.filter((column) => column.time <= begin)
       const added = yield* this.advance(time, leaving, inputs)
-      this.refuseDeferred(added)
       this.commit()
       this.columns = [...this.columns.slice(leaving.length), ...added]
       state.commit(time, undefined)
@@ -121,13 +116,6 @@ export abstract class WindowStore implements StateStore {
         this.rollback()
         state.rollback()
       }
-    }
-  }
-
-  /** Looks at some of the values that a step has come to. */
-  private refuseDeferred(added: ReadonlyArray<Column>): void {
-    for (const { slots } of added) {
-      for (let i = 0; i < slots.length && i < samplesMax; i++) refuseDeferredReduction(this.state.values[slots[i]!])
     }
   }
 
