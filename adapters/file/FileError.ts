@@ -9,7 +9,7 @@ import { Schema } from "effect"
  * | --- | --- |
  * | Missing | it was there when the batch was planned, and is not there any more |
  * | Unreadable | it cannot be opened or read |
- * | Changed | it is shorter than it was, or another file has its name |
+ * | Changed | it is shorter than it was, or something else has its name |
  * | NotText | a line is not UTF-8 |
  * | LineTooLong | a line is longer than `maxLineBytes` |
  * | PartialRecord | its length is no multiple of the records' length |
@@ -44,3 +44,11 @@ export class FileError extends Schema.TaggedError<FileError>()("FileError", {
 /** What `onMissing` decides about: the file is not what was planned. */
 export const isGone = ({ reason }: FileError): boolean =>
   reason === "Missing" || reason === "Unreadable" || reason === "Changed"
+
+/** It is not the file that was planned; `how`: what has become of it. */
+export const changed = (path: string, how: string): FileError =>
+  new FileError({
+    reason: "Changed",
+    path,
+    message: `The file ${path} ${how}: leave files as they are once they are there, or set onMissing: "skip"`
+  })

@@ -44,25 +44,24 @@ export const make = Effect.fnUntraced(function* (
   const selection = new FileSelection({ ...options, startMillis })
   const tellListing = makeListingTeller(options.directory)
   const tellSlowness = makeSlownessTeller(options.directory)
+  const tellUnreadable = makeUnreadableTeller()
   let isRecorded = false
 
-  const look = (path: string): Effect.Effect<FileStatus | undefined> =>
-    Effect.catch(
-      world.status(path),
-      ({ message }) => Effect.as(Effect.logWarning(`${message}; it is tried again with the next batch`), undefined)
-    )
+  const look = (path: string): Effect.Effect<FileStatus | FileError | undefined> =>
+    Effect.catch(world.status(path), Effect.succeed)
 
   const plan = Effect.fnUntraced(function* (batch: PlannedBatch) {
     const since = yield* uptime
     const listing = yield* world.list(options.directory)
     yield* tellListing(listing)
     const paths = yield* filtered(listing.paths, options.filter)
-    const files = yield* Effect.forEach(paths, look, { concurrency: looksAtOnce })
+    const looks = yield* Effect.forEach(paths, look, { concurrency: looksAtOnce })
+    yield* tellUnreadable(looks.filter((found) => found instanceof FileError))
     yield* tellSlowness(paths.length, Math.round((yield* uptime) - since), batch.batchMillis)
     const selected = selection.take(
       batch,
       paths,
-      files.filter((file) => file !== undefined),
+      looks.flatMap((found) => found === undefined || found instanceof FileError ? [] : [found]),
       listing.problems.length === 0
     )
     yield* tell(
@@ -154,6 +153,20 @@ const makeListingTeller = (directory: string) => {
       return now === ""
         ? Effect.logInfo(`${nodePath.resolve(directory)} is there again`)
         : Effect.logWarning(`${now}; batches take nothing from there until it is put right`)
+    })
+}
+
+/** Says once of a file why it cannot be read, and again when it could be in between. */
+const makeUnreadableTeller = () => {
+  let told: ReadonlySet<string> = new Set()
+  return (errors: ReadonlyArray<FileError>): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      const now = new Set(errors.map(({ message }) => message))
+      const added = [...now].filter((message) => !told.has(message))
+      told = now
+      return Effect.forEach(added, (message) => Effect.logWarning(`${message}; it is tried again with each batch`), {
+        discard: true
+      })
     })
 }
 

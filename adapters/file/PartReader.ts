@@ -3,13 +3,13 @@
  *
  * | the file | then |
  * | --- | --- |
- * | is gone, cannot be read | the world's error |
+ * | is gone, cannot be read, is no file any more | the world's error |
  * | is shorter than planned, or its name means another file than when it was planned | `FileError` Changed |
  * | is longer than planned | the planned length is read; told, once, by the file's last part |
  * | was modified, its length as planned | told likewise |
  */
 import { Effect } from "effect"
-import { FileError } from "./FileError.ts"
+import { changed, type FileError } from "./FileError.ts"
 import type { FilePart } from "./FilePart.ts"
 import type { FileOperations, RangeRead } from "./FileWorld.ts"
 
@@ -25,9 +25,11 @@ export const make = (world: FileOperations, part: FilePart): PartReader => {
   let told = to < length
 
   const check = (wanted: number, read: RangeRead): Effect.Effect<void, FileError> => {
-    if (read.bytes < wanted) return changed(path, `is ${read.length} bytes long, and was ${length} when it was planned`)
+    if (read.bytes < wanted) {
+      return Effect.fail(changed(path, `is ${read.length} bytes long, and was ${length} when it was planned`))
+    }
     if (identity !== undefined && identity !== read.identity) {
-      return changed(path, "was replaced by another after its batch had taken it")
+      return Effect.fail(changed(path, "was replaced by another after its batch had taken it"))
     }
     identity = read.identity
     if (told || (read.length === length && read.modified === modified)) return Effect.void
@@ -43,12 +45,3 @@ export const make = (world: FileOperations, part: FilePart): PartReader => {
     fill: (position, into) => Effect.flatMap(world.read(path, position, into), (read) => check(into.byteLength, read))
   }
 }
-
-const changed = (path: string, how: string) =>
-  Effect.fail(
-    new FileError({
-      reason: "Changed",
-      path,
-      message: `The file ${path} ${how}: leave files as they are once they are there, or set onMissing: "skip"`
-    })
-  )

@@ -2,11 +2,12 @@
  * nodeFiles: the real files of this machine, for FileWorld. Wildcards are those of `fs.glob`: `*`, `?`, `[abc]`, `{a,b}`, and
  * `**` for directories however deep; they do not match names that begin with a dot. Symbolic links are followed.
  */
+import { constants } from "node:fs"
 import * as fs from "node:fs/promises"
 import * as path from "node:path"
 import { Effect } from "effect"
 import { describeError } from "../../core/protocol/describeError.ts"
-import { FileError } from "./FileError.ts"
+import { changed, FileError } from "./FileError.ts"
 import type { FileOperations, FileStatus, Listing, RangeRead } from "./FileWorld.ts"
 
 const wildcard = /[*?[{]/
@@ -59,15 +60,27 @@ const statusOf = async (file: string): Promise<FileStatus | undefined> => {
       ? { path: file, length: status.size, modified: status.mtimeMs, identity: identityOf(status) }
       : undefined
   } catch (cause) {
-    if (isAbsence(cause)) return undefined
-    throw cause
+    if (!isAbsence(cause)) throw cause
+    const why = await whyUnreachable(file)
+    if (why === undefined) return undefined
+    throw new FileError({ reason: "Unreadable", path: file, message: `The file ${file} cannot be read: ${why}`, cause })
   }
 }
 
+/** Why what is listed is not there for who looks at it; undefined: it is gone. */
+const whyUnreachable = async (file: string): Promise<string | undefined> => {
+  const found = await fs.lstat(file).catch(() => undefined)
+  if (found?.isSymbolicLink() === true) return "it is a link that leads to nothing; make what it names, or remove it"
+  // What is no UTF-8 in a name is listed as U+FFFD, and no name that is given leads there.
+  return found === undefined && file.includes("\uFFFD") ? "its name is not UTF-8; rename it" : undefined
+}
+
 const readRange = async (file: string, position: number, into: Uint8Array): Promise<RangeRead> => {
-  const handle = await fs.open(file, "r")
+  // Without waiting: something else in the place of a file, such as a pipe, would never open.
+  const handle = await fs.open(file, constants.O_RDONLY | constants.O_NONBLOCK)
   try {
     const status = await handle.stat()
+    if (!status.isFile()) throw changed(file, "is no file any more")
     let bytes = 0
     while (bytes < into.byteLength) {
       const { bytesRead } = await handle.read(into, bytes, into.byteLength - bytes, position + bytes)
@@ -81,7 +94,7 @@ const readRange = async (file: string, position: number, into: Uint8Array): Prom
 }
 
 const unreadable = (file: string) => (cause: unknown): FileError =>
-  isAbsence(cause)
+  cause instanceof FileError ? cause : isAbsence(cause)
     ? new FileError({
       reason: "Missing",
       path: file,

@@ -3,6 +3,7 @@
  * real directories. The scenarios input/files-new-only, input/binary-records and input/files-wildcard are among them.
  */
 import * as assert from "node:assert/strict"
+import { execFileSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { gzipSync } from "node:zlib"
@@ -328,11 +329,32 @@ it("on disk: a file that vanishes, and one that may not be read, are errors that
     const { nodeFiles } = yield* Effect.promise(() => import("../../adapters/file/nodeFiles.ts"))
     const missing = yield* Effect.flip(nodeFiles.read(path.join(root, "none"), 0, new Uint8Array(1)))
     assert.equal(missing.reason, "Missing")
-    const unreadable = yield* Effect.flip(nodeFiles.read(root, 0, new Uint8Array(1)))
+    const unreadable = yield* Effect.flip(nodeFiles.read("\0", 0, new Uint8Array(1)))
     assert.equal(unreadable.reason, "Unreadable")
     assert.equal(yield* nodeFiles.status(path.join(root, "none")), undefined)
     assert.equal(yield* nodeFiles.status(root), undefined)
     assert.match((yield* nodeFiles.list(path.join(root, "none"))).problems.join(), /^There is no directory .*none$/)
+  }))
+
+it("on disk: a name that is not UTF-8, and a link that leads to nothing, are told once, with what to do", () =>
+  Effect.gen(function* () {
+    const root = yield* folder
+    const { advance, batches, messages } = yield* start(File.textStream({ directory: root }))
+    const target = path.join(root, ".target")
+    fs.symlinkSync(target, path.join(root, "link"))
+    // Deno gives no such name
+    execFileSync("sh", ["-c", `echo lost > "$(printf 'name\\377')"`], { cwd: root })
+    yield* advance(2000, 1)
+    yield* advance(2000, 2)
+    const end = "; it is tried again with each batch"
+    assert.deepEqual(messages.toSorted(), [
+      `The file ${root}/link cannot be read: it is a link that leads to nothing; make what it names, or remove it${end}`,
+      `The file ${root}/name\uFFFD cannot be read: its name is not UTF-8; rename it${end}`
+    ])
+    place(target, "linked", 17_000)
+    yield* advance(2000, 3)
+    assert.deepEqual(texts(batches), [[], [], ["linked"]])
+    assert.equal(messages.length, 2)
   }))
 
 it("options that cannot be are refused where the program is built", () =>
