@@ -5,6 +5,7 @@ import { Cause, Effect, Exit } from "effect"
 import { JobFailed } from "../../core/dstream/Batch.ts"
 import { type AnyStreamingApp, InvalidApp } from "../../core/dstream/StreamingApp.ts"
 import { format } from "../../core/checkpoint/RecoveryReport.ts"
+import { withCauses } from "../../core/protocol/describeError.ts"
 import { formatStatus } from "../../core/scheduling/BatchInfo.ts"
 import { settingNames, variableOf, variablePrefix } from "../../core/settings/definitions.ts"
 import { nearest } from "../../core/settings/invalidSettings.ts"
@@ -174,7 +175,7 @@ const sentence = (error: unknown, unexpected: boolean): string => {
   const message = error instanceof Error ? error.message : String(error)
   // All mistakes of an app, each on its line, and what is to become of each state of a changed program.
   if (error instanceof InvalidApp || error instanceof ProgramRefused) return message
-  const text = firstLine(message === "" && error instanceof Error ? error.name : message)
+  const text = firstLine(withCauses(message === "" && error instanceof Error ? error.name : message, error))
   return unexpected ? `An error that nobody expected ended the program: ${text} (--debug shows where)` : text
 }
 

@@ -63,7 +63,7 @@ const statusOf = async (file: string): Promise<FileStatus | undefined> => {
     if (!isAbsence(cause)) throw cause
     const why = await whyUnreachable(file)
     if (why === undefined) return undefined
-    throw new FileError({ reason: "Unreadable", path: file, message: `The file ${file} cannot be read: ${why}`, cause })
+    throw new FileError({ reason: "Unreadable", path: file, message: `The file ${file} cannot be read: ${why}` })
   }
 }
 

@@ -5,7 +5,7 @@
  */
 import { Cause } from "effect"
 import { LineageError } from "../../core/dstream/GeneratedRDDs.ts"
-import { describeError } from "../../core/protocol/describeError.ts"
+import { describeError, withCauses } from "../../core/protocol/describeError.ts"
 import type { TaskResult } from "../../core/protocol/ExecutorProtocol.ts"
 import type { PartitionIndex, StreamId } from "../../core/protocol/Ids.ts"
 import { isPermanent } from "../../core/protocol/permanent.ts"
@@ -42,7 +42,7 @@ const failure = ({ operator, partition }: FaultPlace, error: unknown, permanent:
     kind: "Failed",
     operator: operatorOf(error) ?? operator,
     partition,
-    message: permanent ? messageOf(error) : withFrame(messageOf(error), userFrame(stack)),
+    message: withFrame(messageOf(error), userFrame(stack)),
     stack,
     ...(record === undefined ? {} : { record }),
     ...(permanent ? { permanent } : {})
@@ -73,7 +73,7 @@ const operatorOf = (error: unknown): StreamId | undefined =>
 /** What an error says, whatever was thrown; an Error's message is a sentence without its name. */
 export const messageOf = (error: unknown): string =>
   error instanceof Error && typeof error.message === "string" && error.message !== ""
-    ? error.message
+    ? withCauses(error.message, error)
     : describeError(error)
 
 const stackOf = (error: unknown): string | undefined => {

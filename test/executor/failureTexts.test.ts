@@ -73,6 +73,11 @@ it("what can only fail again is tried once", () =>
     }
   }))
 
+test("what ends a program is told with what it was caused by", () => {
+  const error = new Error("it failed\nsomehow", { cause: new Error("nobody listens") })
+  assert.equal(told(Cause.fail(error), false), "it failed; caused by Error: nobody listens")
+})
+
 test("the frame of a user is the first that is not the package's, another's or the platform's", () => {
   const own = new URL("../../core/rdd/Fusion.ts", import.meta.url).href
   const stack = [

@@ -54,6 +54,45 @@ it("a failure of foreachPartition that looks like a fault of the engine fails th
     }
   }))
 
+it("a failure of mapEffect is told with all that it was caused by, and where there is a line of the program", () =>
+  Effect.gen(function* () {
+    const refused = new Error("connect ECONNREFUSED 127.0.0.1:1")
+    const asked = Effect.tryPromise(() => Promise.reject(new TypeError("fetch failed", { cause: refused })))
+    const one = yield* cluster({
+      program: { out: failing(yield* Effect.flip(asked)) },
+      executors: 1,
+      limits: { maxTaskFailures: 1, maxStageRepairs: 10 }
+    })
+    one.plan({ time: 1 })
+    const { message } = yield* failureOf(one.collect("out"))
+    assert.match(
+      message,
+      /: An error occurred in Effect.tryPromise; caused by TypeError: fetch failed; caused by Error: connect ECONNREFUSED 127.0.0.1:1 \(at .*userErrors.test.ts:\d+\)$/
+    )
+  }))
+
+test("causes are told as far as they say more, in the first line, and may go round", () => {
+  const none = new Error("no")
+  const round = new Error("a")
+  round.cause = new Error("b", { cause: round })
+  const each = new AggregateError([new Error("no ::1"), new Error("no 127.0.0.1")])
+  const cases: ReadonlyArray<readonly [unknown, string]> = [
+    [new Error("why", { cause: none }), "Error: why; caused by Error: no"],
+    [new Error("why (Error: no)", { cause: none }), "Error: why (Error: no)"],
+    [
+      new Error("outer", { cause: new Error("", { cause: none }) }),
+      "Error: outer; caused by Error: no"
+    ],
+    [new Error("what\nmore", { cause: new Error("why\nmore") }), "Error: what; caused by Error: why\nmore"],
+    [new Error("what", { cause: "a word" }), "Error: what; caused by a word"],
+    [{ _tag: "Mine", cause: none }, "Mine; caused by Error: no"],
+    [round, "Error: a; caused by Error: b"],
+    [new Error("no host", { cause: each }), "Error: no host; caused by Error: no ::1, Error: no 127.0.0.1"],
+    [new AggregateError([none, 1], "all failed"), "AggregateError: all failed (Error: no, 1)"]
+  ]
+  for (const [error, text] of cases) assert.equal(describeError(error), text)
+})
+
 test("any error has a sentence: a plain object is told as JSON, within limits, and nothing makes it throw", () => {
   class Broken extends Data.TaggedError("Broken")<{ readonly part: string }> {}
   const circular: Record<string, unknown> = { name: "Loop" }
