@@ -12,7 +12,7 @@
 import { describeRecord } from "../protocol/describeValue.ts"
 import { closureLoop } from "./fusion/ClosureLoop.ts"
 import { FirstRecords } from "./fusion/FirstRecords.ts"
-import { FunctionMistake, refuseDeferredReduction } from "./fusion/FunctionMistake.ts"
+import { refuseDeferredReduction } from "./fusion/FunctionMistake.ts"
 import { codeGenerationAllowed, generatedLoop, generatedStepsMax } from "./fusion/GeneratedLoop.ts"
 import type { RecordStep } from "./Segment.ts"
 import type { Sink, SinkState } from "./Sink.ts"
@@ -141,13 +141,7 @@ class FusedRun<R> implements Run<R>, LoopRun {
   fail(at: number, offset: number, cause: unknown): never {
     const operator = at < 0 ? "input" : (this.steps[at] ?? this.sink).operator
     const index = this.records + offset
-    // the mistake is the function's, whatever the record
-    if (cause instanceof FunctionMistake) throw new UserFunctionError({ operator, index, cause })
-    throw new UserFunctionError({
-      operator,
-      index,
-      record: describeRecord(this.chunk[this.begin + offset]),
-      cause
-    })
+    const record = describeRecord(this.chunk[this.begin + offset])
+    throw new UserFunctionError({ operator, index, record, cause })
   }
 }

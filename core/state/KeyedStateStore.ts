@@ -8,6 +8,7 @@
  * A snapshot is a header, slots (see `SlotPieces`), then what the step emitted, for outputs that have not read it yet.
  */
 import { Predicate, Schema } from "effect"
+import { describeRecord } from "../protocol/describeValue.ts"
 import { UserFunctionError } from "../rdd/UserFunctionError.ts"
 import type { Time } from "../time/Time.ts"
 import { type Columns, type Difference, KeyedState, type KeyedVersion, sliceSlots } from "./KeyedState.ts"
@@ -36,7 +37,8 @@ export class StateNotHeld extends Schema.TaggedError<StateNotHeld>()("StateNotHe
 export interface KeyedStep {
   readonly time: Time
   readonly inputs: ReadonlyArray<StepInput>
-  /** The record that is at work, for errors; undefined: no single one. */
+  /** The records that are at work, and which of them, for errors; undefined: no single one. */
+  records: StepInput["records"]
   index: number | undefined
 }
 
@@ -99,7 +101,7 @@ class KeyedStateStore implements StateStore {
       throw new Error(`version ${version} ms of the state of "${this.partition.operator}" cannot step to ${time} ms`)
     }
     yield* state.begin()
-    const step: KeyedStep = { time, inputs, index: undefined }
+    const step: KeyedStep = { time, inputs, records: [], index: undefined }
     let isDone = false
     try {
       if (version === undefined) yield* this.initialise(time)
@@ -107,7 +109,9 @@ class KeyedStateStore implements StateStore {
       isDone = true
     } catch (cause) {
       if (cause instanceof UserFunctionError) throw cause
-      throw new UserFunctionError({ operator: this.partition.operator, index: step.index, cause })
+      const { index, records } = step
+      const record = index === undefined ? undefined : describeRecord(records[index])
+      throw new UserFunctionError({ operator: this.partition.operator, index, record, cause })
     } finally {
       if (!isDone) state.rollback()
     }

@@ -46,6 +46,7 @@ export const changeOf = ({ f, sweeps, timeoutMillis }: MapWithStateOptions): Key
     const emitted: Array<unknown> = []
     const isRenewing = timeoutMillis !== undefined
     for (const { records } of step.inputs) {
+      step.records = records
       for (let i = 0; i < records.length; i++) {
         step.index = i
         const [key, value] = records[i]!

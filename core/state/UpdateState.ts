@@ -67,6 +67,7 @@ const changeOf = ({ expireMillis, f }: UpdateStateOptions, partition: StateParti
 function* grouped(state: KeyedState, step: KeyedStep, isRenewing: boolean): Generator<void, Groups> {
   const groups = new Array<Array<unknown> | undefined>(state.slots)
   for (const { records } of step.inputs) {
+    step.records = records
     for (let i = 0; i < records.length; i++) {
       step.index = i
       const [key, value] = records[i]!

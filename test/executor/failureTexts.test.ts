@@ -7,7 +7,7 @@ import { Cause, Effect, Exit } from "effect"
 import { TestClock } from "effect/testing"
 import { failureOf as told, notices } from "../../adapters/cli/messages.ts"
 import * as Memory from "../../adapters/memory/mod.ts"
-import { DStream, StreamingApp } from "../../core/mod.ts"
+import { DStream, type State, StateSpec, StreamingApp } from "../../core/mod.ts"
 import { describeRecord } from "../../core/protocol/describeValue.ts"
 import { userFrame } from "../../core/protocol/userFrame.ts"
 import type { SettingsInput } from "../../core/settings/Settings.ts"
@@ -55,6 +55,8 @@ it("a function that throws is told with the line of its file and the record, unl
     assert.ok(hidden.retries.every((retry) => !retry.includes('Bob"')))
   }))
 
+const reads = StateSpec.make((_name: string, _one: number | undefined, state: State<number>) => state.get())
+
 it("what can only fail again is tried once", () =>
   Effect.gen(function* () {
     const keyed = people.pipe(DStream.map((): [any, number] => [undefined, 1]))
@@ -62,7 +64,14 @@ it("what can only fail again is tried once", () =>
     const cases: ReadonlyArray<readonly [any, RegExp]> = [
       [keyed.pipe(DStream.groupByKey()), /UnhashableKey/],
       [keyed.pipe(DStream.partitionBy(none)), /PartitionOutOfRange/],
-      [people.pipe(DStream.map(() => Promise.resolve(1))), /map's function returned a Promise/],
+      [
+        people.pipe(DStream.map(() => Promise.resolve(1))),
+        /map's function returned a Promise; .*; the record: \{"name":"Ada"\}$/
+      ],
+      [
+        people.pipe(DStream.mapToPair(({ name }) => [name, 1]), DStream.mapWithState(reads)),
+        /it cannot be read: .* \(at \/.*failureTexts\.test\.ts:\d+\); the record: \["Ada",1\]$/
+      ],
       [people.pipe(DStream.mapEffect((() => 1) as any)), /has to return an Effect, and returned 1/]
     ]
     for (const [stream, text] of cases) {

@@ -36,6 +36,8 @@ const messageOf = (stream: any) =>
     return (Cause.squash(exit.cause) as any).message as string
   })
 
+const withoutRecord = (message: string) => message.replace(/; the record: .*$/, "")
+
 /** What a function is given to, what it is called, and where `mapEffect` belongs. */
 type Case = readonly [stream: (f: any) => any, what: string, where: string]
 
@@ -77,9 +79,9 @@ it("a function that returns a Promise or an Effect is told what to use", () =>
       [(f) => pairs.pipe(DStream.mapWithState(StateSpec.make(f))), "mapWithState's function", " before or after it"]
     ]
     for (const [stream, what, where] of cases) {
-      const ofPromise = yield* messageOf(stream(promise))
+      const ofPromise = withoutRecord(yield* messageOf(stream(promise)))
       assert.ok(ofPromise.endsWith(`${what} returned a Promise; use mapEffect with Effect.promise${where}`), ofPromise)
-      const ofEffect = yield* messageOf(stream(effect))
+      const ofEffect = withoutRecord(yield* messageOf(stream(effect)))
       assert.ok(ofEffect.endsWith(`${what} returned an Effect; use mapEffect${where}`), ofEffect)
     }
   }))

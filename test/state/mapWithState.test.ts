@@ -41,7 +41,12 @@ test("a step visits the keys with a value and those that are due, and no other, 
     state.values = watched(values, seen)
     state.times = watched(times, seen)
     for (
-      const _ of change(state, { time, inputs: [{ time, records: keys.map((key) => [key, 1]) }], index: undefined })
+      const _ of change(state, {
+        time,
+        inputs: [{ time, records: keys.map((key) => [key, 1]) }],
+        records: [],
+        index: undefined
+      })
     );
     state.values = values
     state.times = times
