@@ -10,7 +10,8 @@ import { Effect, Logger } from "effect"
 import { type Command, parse, type UsageError } from "./arguments.ts"
 import { helpOf } from "./help.ts"
 import { say } from "./messages.ts"
-import { flushed } from "./OutputConsole.ts"
+import { endProcess } from "./process/endProcess.ts"
+import { watchOutput, write } from "./process/OutputConsole.ts"
 
 const perform = (command: Command): Effect.Effect<number, UsageError> => {
   switch (command.kind) {
@@ -43,7 +44,7 @@ const version = (): string => {
 
 const print = (text: string): Effect.Effect<number> =>
   Effect.sync(() => {
-    process.stdout.write(`${text}\n`)
+    write(`${text}\n`)
     return 0
   })
 
@@ -60,10 +61,10 @@ const command = (args: ReadonlyArray<string>): Effect.Effect<number> =>
 
 /** Runs the command and ends the process. */
 export const main = async (args: ReadonlyArray<string>): Promise<never> => {
+  // What was found may be read in a pager for hours; the output of a program has to be read as it comes.
+  const end = (code: number) => endProcess(code, { patient: args[0] !== "run", say })
+  watchOutput()
   // A program that only waits for a socket would let the platform think that there is nothing left to do.
-  const alive = setInterval(() => {}, 2 ** 30)
-  const code = await Effect.runPromise(command(args))
-  clearInterval(alive)
-  await flushed()
-  process.exit(code)
+  setInterval(() => {}, 2 ** 30)
+  return end(await Effect.runPromise(command(args)))
 }

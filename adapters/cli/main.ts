@@ -16,6 +16,8 @@ if (major < 22 || (major === 22 && minor < 19)) {
 
 const { useCompileCache } = await import("../threads/compileCache.ts")
 useCompileCache()
+const { watchThreads } = await import("./process/endProcess.ts")
+watchThreads()
 const [, asked] = /^run .*--master[ =]local\[(\d+|\*)\]/.exec(process.argv.slice(2).join(" ")) ?? []
 if (asked !== undefined) {
   const [{ availableParallelism }, { startEarly }] = await Promise.all([

@@ -11,13 +11,14 @@ import { settingNames, variableOf, variablePrefix } from "../../core/settings/de
 import { nearest } from "../../core/settings/invalidSettings.ts"
 import type { ReceiverInfo, StreamingEvent } from "../../core/scheduling/StreamingListener.ts"
 import { ProgramRefused } from "../../runtime/driver/checkpoint/Durability.ts"
+import { write } from "./process/OutputConsole.ts"
 
 export const say = (text: string): void => void process.stderr.write(`dstreams: ${text}\n`)
 
 /** Prints what a command came to, or says why it came to nothing; the exit code. */
 export const print = (text: Effect.Effect<string, unknown>, debug: boolean): Effect.Effect<number> =>
   Effect.map(Effect.exit(text), (exit) => {
-    if (Exit.isSuccess(exit)) process.stdout.write(`${exit.value}\n`)
+    if (Exit.isSuccess(exit)) write(`${exit.value}\n`)
     else say(failureOf(exit.cause, debug))
     return Exit.isSuccess(exit) ? 0 : 1
   })

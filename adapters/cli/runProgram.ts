@@ -11,6 +11,7 @@ import type { OutputOperationInfo } from "../../core/scheduling/BatchInfo.ts"
 import type { StreamingEvent } from "../../core/scheduling/StreamingListener.ts"
 import { merge } from "../../core/settings/Settings.ts"
 import type { StopReport } from "../../runtime/driver/Engine.ts"
+import { ConsoleWritten } from "../../runtime/driver/outputs/ConsoleWritten.ts"
 import * as StreamingContext from "../../runtime/driver/StreamingContext.ts"
 import { configProvider, load, urlOf } from "../threads/ProgramModule.ts"
 import { masterText, type RunCommand, type UsageError } from "./arguments.ts"
@@ -18,8 +19,9 @@ import * as Configuration from "./Configuration.ts"
 import * as LineServer from "./LineServer.ts"
 import { failureOf, notices, say, sayStatus, unreadOf, withoutPlace } from "./messages.ts"
 import { placementOf } from "./placementOf.ts"
-import { outputConsole } from "./OutputConsole.ts"
-import * as StopSignals from "./StopSignals.ts"
+import { consoleWritten, isUnread } from "./process/consoleWritten.ts"
+import { outputConsole } from "./process/OutputConsole.ts"
+import * as StopSignals from "./process/StopSignals.ts"
 
 export const runProgram = (command: RunCommand): Effect.Effect<number, UsageError> =>
   Effect.flatMap(Configuration.read(command), (configuration) =>
@@ -27,6 +29,7 @@ export const runProgram = (command: RunCommand): Effect.Effect<number, UsageErro
       Effect.exit,
       Effect.map((exit) => {
         if (Exit.isSuccess(exit)) return exit.value
+        if (isUnread(exit.cause)) return 0
         say(failureOf(exit.cause, command.debug))
         return 1
       })
@@ -67,10 +70,11 @@ const run = Effect.fnUntraced(function* (command: RunCommand, configuration: Con
     Effect.provide(placementOf(command.master, app, url)),
     Effect.provideService(ConfigProvider.ConfigProvider, configProvider(config, reads)),
     Effect.provideService(Console.Console, outputConsole),
+    Effect.provideService(ConsoleWritten, consoleWritten),
     // What an output's own Effect failed with does not say where.
     Effect.tapCause((cause) =>
       Effect.sync(() => {
-        if (failed === undefined || Cause.squash(cause) instanceof JobFailed) return
+        if (failed === undefined || isUnread(cause) || Cause.squash(cause) instanceof JobFailed) return
         say(`batch ${failed.time} ms failed in output ${failed.output}:`)
       })
     )
@@ -109,10 +113,13 @@ const obey = (
   heard: () => void
 ): Effect.Effect<never, never, Scope.Scope> =>
   Effect.forever(Effect.gen(function* () {
-    const graceful = (yield* Queue.take(requests)) === "graceful" && stopGracefullyOnShutdown
+    const request = yield* Queue.take(requests)
+    const graceful = request !== "at once" && stopGracefullyOnShutdown
     heard()
     say(
-      graceful
+      request === "output failed"
+        ? "stopping: its output cannot be written any more"
+        : graceful
         ? "stopping: what has been received is worked off first; the same signal once more stops at once"
         : "stopping at once"
     )

@@ -4,8 +4,8 @@
  * A thread imports the program's module itself and builds the same graph (see `executorThread`); records cross its border as
  * MessagePack, between executors over a direct channel for each pair, which the driver makes when the second of them joins.
  * A thread is dead when it exits or throws what nobody catches, never for silence: a user's function may hold it for as long as
- * it likes. It is then replaced (see `ExecutorSlots`). At the end a thread is told to stop, and terminated if it has not exited
- * in time.
+ * it likes. It is then replaced (see `ExecutorSlots`). At the end a thread is told to stop, terminated if it has not exited
+ * in time, and left behind if it does not end even then.
  */
 import { MessageChannel, type Worker } from "node:worker_threads"
 import { Deferred, Effect, Exit, Layer, type Scope } from "effect"
@@ -104,7 +104,8 @@ const launchThread = Effect.fnUntraced(function* (
       if (!workers.has(executor)) return
       tell(worker, { kind: "Message", message: { kind: "StopExecutor" } })
       if (yield* ExecutorSlots.awaitEnd(Deferred.await(exited), stopMillis)) return
-      yield* Effect.promise(() => worker.terminate())
+      // Also to this a thread does not listen while a call of the system holds it.
+      yield* ExecutorSlots.awaitEnd(Effect.promise(() => worker.terminate()), stopMillis)
     })
   )
   tell(worker, start)

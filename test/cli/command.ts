@@ -2,6 +2,7 @@
  * The `dstreams` command in a process of its own, for tests: what it says, how it ends; killed when the test ends.
  */
 import * as childProcess from "node:child_process"
+import * as fs from "node:fs"
 import { fileURLToPath } from "node:url"
 import { Effect, type Scope } from "effect"
 
@@ -45,3 +46,15 @@ export const terminate = (child: childProcess.ChildProcess): void => void proces
 
 export const dstreams = (...args: ReadonlyArray<string>): Effect.Effect<Ended, never, Scope.Scope> =>
   Effect.flatMap(start(...args), ({ ended }) => ended)
+
+/** Its output goes into the file. */
+export const dstreamsInto = (file: string, ...args: ReadonlyArray<string>): Effect.Effect<Ended> =>
+  Effect.callback((resume) => {
+    const out = fs.openSync(file, "w")
+    const child = childProcess.spawn(process.execPath, [...runtime, main, ...args], { stdio: ["ignore", out, "pipe"] })
+    let err = ""
+    child.stderr!.setEncoding("utf8").on("data", (text: string) => err += text)
+    child.on("close", (code) => resume(Effect.succeed({ code, out: "", err })))
+    fs.closeSync(out)
+    return Effect.sync(() => void child.kill("SIGKILL"))
+  })

@@ -7,6 +7,7 @@ import * as Memory from "../../adapters/memory/mod.ts"
 import { DStream, JobFailed, type Output, Sink } from "../../core/mod.ts"
 import { Border } from "../../core/protocol/RecordCodec.ts"
 import * as Job from "../../core/scheduling/Job.ts"
+import { ConsoleFailed, ConsoleWritten } from "../../runtime/driver/outputs/ConsoleWritten.ts"
 import * as OutputRunner from "../../runtime/driver/outputs/OutputRunner.ts"
 import * as SinkRunner from "../../runtime/driver/outputs/SinkRunner.ts"
 import { it } from "../kit.ts"
@@ -94,6 +95,15 @@ it("an output is told to be finished when it is done, before its states take the
       ...["read", "finished read 1000", "take read"]
     ])
     assert.deepEqual(said, ["fence sunk 3", "commit app/sunk/1000 prepared"])
+  }))
+
+it("an output whose words could not be written has failed, and is not told to be finished", () =>
+  Effect.gen(function* () {
+    const { log, run } = world({ print: numbers.pipe(DStream.foreachPartition(() => Effect.void)) })
+    const full = Effect.fail(new ConsoleFailed({ code: "ENOSPC", message: "the disk is full" }))
+    const exit = yield* run("print").pipe(Effect.provideService(ConsoleWritten, full))
+    assert.ok(Exit.isFailure(exit))
+    assert.deepEqual(log, ["foreachPartition print"])
   }))
 
 it("an output that was finished before is not run again, and holds nobody up", () =>

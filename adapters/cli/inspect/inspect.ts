@@ -7,6 +7,7 @@ import { StoragePlaces } from "../../../runtime/storage/StableStorage.ts"
 import { stablePlaces } from "../../storage/stablePlaces.ts"
 import type { InspectCommand, UsageError } from "../arguments.ts"
 import { failureOf, say } from "../messages.ts"
+import { write } from "../process/OutputConsole.ts"
 import { checkCheckpoint } from "./checkCheckpoint.ts"
 import { showCheckpoint } from "./showCheckpoint.ts"
 import { showLog } from "./showLog.ts"
@@ -42,7 +43,7 @@ export const inspect = (command: InspectCommand): Effect.Effect<number, UsageErr
     Effect.exit,
     Effect.flatMap((exit): Effect.Effect<number, UsageError> => {
       if (Exit.isSuccess(exit)) {
-        if (exit.value.lines.length > 0) process.stdout.write(`${exit.value.lines.map(printable).join("\n")}\n`)
+        if (exit.value.lines.length > 0) write(`${exit.value.lines.map(printable).join("\n")}\n`)
         return Effect.succeed(exit.value.code)
       }
       say(failureOf(exit.cause, "debug" in command && command.debug))

@@ -20,6 +20,7 @@ import type { Time } from "../../../core/time/Time.ts"
 import type { Fail } from "../../Supervisor.ts"
 import * as BatchReader from "../BatchReader.ts"
 import * as CommitTurns from "./CommitTurns.ts"
+import { type ConsoleFailed, ConsoleWritten } from "./ConsoleWritten.ts"
 import * as SinkRunner from "./SinkRunner.ts"
 import type * as TaskScheduler from "../TaskScheduler.ts"
 
@@ -96,7 +97,11 @@ const actor = <E>({ border, context, epoch, fail, graph, line, log, settings, ta
   const sinks = SinkRunner.make({ app: graph.manifest.app, epoch, line, border, context, turns })
   const failed = ({ output, time }: Job) =>
     settings.onBatchFailure === "stop" ? Effect.void : log.recordSkipped(time, output)
-  return (job: Job, action: OutputAction, rdd: Effect.Effect<SealedRDD, GeneratedRDDs.LineageError>) => {
+  return (
+    job: Job,
+    action: OutputAction,
+    rdd: Effect.Effect<SealedRDD, GeneratedRDDs.LineageError>
+  ): Effect.Effect<void, E | JobFailed | GeneratedRDDs.LineageError | CommitTurns.CommitRefused | ConsoleFailed> => {
     const { output, time } = job
     const run: BatchReader.RunAction = (on, what, partitions) =>
       tasks.runJob({ rdd: on, action: what, partitions, time, output })
@@ -116,6 +121,7 @@ const actor = <E>({ border, context, epoch, fail, graph, line, log, settings, ta
         context
       )
     return Effect.flatMap(rdd, read).pipe(
+      Effect.andThen(Effect.flatten(ConsoleWritten)),
       Effect.andThen(() => Effect.sync(finished)),
       Effect.tapCause(() => failed(job))
     )
