@@ -12,6 +12,7 @@ import { helpOf } from "./help.ts"
 import { say } from "./messages.ts"
 import { endProcess } from "./process/endProcess.ts"
 import { watchOutput, write } from "./process/OutputConsole.ts"
+import { watchStrayErrors } from "./process/strayErrors.ts"
 
 const perform = (command: Command): Effect.Effect<number, UsageError> => {
   switch (command.kind) {
@@ -64,6 +65,10 @@ export const main = async (args: ReadonlyArray<string>): Promise<never> => {
   // What was found may be read in a pager for hours; the output of a program has to be read as it comes.
   const end = (code: number) => endProcess(code, { patient: args[0] !== "run", say })
   watchOutput()
+  watchStrayErrors((message) => {
+    say(message)
+    void end(1)
+  })
   // A program that only waits for a socket would let the platform think that there is nothing left to do.
   setInterval(() => {}, 2 ** 30)
   return end(await Effect.runPromise(command(args)))
