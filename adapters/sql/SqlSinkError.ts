@@ -24,6 +24,7 @@ const remedies: Record<FailureReason, string> = {
   Busy: "find who holds the lock for so long, or let the sink wait longer (attempts)",
   NotInstalled: "install it beside dstreams",
   Refused: "see the user, the password and what the user may do there",
+  File: "name a file in a folder that is there, and let this process write both",
   MissingTable:
     "create it before the app starts, or correct its name: names are taken as they are written, a schema stands before a dot",
   Columns:

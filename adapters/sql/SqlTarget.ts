@@ -51,6 +51,7 @@ export interface Dialect {
  * | Busy | a lock was not had in time, a deadlock, transactions that cannot be put in an order | yes |
  * | NotInstalled | the client is not there | no |
  * | Refused | the user may not, or the password is wrong; the database can only be read | no |
+ * | File | the file of the database cannot be opened or written | no |
  * | MissingTable | a table, schema or database is not there | no |
  * | Columns | a column is not there, the number of values is another, no unique index is on the key | no |
  * | Constraint | a row breaks a constraint | no |
@@ -64,6 +65,7 @@ export type FailureReason =
   | "Busy"
   | "NotInstalled"
   | "Refused"
+  | "File"
   | "MissingTable"
   | "Columns"
   | "Constraint"

@@ -5,6 +5,7 @@
  * the thread. It is durable when it returns (`synchronous=FULL`). The file has to be on a disk of the driver's machine. The
  * journal's mode is left as the file has it.
  */
+import * as path from "node:path"
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite"
 import { Effect, Exit, Semaphore } from "effect"
 import { uptime } from "../../core/time/Uptime.ts"
@@ -94,9 +95,15 @@ class Connection {
         database.exec("PRAGMA synchronous = FULL")
         this.database = database
       },
-      catch: failureOf
+      catch: (error) => this.notOpened(failureOf(error))
     })
   )
+
+  /** SQLite has the same words for a folder that is not there and for one where nothing may be written. */
+  private notOpened({ message, reason }: StatementFailed): StatementFailed {
+    const why = `the folder ${path.dirname(path.resolve(this.filename))} is not there, or may not be written`
+    return new StatementFailed({ reason, message: reason === "File" ? `${message}: ${why}` : message })
+  }
 
   readonly run: Run = (text, parameters) =>
     // Gives way first: a statement holds the thread until it is done.
@@ -138,12 +145,12 @@ const bound = (value: Parameter): SQLInputValue => {
 
 /** By the primary code of SQLite. */
 const reasons: ReadonlyMap<number, FailureReason> = new Map([
-  [3, "Refused"],
+  [3, "File"],
   [5, "Busy"],
   [6, "Busy"],
-  [8, "Refused"],
+  [8, "File"],
   [13, "Full"],
-  [14, "Refused"],
+  [14, "File"],
   [19, "Constraint"],
   [20, "Value"]
 ])
@@ -155,7 +162,7 @@ const sentences: ReadonlyArray<readonly [RegExp, FailureReason]> = [
     /no such column|has no column named|values? for \d+ columns|columns but \d+ values|does not match any PRIMARY KEY/,
     "Columns"
   ],
-  [/unable to open database file/, "Refused"]
+  [/unable to open database file/, "File"]
 ]
 
 const failureOf = (error: unknown): StatementFailed => {

@@ -7,6 +7,7 @@ import * as fs from "node:fs"
 import * as path from "node:path"
 import { Effect, Redacted } from "effect"
 import { postgres, sqlite } from "../../adapters/sql/mod.ts"
+import { sinkErrorOf } from "../../adapters/sql/SqlSinkError.ts"
 import { it } from "../kit.ts"
 import { ask, connected, sqliteFile, sqliteWorld, tableOf, targetContract } from "./contract.ts"
 import { freePort, password, postgresWorld, type Server, withServer } from "./postgres.ts"
@@ -40,13 +41,15 @@ it.live("SQLite: a commit is flushed, and a lock that is not had in time is told
     assert.deepEqual(yield* ask(hasty, "SELECT 1 AS one"), [{ one: 1 }])
   }))
 
-it.live("SQLite: a file that cannot be opened is refused, and there when it can be", () =>
+it.live("SQLite: a file that cannot be opened is told with its folder, and there when it can be", () =>
   Effect.gen(function* () {
     const folder = path.join(path.dirname(sqliteFile()), "later")
     const target = sqlite({ filename: path.join(folder, "test.db") })
     const failure = yield* Effect.flip(ask(target, "SELECT 1"))
-    assert.equal(failure.reason, "Refused")
-    assert.match(failure.message, /unable to open database file/)
+    assert.equal(failure.reason, "File")
+    assert.ok(failure.message.endsWith(`: the folder ${folder} is not there, or may not be written`), failure.message)
+    const { message } = sinkErrorOf("use it", failure)
+    assert.doesNotMatch(message, /password/)
     fs.mkdirSync(folder)
     assert.equal((yield* ask(target, "SELECT 1")).length, 1)
     yield* target.close
