@@ -1,28 +1,35 @@
 /**
  * `npm run mutants`: plants each bug of `bugs/` into a copy of the sources, and runs the simulation of it, seed by seed from 0 on, until it
  * is caught; the sources as they are have to pass the same seeds. Ends with the line `N passed, N failed`. Exit code 0: all passed.
- *
- * | option | meaning | without it |
- * | --- | --- | --- |
- * | --mutant N | this one alone, by its number in the museum | all |
- * | --seeds N | so many seeds at most | 200 |
- * | --workers N | so many threads | as many as there are processors |
  */
 import { parseArgs } from "node:util"
 import { mutants } from "./bugs/mod.ts"
 import { readSource, simulate, withCopy } from "./copy.ts"
 import { type Mutant, plant } from "./Mutant.ts"
+import { orUsage } from "../simulation/command/usage.ts"
 
-const { values } = parseArgs({
-  options: { mutant: { type: "string" }, seeds: { type: "string", default: "200" }, workers: { type: "string" } }
+const usage = `npm run mutants -- [options]
+
+  --mutant N     this one alone:
+${mutants.map(({ number, plants }) => `    ${String(number).padStart(3)}  ${plants}`).join("\n")}
+  --seeds N      so many seeds at most (200)
+  --workers N    so many threads; as many as there are processors`
+
+const args = process.argv.slice(2)
+const { chosen, seeds, workers } = orUsage(args, usage, () => {
+  const { values } = parseArgs({
+    args,
+    options: { mutant: { type: "string" }, seeds: { type: "string", default: "200" }, workers: { type: "string" } }
+  })
+  const number = values.mutant === undefined ? undefined : wholeNumber("mutant", values.mutant)
+  const chosen = mutants.filter((mutant) => number === undefined || mutant.number === number)
+  if (chosen.length === 0) throw new Error(`There is no mutant ${number}.`)
+  return {
+    chosen,
+    seeds: wholeNumber("seeds", values.seeds),
+    workers: values.workers === undefined ? undefined : wholeNumber("workers", values.workers)
+  }
 })
-const seeds = wholeNumber("seeds", values.seeds)
-const workers = values.workers === undefined ? undefined : wholeNumber("workers", values.workers)
-const number = values.mutant === undefined ? undefined : wholeNumber("mutant", values.mutant)
-const chosen = mutants.filter((mutant) => number === undefined || mutant.number === number)
-if (chosen.length === 0) {
-  throw new Error(`There is no mutant ${number}; there are ${mutants.map(({ number }) => number).join(", ")}`)
-}
 
 /** Of each program, how many seeds the sources as they are have passed. */
 const passed = new Map<string, number>()
@@ -64,7 +71,7 @@ const shownCharactersMax = 400
 function wholeNumber(option: string, text: string): number {
   const value = Number(text)
   if (text !== "" && Number.isInteger(value) && value >= 0) return value
-  throw new Error(`--${option} has to be a whole number, and is "${text}"`)
+  throw new Error(`--${option} has to be a whole number, and is "${text}".`)
 }
 
 let failed = 0

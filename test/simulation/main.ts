@@ -5,11 +5,12 @@
  * that repeats it. Ends with the table of faults by programs, the rate, and the line `N passed, N failed` (see `summary`). Exit
  * code 0: all passed.
  */
-import { type Arguments, readArguments } from "./command/arguments.ts"
+import { type Arguments, readArguments, usage } from "./command/arguments.ts"
 import { crashBatchesDefault, crashJobs } from "./command/crashEverywhere.ts"
 import { commandOf, type Job, run } from "./command/Job.ts"
 import { shrink } from "./command/shrink.ts"
 import { summarize } from "./command/summary.ts"
+import { orUsage } from "./command/usage.ts"
 import { runAll } from "./command/workers.ts"
 import { recovering } from "./programs/mod.ts"
 import { eventLine } from "../../adapters/simulation/kernel/EventLog.ts"
@@ -81,4 +82,5 @@ const shownCharactersMax = 2000
 const shortened = (text: string): string =>
   text.length <= shownCharactersMax ? text : `${text.slice(0, shownCharactersMax)} ...`
 
-process.exitCode = await main(readArguments(process.argv.slice(2)))
+const args = process.argv.slice(2)
+process.exitCode = await main(orUsage(args, usage, () => readArguments(args)))

@@ -1,26 +1,26 @@
 /**
- * The command line of `npm run simulate`.
- *
- * | option | meaning | without it |
- * | --- | --- | --- |
- * | --seeds N, --from N | so many seeds of each program, from this one on | 200, 0 |
- * | --seed N | this seed alone | - |
- * | --program NAME | this program alone | all |
- * | --batches N | batches of a run | 30, or 5 with --crash-everywhere |
- * | --only a,b | only these faults of those that the seed draws; `none`: no fault | all |
- * | --crash-everywhere | instead of faults a death at each call of storage and sinks, one run for each | - |
- * | --crash-at N:before | the one run of these in which call N is struck: before, torn or after | - |
- * | --as-is | failing runs are not made small | - |
- * | --until-failure | no more runs are begun once one has failed | - |
- * | --trace | every event | - |
- * | --hashes | the hash of each run | - |
- * | --workers N | so many threads | as many as there are processors |
+ * The command line of `npm run simulate`, and what `--help` says of it.
  */
 import { availableParallelism } from "node:os"
 import { parseArgs } from "node:util"
 import type { CallMoment } from "../../../adapters/simulation/faults/Faults.ts"
 import { programs } from "../programs/mod.ts"
 import type { ReferenceProgram } from "../programs/ReferenceProgram.ts"
+
+export const usage = `npm run simulate -- [options]
+
+  --seeds N, --from N    so many seeds of each program (200), from this one on (0)
+  --seed N               this seed alone
+  --program NAME         this program alone: ${programs.map(({ name }) => name).join(", ")}
+  --batches N            batches of a run: 30, or 5 with --crash-everywhere
+  --only a,b             only these faults of those that the seed draws; none: no fault
+  --crash-everywhere     instead of faults a death at each call of storage and sinks, one run for each
+  --crash-at N:before    the one run of these in which call N is struck: before, torn or after
+  --as-is                failing runs are not made small
+  --until-failure        no more runs are begun once one has failed
+  --trace                every event
+  --hashes               the hash of each run
+  --workers N            so many threads; as many as there are processors`
 
 export interface Arguments {
   readonly seeds: ReadonlyArray<number>
@@ -59,9 +59,7 @@ export function readArguments(args: ReadonlyArray<string>): Arguments {
   })
   const chosen = values.program === undefined ? programs : programs.filter(({ name }) => name === values.program)
   if (chosen.length === 0) {
-    throw new Error(
-      `There is no program "${values.program}"; the programs are ${programs.map(({ name }) => name).join(", ")}`
-    )
+    throw new Error(`There is no program "${values.program}".`)
   }
   const first = wholeNumber("from", values.from)
   const count = wholeNumber("seeds", values.seeds)
@@ -86,7 +84,7 @@ export function readArguments(args: ReadonlyArray<string>): Arguments {
 function callOf(text: string): NonNullable<Arguments["crashAt"]> {
   const [call = "", moment = ""] = text.split(":")
   if (moment !== "before" && moment !== "torn" && moment !== "after") {
-    throw new Error(`--crash-at has to be like 12:before, 12:torn or 12:after, and is "${text}"`)
+    throw new Error(`--crash-at has to be like 12:before, 12:torn or 12:after, and is "${text}".`)
   }
   return { call: wholeNumber("crash-at", call), moment }
 }
@@ -94,5 +92,5 @@ function callOf(text: string): NonNullable<Arguments["crashAt"]> {
 function wholeNumber(option: string, text: string): number {
   const value = Number(text)
   if (text !== "" && Number.isInteger(value) && value >= 0) return value
-  throw new Error(`--${option} has to be a whole number, and is "${text}"`)
+  throw new Error(`--${option} has to be a whole number, and is "${text}".`)
 }
