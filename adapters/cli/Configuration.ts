@@ -79,7 +79,7 @@ export const read = Effect.fnUntraced(function* (
 const ofVariables = (
   origin: string,
   variables: Environment,
-  strayAmong: (names: ReadonlyArray<string>) => ReadonlyArray<InvalidSetting>
+  strayAmong: (variables: Environment) => ReadonlyArray<InvalidSetting>
 ): Effect.Effect<Source, UsageError> =>
   Effect.map(fromProvider(origin, ConfigProvider.fromEnvRecord({ ...variables })), (settings) => {
     const known = settingNames.map(variableOf)
@@ -92,7 +92,7 @@ const ofVariables = (
           tell(mistake, origin, variableOf(mistake.setting as SettingName))
         ),
         ...unknown.map((name) => tell(unknownSetting(name, known), origin)),
-        ...strayAmong(Object.keys(variables)).map((mistake) => tell(mistake, origin))
+        ...strayAmong(variables).map((mistake) => tell(mistake, origin))
       ]
     }
   })

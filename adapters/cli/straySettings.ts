@@ -8,7 +8,7 @@ import { type SettingName, settingNames, variableOf, variablePrefix } from "../.
 import { section } from "../../core/settings/fromConfig.ts"
 import { InvalidSetting, nearest, ofSpark } from "../../core/settings/invalidSettings.ts"
 
-const variables = settingNames.map(variableOf)
+const variables: ReadonlyArray<string> = settingNames.map(variableOf)
 
 const isSetting = (name: string): name is SettingName => (settingNames as ReadonlyArray<string>).includes(name)
 
@@ -20,16 +20,21 @@ const variableMeant = (name: string): string | undefined => {
   return nearest(name.toUpperCase().replace(/^DSTREAM_/, variablePrefix), variables)
 }
 
-/** Among the names of an environment. */
-export const inEnvironment = (names: ReadonlyArray<string>): ReadonlyArray<InvalidSetting> =>
-  names.flatMap((name) => {
+/** Among the names of an environment, where an empty variable is as good as none. */
+export const inEnvironment = (
+  environment: Readonly<Record<string, string | undefined>>
+): ReadonlyArray<InvalidSetting> =>
+  Object.keys(environment).flatMap((name) => {
     const meant = variableMeant(name)
     return meant === undefined ? [] : [stray(name, "there is no such setting", `did you mean ${meant}?`)]
   })
 
-/** Among the names that `--config NAME=VALUE` was given. */
-export const onCommandLine = (names: ReadonlyArray<string>): ReadonlyArray<InvalidSetting> =>
-  names.flatMap((name) => {
+/** Among what `--config NAME=VALUE` was given. An empty setting is no setting: most likely a variable of the shell that is not set. */
+export const onCommandLine = (config: Readonly<Record<string, string | undefined>>): ReadonlyArray<InvalidSetting> =>
+  Object.entries(config).flatMap(([name, value]) => {
+    if (variables.includes(name) && value === "") {
+      return [stray(name, "it is given without a value", "leave the option out, or set the shell's variable in it")]
+    }
     const setting = isSetting(name) ? name : ofSpark(name)
     const meant = setting === undefined ? variableMeant(name) : variableOf(setting)
     return meant === undefined ? [] : [stray(name, "there is no such option", `did you mean ${meant}?`)]

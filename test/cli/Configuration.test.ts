@@ -61,6 +61,16 @@ it("without anything given nothing is set", () =>
     assert.deepEqual([found.settings, found.config], [{}, {}])
   }))
 
+it("a setting without a value on the command line is a mistake: the shell's variable in it is not set", () =>
+  Effect.gen(function* () {
+    const config = { DSTREAMS_CHECKPOINT_DIRECTORY: "", HOST: "" }
+    const { message } = yield* Effect.flip(read({ config, configFile: undefined }, {}))
+    assert.deepEqual(message.split("\n").slice(1), [
+      "  - DSTREAMS_CHECKPOINT_DIRECTORY (command line): it is given without a value; leave the option out, or set the " +
+      "shell's variable in it"
+    ])
+  }))
+
 it("all mistakes are told at once, with where they stand and what was most likely meant", () =>
   Effect.gen(function* () {
     const configFile = yield* fileOf({
