@@ -105,7 +105,10 @@ export const print = (limit = 10, options?: OutputOptions) => <A, E, R>(self: DS
   make("print", self, {
     kind: "foreachBatch",
     run: (batch) =>
-      Effect.flatMap(batch.take(limit + 1), (records) => Console.log(formatBatch(batch.time, records, limit)))
+      Effect.flatMap(
+        batch.take(limit + 1),
+        (records) => Console.log(formatBatch(batch.time, records, limit, options?.name))
+      )
   }, options?.name)
 
 /** Appends `{ time, records }` of each batch to a list that the caller holds: for tests, in the driver's process. */

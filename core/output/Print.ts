@@ -37,11 +37,11 @@ const formatObject = (record: object): string => {
   }
 }
 
-/** The first `limit` of the records under the batch's time; `...` says that there are more. */
-export const formatBatch = (time: Time, records: ReadonlyArray<unknown>, limit: number): string =>
+/** The first `limit` of the records under the batch's time, and the output's name if it has one; `...` says that there are more. */
+export const formatBatch = (time: Time, records: ReadonlyArray<unknown>, limit: number, name?: string): string =>
   [
     rule,
-    `Time: ${time} ms`,
+    `Time: ${time} ms${name === undefined ? "" : ` (${name})`}`,
     rule,
     ...records.slice(0, limit).map(formatRecord),
     ...(records.length > limit ? ["..."] : []),

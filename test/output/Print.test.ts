@@ -9,6 +9,7 @@ test("a batch prints as Spark prints it: rules, time, ten records, dots if there
   const numbers = Array.from({ length: 11 }, (_, index) => index)
   assert.ok(formatBatch(2000, numbers, 10).endsWith("\n8\n9\n...\n"))
   assert.ok(formatBatch(2000, numbers.slice(1), 10).endsWith("\n9\n10\n"))
+  assert.equal(formatBatch(3000, ["a"], 10, "totals"), `${rule}\nTime: 3000 ms (totals)\n${rule}\na\n`)
   assert.equal(formatBatch(3000, [], 10), `${rule}\nTime: 3000 ms\n${rule}\n`)
 })
 
