@@ -29,7 +29,9 @@ export const sayStatus = (event: StreamingEvent): void => {
 }
 
 /** What people should know although the program goes on. `skips`: a batch that fails does not end it, which would tell why. */
-export const notices = (options: { readonly skips: boolean }): (event: StreamingEvent) => string | undefined => {
+export const notices = (
+  options: { readonly skips: boolean; readonly batchMillis: number }
+): (event: StreamingEvent) => string | undefined => {
   /** By stream, what its receiver reported last: a receiver that is lost with its executor tells nothing new. */
   const reported = new Map<string, string>()
   const retries = new Set<string>()
@@ -60,6 +62,8 @@ export const notices = (options: { readonly skips: boolean }): (event: Streaming
         return `a task is tried again (stage ${event.stage}, partition ${event.partition}): ` +
           (known ? "the same" : reason)
       }
+      case "TicksMissed":
+        return late(event, options.batchMillis)
       default:
         return noticeOfEngine(event)
     }
@@ -95,6 +99,20 @@ const serverHint = ({ lastErrorMessage, lastError }: ReceiverInfo): string | und
   return `; to try the program, start a server there: nc -lk ${port}`
 }
 
+/** A shorter one is most likely a mistake: a number that was meant as seconds. */
+const batchMillisUsual = 10
+
+const late = (
+  { count, first, last, policy }: Extract<StreamingEvent, { readonly kind: "TicksMissed" }>,
+  batchMillis: number
+): string => {
+  const which = count === 1
+    ? `the batch of ${first} ms comes late`
+    : `${count} batches from ${first} ms to ${last} ms come late`
+  const duration = batchMillis < batchMillisUsual ? `; the batch duration is ${batchMillis} ms` : ""
+  return `${which} (missedTicks: ${policy})${duration}`
+}
+
 const noticeOfEngine = (event: StreamingEvent): string | undefined => {
   switch (event.kind) {
     case "ExecutorRemoved":
@@ -103,10 +121,6 @@ const noticeOfEngine = (event: StreamingEvent): string | undefined => {
         : `${event.executor} is gone and is replaced: ${event.reason}`
     case "ExecutorsRequested":
       return `there shall be ${event.total} executors (dynamicAllocation)`
-    case "TicksMissed":
-      return event.count === 1
-        ? `the batch of ${event.first} ms comes late (missedTicks: ${event.policy})`
-        : `${event.count} batches from ${event.first} ms to ${event.last} ms come late (missedTicks: ${event.policy})`
     case "ClockSetBack": {
       const seconds = Math.round((event.lastTick - event.now) / 1000)
       return `the clock was set back to ${event.now} ms: no batch comes until it is past the last one, ` +

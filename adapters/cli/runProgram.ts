@@ -45,7 +45,7 @@ const run = Effect.fnUntraced(function* (command: RunCommand, configuration: Con
   const app = withBatchDuration(program.app, command.batchMillis)
   const settings = merge([configuration.settings, app.settings])
   const { onBatchFailure, stopGracefullyOnShutdown = true } = settings
-  const noticeOf = notices({ skips: onBatchFailure === "skip" })
+  const noticeOf = notices({ skips: onBatchFailure === "skip", batchMillis: app.batchMillis })
   let failed: OutputOperationInfo | undefined
   const sayNotice = (event: StreamingEvent) => {
     if (event.kind === "OutputOperationCompleted" && event.operation.failureReason !== undefined) {

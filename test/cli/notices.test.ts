@@ -17,7 +17,7 @@ const receiver = (kind: "ReceiverStarted" | "ReceiverError" | "ReceiverStopped",
   }) satisfies StreamingEvent
 
 const said = (skips: boolean, ...events: ReadonlyArray<StreamingEvent>) => {
-  const noticeOf = notices({ skips })
+  const noticeOf = notices({ skips, batchMillis: 1000 })
   return events.map(noticeOf)
 }
 
@@ -56,6 +56,14 @@ it("who connects to nobody on this machine is told once how to start a server", 
     const far = receiver("ReceiverError", "Error connecting to example.org:9999", "Error: ECONNREFUSED")
     const texts = said(false, far, refused, refused)
     assert.deepEqual(texts.map((text) => text!.includes("nc -lk 9999")), [false, true, false])
+  }))
+
+it("batches that come late are told; with a very short batch duration also that, for it may have been meant as seconds", () =>
+  Effect.sync(() => {
+    const missed: StreamingEvent = { kind: "TicksMissed", first: 1000, last: 3000, count: 3, policy: "replay" }
+    const text = "3 batches from 1000 ms to 3000 ms come late (missedTicks: replay)"
+    assert.deepEqual(said(false, missed), [text])
+    assert.equal(notices({ skips: false, batchMillis: 1 })(missed), `${text}; the batch duration is 1 ms`)
   }))
 
 it("a clock that was set back is told with the time until the next batch", () =>

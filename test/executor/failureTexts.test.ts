@@ -31,7 +31,7 @@ const failureOf = (stream: any, settings: SettingsInput = {}) =>
     yield* TestClock.adjust("3 seconds")
     const exit = fiber.pollUnsafe()
     assert.ok(exit !== undefined && Exit.isFailure(exit), "the run did not fail")
-    const notice = notices({ skips: false })
+    const notice = notices({ skips: false, batchMillis: 1000 })
     const retries = events.flatMap((event) => event.kind === "TaskRetried" ? [notice(event)!] : [])
     return { cause: exit.cause, error: Cause.squash(exit.cause) as any, retries }
   })
