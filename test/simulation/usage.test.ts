@@ -25,14 +25,14 @@ it.live("a wrong command line is answered with a line and the usage, --help with
       ["simulation", ["--help"], 0, /^npm run simulate[^]*--program NAME .*wordCount/],
       ["simulation", ["--program", "nosuch"], 2, /^There is no program "nosuch"\.\n\nnpm run simulate[^]*wordCount/],
       ["simulation", ["--nosuch"], 2, /^Unknown option.*'--nosuch'[^\n]*\n\nnpm run simulate/],
-      ["mutants", ["--help"], 0, /^npm run mutants[^]* 1  a recovery/],
+      ["mutants", ["--help"], 0, /^npm run mutants[^]* 1 {2}a recovery/],
       [
         "mutants",
         ["--mutant", "nosuch"],
         2,
         /^--mutant has to be a whole number, and is "nosuch"\.\n\nnpm run mutants/
       ],
-      ["mutants", ["--mutant", "0"], 2, /^There is no mutant 0\.\n\nnpm run mutants[^]* 1  a recovery/]
+      ["mutants", ["--mutant", "0"], 2, /^There is no mutant 0\.\n\nnpm run mutants[^]* 1 {2}a recovery/]
     ] as const
     for (const [command, args, code, said] of cases) {
       const ended = yield* run(command, ...args)
