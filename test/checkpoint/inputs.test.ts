@@ -64,31 +64,43 @@ it("a batch whose input could not be planned is planned again by the next driver
     assert.deepEqual(seen.map(({ records }) => records[0]), ["f1000", "f2000", "f3000", "f4000"])
   }))
 
-it("a batch that was skipped when it was generated is not run after later ones were committed", () =>
-  Effect.gen(function* () {
-    const storage = memoryStorage()
-    const committed: Array<number> = []
-    const sink = Sink.idempotent({
-      name: "table",
-      prepare: (records: ReadonlyArray<string>) => Effect.succeed(records.length),
-      commit: ({ time }) => Effect.sync(() => void committed.push(time))
-    })
-    const app = (hangs: boolean) => {
-      const input = Memory.batches([["a"], ["b"], ["c"], ["d"]]).pipe(DStream.named("in"))
-      const hold = ({ time }: { readonly time: number }) => hangs && time === 1000 ? Effect.never : Effect.void
-      return StreamingApp.make({
-        name: "skips",
-        batchDuration: "1 second",
-        outputs: [
-          input.pipe(DStream.foreachBatch(hold, { name: "slow" })),
-          input.pipe(DStream.toSink(sink, { name: "table" })),
-          planned((time) => time === 2000).pipe(DStream.foreachBatch(() => Effect.void, { name: "own" }))
-        ]
-      }) as StreamingApp.StreamingApp
-    }
-    const settings = { concurrentJobs: 8, onBatchFailure: "skip" } as const
-    yield* lives.live(app(true), { storage, settings }, 3)
-    assert.deepEqual(committed, [1000, 3000])
-    yield* lives.live(app(false), { storage, settings }, 2)
-    assert.deepEqual(committed, [1000, 3000, 4000, 5000])
-  }))
+/** Streams of which a batch cannot be generated where it `fails`. */
+const failing: Record<string, (fails: (time: number) => boolean) => DStream.DStream<string, Error>> = {
+  "whose input could not be planned": planned,
+  "for which a transform threw": (fails) =>
+    Memory.batches([["a"]]).pipe(DStream.transform((rdd, { time }) => {
+      if (fails(time)) throw new Error("no data set")
+      return rdd
+    }))
+}
+
+for (const [where, stream] of Object.entries(failing)) {
+  it(`a batch ${where} is skipped, and is not run after later ones were committed`, () =>
+    Effect.gen(function* () {
+      const storage = memoryStorage()
+      const committed: Array<number> = []
+      const sink = Sink.idempotent({
+        name: "table",
+        prepare: (records: ReadonlyArray<string>) => Effect.succeed(records.length),
+        commit: ({ time }) => Effect.sync(() => void committed.push(time))
+      })
+      const app = (first: boolean) => {
+        const input = Memory.batches([["a"], ["b"], ["c"], ["d"]]).pipe(DStream.named("in"))
+        const hold = ({ time }: { readonly time: number }) => first && time === 1000 ? Effect.never : Effect.void
+        return StreamingApp.make({
+          name: "skips",
+          batchDuration: "1 second",
+          outputs: [
+            input.pipe(DStream.foreachBatch(hold, { name: "slow" })),
+            input.pipe(DStream.toSink(sink, { name: "table" })),
+            stream((time) => first && time === 2000).pipe(DStream.foreachBatch(() => Effect.void, { name: "own" }))
+          ]
+        }) as StreamingApp.StreamingApp
+      }
+      const settings = { concurrentJobs: 8, onBatchFailure: "skip" } as const
+      yield* lives.live(app(true), { storage, settings }, 3)
+      assert.deepEqual(committed, [1000, 3000])
+      yield* lives.live(app(false), { storage, settings }, 2)
+      assert.deepEqual(committed, [1000, 3000, 4000, 5000])
+    }))
+}
