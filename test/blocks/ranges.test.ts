@@ -86,6 +86,21 @@ test("where a block is lost that waits, what waits before it stays, and the sour
   assert.equal(added(state, infoOf(2, range(5, 9))), "Accepted")
 })
 
+test("where a block of a batch is lost and one behind it stays, the mark stays too: what is readable is not asked for again", () => {
+  const state = Tracker.make(["s"])
+  const [first, second] = [infoOf(0, range(1, 5)), infoOf(1, range(6, 10))]
+  for (const info of [first, second]) assert.equal(added(state, info), "Accepted")
+  Tracker.apply(state, { kind: "BatchAllocation", time: 1, blocks: [["s", [first, second]]] })
+  const plan = Tracker.plan(state, {
+    kind: "LoseBlocks",
+    blocks: [first.block],
+    again: [first.block, second.block]
+  })
+  for (const event of plan.kind === "Accepted" ? plan.events : []) Tracker.apply(state, event)
+  assert.deepEqual(Tracker.marksOf(state, "s"), [["a", 10]])
+  assert.equal(added(state, infoOf(2, range(6, 10))), "Repeated")
+})
+
 test("an allocation tells of its blocks by itself: marks follow, and what waits of their records does not count", () => {
   const state = Tracker.make(["s"])
   const blocks = [infoOf(1, range(0, 6))]
