@@ -157,7 +157,7 @@ test("nothing is known to have come of the blocks behind all batches that are do
   assert.deepEqual(unusedAfter(snapshotOf(1000), snapshotOf(2000)), [2, 3])
 })
 
-test("something is kept of an input whose blocks wait or are of a batch, that has a mark, or of which ranges were planned", () => {
+test("something is kept of an input whose blocks wait or are of a batch, that has a mark or positions, or of which ranges were planned", () => {
   const inputsOf = (...events: ReadonlyArray<DriverLogEvent>) => DriverState.keptOf(fold(events)).inputs
   const partitions = [{ kind: "source" as const, value: 1, records: 1 }]
   const direct = {
@@ -171,6 +171,13 @@ test("something is kept of an input whose blocks wait or are of a batch, that ha
   assert.deepEqual(inputsOf({ kind: "BlockAddition", info }, allocation), ["lines"])
   assert.deepEqual(inputsOf({ kind: "BlockAddition", info }, allocation, { kind: "BatchCleanup", times: [1000] }), [])
   assert.deepEqual(inputsOf({ kind: "BatchAllocation", time: 1000, asked: direct, blocks: [] }), ["files"])
+  const moved = {
+    ...asked,
+    inputs: [{ stream: "topics", records: 0, partitions: [], positions: [["topic/0", 7]] as const }]
+  }
+  const silent: DriverLogEvent = { kind: "BatchAllocation", time: 1000, asked: moved, blocks: [] }
+  const forgotten: DriverLogEvent = { kind: "PlansDropped", before: 2000 }
+  assert.deepEqual(inputsOf(silent, forgotten), ["topics"], "its positions say where it goes on from")
   assert.deepEqual(inputsOf(...threeBatches, { kind: "BatchCleanup", times: [1000, 2000, 3000] }), ["lines"])
   const numbered = fold([{ kind: "BlockAddition", info: infoOf(0, "numbers") }, {
     kind: "BatchAllocation",
