@@ -348,16 +348,16 @@ test("a second job over a shuffle does not run it again, before a loss", () => {
 })
 
 test("a task that four executors died with fails its job, and kills no fifth; one that waited there is not blamed", () => {
-  const world = two()
-  world.submit(1, inputJob(1, 1))
+  const world = new World({ maxTaskFailures: 4, maxStageRepairs: 10 })
+  for (const job of [1, 2]) world.submit(job, inputJob(job, 1))
   for (let death = 0; death < 4; death++) {
     assert.equal(world.ended.get(1), undefined)
     world.add()
+    assert.equal(world.running.length, 2, "the other waits behind it")
     world.lose(world.running[0]!.executor)
   }
   assert.equal(world.ended.get(1), "failed")
   assert.match(world.failures[0]!.message, /was run by 4 executors, and each died/)
-  world.submit(2, inputJob(2, 1))
   world.finish()
   assert.equal(world.ended.get(2), "succeeded")
 })
