@@ -2,7 +2,7 @@
  * A driver that goes on where another one was killed: the same batches, with the same inputs and states, as if nothing had happened.
  */
 import * as assert from "node:assert/strict"
-import { Effect } from "effect"
+import { Effect, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import * as Memory from "../../adapters/memory/mod.ts"
 import { DStream, StreamingApp } from "../../core/mod.ts"
@@ -79,6 +79,25 @@ for (const crashAt of [1, 2, 4, 7]) {
       }
     }))
 }
+
+it("a window over a side value that a changed program brings begins with the first batch after the recovery", () =>
+  Effect.gen(function* () {
+    const seen: Array<Seen> = []
+    const sideValues = { factor: DStream.sideValue(Effect.succeed(7), Schema.Number) }
+    const before = input().pipe(DStream.window("4 seconds"), DStream.print())
+    const later = input().pipe(
+      DStream.transform((rdd) => rdd, { sideValues }),
+      DStream.window("3 seconds"),
+      DStream.count,
+      DStream.collectTo(seen)
+    )
+    const app = (outputs: ReadonlyArray<typeof before>) =>
+      StreamingApp.make({ name: "grown", batchDuration: "1 second", outputs })
+    const storage = memoryStorage()
+    yield* lives.live(app([before]), { storage }, 4)
+    yield* lives.live(app([before, later]), { storage }, 3)
+    assert.deepEqual(byTime(seen), [[5000, ["5"]], [6000, ["11"]], [7000, ["18"]]])
+  }))
 
 it("an effect that was done when its driver died is run again under the commit id that it had: by it, it is done once", () =>
   Effect.gen(function* () {
