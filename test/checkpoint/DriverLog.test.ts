@@ -77,3 +77,18 @@ it("whoever waits when the log closes is told, and so is who comes later", () =>
     assert.match(String(yield* Fiber.join(waiting)), /closed/)
     assert.match(String(yield* Effect.exit(log.append([ended(2)]))), /closed/)
   }))
+
+it("what was noted behind a write under way is written when the log closes", () =>
+  Effect.gen(function* () {
+    const opened = Latch.makeUnsafe()
+    const { wal, writes } = walOf([], opened)
+    const scope = yield* Scope.make()
+    const log = yield* Scope.provide(logOf(wal, []), scope)
+    log.note(ended(1))
+    yield* settled
+    for (const time of [2, 3]) log.note(ended(time))
+    const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void), { startImmediately: true })
+    opened.openUnsafe()
+    yield* Fiber.join(closing)
+    assert.deepEqual(writes, [1, 2])
+  }))
