@@ -9,6 +9,9 @@ import { DStream, StreamingApp } from "../../../core/mod.ts"
 import type { Receiver, Store } from "../../../core/receiving/Receiver.ts"
 import type { StreamingEvent } from "../../../core/scheduling/StreamingListener.ts"
 import type { StreamingContext } from "../../../runtime/driver/StreamingContext.ts"
+import { memoryStorage } from "../../../runtime/storage/memoryStorage.ts"
+import { StorageError } from "../../../runtime/storage/StableStorage.ts"
+import * as Lives from "../../checkpoint/lives.ts"
 import { it } from "../../kit.ts"
 import * as SettableClock from "../../settableClock.ts"
 import { type Collected, recordsOf, timesOf } from "../collected.ts"
@@ -238,6 +241,33 @@ it("a receiver that does not stop is left at the deadline, and so are the blocks
       unallocatedBlocks: true,
       activeReceivers: ["collectTo-0.handed.0"]
     })
+  }))
+
+it("a graceful stop does not wait for a last snapshot that could not be written", () =>
+  Effect.gen(function* () {
+    const storage = memoryStorage()
+    const full = new StorageError({ reason: "Full", name: "snapshot", message: "no room" })
+    const create: typeof storage.create = (name, bytes) =>
+      name.includes("/state/") ? Effect.fail(full) : storage.create(name, bytes)
+    const states = Memory.batches([["a"]]).pipe(
+      DStream.mapToPair((word) => [word, 1]),
+      DStream.updateStateByKey((values, state: number | undefined) => values.length + (state ?? 0))
+    )
+    const app = StreamingApp.make({
+      name: "a",
+      batchDuration: "1 second",
+      outputs: [states.pipe(DStream.collectTo([]))]
+    })
+    const events: Array<StreamingEvent> = []
+    const observers = [(event: StreamingEvent) => void events.push(event)]
+    const context = yield* Lives.start(app, { storage: { ...storage, create }, observers })
+    yield* TestClock.adjust("1 second")
+    const stopping = yield* stopGracefully(context)
+    yield* TestClock.adjust("1 second")
+    yield* Local.settled
+    assert.ok(events.some(({ kind }) => kind === "SnapshotFailed"))
+    assert.equal(context.state(), "Stopped")
+    assert.equal((yield* Fiber.join(stopping)).graceful, true)
   }))
 
 it("a second stop, at once, cuts a graceful one short; both are told the same", () =>
