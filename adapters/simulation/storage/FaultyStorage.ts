@@ -214,6 +214,7 @@ export class FaultyStorage {
       Effect.gen({ self: this }, function* () {
         const bytes = yield* this.disk.read(name)
         yield* this.disk.remove(name)
+        this.unsafe.delete(name)
         if (bytes === undefined) return
         if (this.removed.size >= removedMax) this.removed.delete(this.removed.keys().next().value!)
         this.removed.set(name, { bytes, at: yield* Clock.currentTimeMillis })

@@ -261,20 +261,34 @@ test("a bit that flips, or a sync that was none, is told whenever a record is mi
   assert.ok(outcomes.damaged > 8 && outcomes.unharmed > 8, JSON.stringify(outcomes))
 })
 
+/** A disk of which syncs are lies or not, and a crash takes all that is not durable; with a file of 10 bytes of the driver's. */
+const cutting = Effect.fnUntraced(function* (lies: boolean) {
+  const rates = { ...noStorageFaults.rates, lostSync: lies ? 1 : 0 }
+  const fates = { ...noStorageFaults.fates, whole: 0, torn: 0, reordered: 0, halfSynced: 0, garbage: 0 }
+  const plan = { ...noStorageFaults, rates, fates, usualMillis: 0 }
+  const storage = new FaultyStorage({ chance: new World({ seed: 1 }).chance.split("storage"), plan })
+  const file = yield* storage.client("driver").open("log/1")
+  yield* file.append(new Uint8Array(10))
+  return storage
+})
+
 it("of a file whose sync was none a crash may take the end, and it is known of which that is true", () =>
   Effect.gen(function* () {
     for (const lies of [true, false]) {
-      const rates = { ...noStorageFaults.rates, lostSync: lies ? 1 : 0 }
-      const fates = { ...noStorageFaults.fates, whole: 0, torn: 0, reordered: 0, halfSynced: 0, garbage: 0 }
-      const plan = { ...noStorageFaults, rates, fates, usualMillis: 0 }
-      const storage = new FaultyStorage({ chance: new World({ seed: 1 }).chance.split("storage"), plan })
-      const file = yield* storage.client("driver").open("log/1")
-      yield* file.append(new Uint8Array(10))
+      const storage = yield* cutting(lies)
       storage.crash("another")
       assert.deepEqual([storage.disk.sizes("log/1")?.all, storage.cutOff], [10, []])
       storage.crash("driver")
       assert.deepEqual([storage.disk.sizes("log/1")?.all, storage.cutOff], lies ? [0, ["log/1"]] : [10, []])
     }
+  }))
+
+it("a file that was removed before the crash is none of which the crash took the end, whatever its sync was", () =>
+  Effect.gen(function* () {
+    const storage = yield* cutting(true)
+    yield* storage.client("another").remove("log/1")
+    storage.crash("driver")
+    assert.deepEqual([storage.disk.sizes("log/1"), storage.cutOff], [undefined, []])
   }))
 
 test("a log that syncs on rolling loses nothing silently from its middle", () => {
