@@ -6,7 +6,8 @@ import { test } from "node:test"
 import * as DStream from "../../core/dstream/DStream.ts"
 import { faultKinds, noFaults } from "../../adapters/simulation/faults/FaultPlan.ts"
 import type { Observed } from "../../adapters/simulation/invariants/Observation.ts"
-import { programs } from "./programs/mod.ts"
+import { noStorageFaults } from "../../adapters/simulation/storage/StorageFaults.ts"
+import { programs, recovering } from "./programs/mod.ts"
 import type { ReferenceProgram } from "./programs/ReferenceProgram.ts"
 import { faultsLeast, simulate, type SimulationResult } from "./run/Simulation.ts"
 import { readArguments } from "./command/arguments.ts"
@@ -49,6 +50,27 @@ test("a broken invariant ends the run at once, with the time and the sentence", 
   const { batches, failures } = await simulate({ program: programs[0]!, seed: 2, mutate: repeatBlocks })
   assert.match(failures[0]!, /^at [\d.]+ ms: every stored block is in exactly one batch, or unallocated: block lines0/)
   assert.ok(batches < 30)
+})
+
+test("what is found before a disk that lied cuts off the end of a driver's log is told, and what is found after it is not", async () => {
+  const { fates, rates } = noStorageFaults
+  const onlyLost = { ...fates, whole: 0, torn: 0, reordered: 0, halfSynced: 0, garbage: 0 }
+  const storage = { ...noStorageFaults, rates: { ...rates, lostSync: 0.5 }, fates: onlyLost }
+  const breaking = async (when: (observed: Observed) => boolean) => {
+    let submitted: Observed | undefined
+    const mutate = (observed: Observed): ReadonlyArray<Observed> => {
+      if (observed.observation.kind === "BatchSubmitted") submitted = observed
+      return submitted !== undefined && when(observed) ? [observed, submitted] : [observed]
+    }
+    const faults = { ...noFaults, storage }
+    const crashAt = { call: 80, moment: "after" } as const
+    return await simulate({ program: recovering[0]!, seed: 1, batches: 5, faults, crashAt, mutate })
+  }
+  // What dies with a driver counts as dead right before the machine is, with its disk.
+  const before = await breaking(({ observation }) => observation.kind === "ExecutorDied")
+  assert.match(before.failures.join("\n"), /^at [\d.]+ ms: a batch is submitted once by a driver: .*$/)
+  const after = await breaking(({ life }) => life === 2)
+  assert.deepEqual([after.failures, after.detected], [[], true])
 })
 
 test("a run of many seeds in which a fault never struck fails, and says which", () => {

@@ -114,41 +114,39 @@ class Run {
     faults.schedule(victimsOf(this), { fromMillis: batchMillis / 2, millis, batchMillis })
     this.startLife()
     const timeLimitMillis = world.now + runMillisMax + 4 * this.options.batches * batchMillis
-    const isOver = () =>
-      this.report !== undefined || this.detected || this.failures.length > 0 || this.checker.violations.length > 0
+    const isOver = () => this.report !== undefined || this.detected || this.failures.length > 0
     const outcome = await world.settle({ until: isOver, timeLimitMillis })
-    if (outcome.kind !== "Done") this.failures.push(outcome.report)
-    for (const { at, invariant, message } of this.checker.violations) {
-      this.failures.push(`at ${at - world.startMillis} ms: ${invariant}: ${message}`)
-    }
+    if (outcome.kind !== "Done") this.fail(outcome.report)
     if (this.report === undefined || this.failures.length > 0 || this.detected) return
     this.judgeStop(this.report)
     const alive = () => this.lives.flatMap(({ placement }) => placement.nodes)
     const ended = await world.settle({ until: () => alive().length === 0, timeLimitMillis: world.now + 20_000 })
-    if (ended.kind !== "Done") this.failures.push(`executors outlive their driver: ${ended.report}`)
+    if (ended.kind !== "Done") this.fail(`executors outlive their driver: ${ended.report}`)
     const versions = Array.from(
       { length: this.changes + 1 },
       (_, version) => version === 0 ? this.model : this.load(this.modelNode, "model", 1, version)
     )
-    this.failures.push(...this.performance.judge(versions))
+    for (const failure of this.performance.judge(versions)) this.fail(failure)
   }
 
+  /** What is found after the end of a driver's log was lost unseen may come of that: the run is over, and nobody's mistake. */
   fail(failure: string): void {
-    this.failures.push(failure)
+    if (this.scene.lostUnseen) this.detected = true
+    else this.failures.push(failure)
   }
 
   result(): RunResult {
-    const { world, faults, ledger, scene: { lostUnseen } } = this
+    const { world, faults, ledger } = this
     return {
       seed: this.options.seed,
       hash: world.log.digest(),
-      failures: lostUnseen ? [] : this.failures,
+      failures: this.failures,
       faults: faults.counts,
       drawnFaults: namesOf(faults.plan),
       portCalls: this.scene.calls,
       batches: ledger.plans.size,
       lives: this.lives.length,
-      detected: this.detected || lostUnseen,
+      detected: this.detected,
       steps: world.steps,
       events: world.log.count
     }
@@ -231,7 +229,7 @@ class Run {
     // The program may tell the failure of a call in words of its own.
     const isOfFault = cause.includes("(a simulated fault)") || this.scene.sinkCalls.failures > this.failedCalls
     if (!this.recovers || !isOfFault) {
-      return void this.failures.push(`the context ended: ${cause}`)
+      return this.fail(`the context ended: ${cause}`)
     }
     // As whoever watches over a driver would.
     for (const { node } of life.placement.alive) this.died(node)
@@ -384,17 +382,19 @@ class Run {
     // Orphans of a dead driver are heard by nobody.
     if (state === "dead") return
     const observed = { at: this.world.now, life, observation, ...(state === "replaced" ? { replaced: true } : {}) }
+    const { violations } = this.checker
+    const known = violations.length
     for (const one of this.options.mutate?.(observed) ?? [observed]) this.checker.observe(one)
+    for (const { at, invariant, message } of violations.slice(known)) {
+      this.fail(`at ${at - this.world.startMillis} ms: ${invariant}: ${message}`)
+    }
   }
 
   private judgeStop(report: StopReport): void {
     this.observe(this.current.number, { kind: "Drained", now: this.clockOf(this.current) })
     const { graceful, openBatches, unallocatedBlocks } = report
     if (!graceful || openBatches.length > 0 || unallocatedBlocks) {
-      this.failures.push(`the graceful stop left something: ${JSON.stringify(report)}`)
-    }
-    for (const { invariant, message } of this.checker.violations) {
-      this.failures.push(`at the end: ${invariant}: ${message}`)
+      this.fail(`the graceful stop left something: ${JSON.stringify(report)}`)
     }
   }
 }
