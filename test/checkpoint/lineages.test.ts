@@ -10,6 +10,7 @@ import { messagePack } from "../../adapters/codec/MessagePack.ts"
 import * as Memory from "../../adapters/memory/mod.ts"
 import type { DriverLogEvent } from "../../core/checkpoint/DriverLogEvent.ts"
 import * as DriverState from "../../core/checkpoint/DriverState.ts"
+import * as names from "../../core/checkpoint/names.ts"
 import * as DStreamGraph from "../../core/dstream/DStreamGraph.ts"
 import { DStream, StreamingApp } from "../../core/mod.ts"
 import * as Settings from "../../core/settings/Settings.ts"
@@ -163,6 +164,50 @@ it("what a driver acknowledged the next one has, whatever crashes, takes over an
   Effect.promise(() =>
     fc.assert(fc.asyncProperty(steps, (sequence) => Effect.runPromise(Effect.scoped(play(sequence)))), { numRuns: 60 })
   ))
+
+const allocation = (of: string): DriverLogEvent => ({
+  kind: "BatchAllocation",
+  time: 1000,
+  blocks: [],
+  asked: { zeroTime: 0, inputs: [], sideValues: [["a#b", of]] }
+})
+
+it("a driver that was taken over from before its first checkpoint writes none", () =>
+  Effect.gen(function* () {
+    const storage = memoryStorage()
+    yield* driver(storage)
+    const second = yield* opened(storage)
+    yield* driver(storage)
+    const begun = Scope.provide(second.durability.begin({ zeroTime: 0, executors: 1 }), second.scope)
+    assert.match((yield* Effect.flip(begun)).message, /another driver \(number 3\) has taken over/)
+    assert.equal(storage.sizes(names.checkpoint(2, 1)), undefined)
+  }))
+
+it("a checkpoint of a driver that was taken over from meanwhile is told and passed over, its log too", () =>
+  Effect.gen(function* () {
+    const storage = memoryStorage()
+    yield* driver(storage)
+    let isBlind = false
+    const second = yield* opened({
+      ...storage,
+      size: (name) => isBlind && name === names.owner(3) ? Effect.succeed(undefined) : storage.size(name)
+    })
+    const third = yield* driver(storage)
+    yield* third.durability.log.append([allocation("third")])
+    isBlind = true
+    yield* Scope.provide(second.durability.begin({ zeroTime: 0, executors: 1 }), second.scope)
+    isBlind = false
+    assert.ok(Exit.isFailure(yield* Effect.exit(second.durability.log.append([allocation("second")]))))
+    storage.alter(names.checkpoint(3, 1), (bytes) => void (bytes[bytes.length - 3]! ^= 1))
+    const { durability } = yield* driver(storage)
+    assert.deepEqual([...durability.log.state.asked.values()].map(({ sideValues }) => sideValues), [[["a#b", "third"]]])
+    const { from, passedOver } = durability.recovery!.report
+    assert.equal(from.epoch, 1)
+    assert.match(
+      passedOver.find(({ file }) => file === names.checkpoint(2, 1))!.reason,
+      /its driver had been taken over from/
+    )
+  }))
 
 it("of drivers that start at once one is left: the others are told who took over, at the latest when they log something", () =>
   Effect.gen(function* () {

@@ -81,10 +81,10 @@ export interface Durability extends Epoch.Driver {
   readonly recovery: Recovery | undefined
   /** What the program's operators have of the past; undefined: all of it. */
   readonly history: History | undefined
-  /** Writes the first checkpoint. */
+  /** Writes the first checkpoint, if no other driver has taken over. */
   readonly begin: (
     run: { readonly zeroTime: Time; readonly executors: number }
-  ) => Effect.Effect<CheckpointWriter.CheckpointWriter, StorageError | NameTaken, Scope.Scope>
+  ) => Effect.Effect<CheckpointWriter.CheckpointWriter, StorageError | NameTaken | Epoch.Superseded, Scope.Scope>
 }
 
 export interface DurabilityOptions {
@@ -132,22 +132,25 @@ export const open = Effect.fnUntraced(function* (
   const filesBefore = (yield* storage.list(names.epochs)).filter((file) => names.epochOf(file)! < epoch)
 
   const begin: Durability["begin"] = ({ executors, zeroTime }) =>
-    CheckpointWriter.make({
-      ...reading,
-      run: runInfo({ ...options, settings: { ...settings, defaultParallelism } }, storage, {
-        epoch,
-        zeroTime,
-        executors,
-        history
-      }),
-      log,
-      intervalMillis: settings.checkpointIntervalMillis,
-      kept: settings.checkpointsKept,
-      earlier: filesBefore,
-      recovered: left?.chosen,
-      post,
-      fail
-    })
+    Effect.andThen(
+      Epoch.assertLatest(storage, epoch),
+      CheckpointWriter.make({
+        ...reading,
+        run: runInfo({ ...options, settings: { ...settings, defaultParallelism } }, storage, {
+          epoch,
+          zeroTime,
+          executors,
+          history
+        }),
+        log,
+        intervalMillis: settings.checkpointIntervalMillis,
+        kept: settings.checkpointsKept,
+        earlier: filesBefore,
+        recovered: left?.chosen,
+        post,
+        fail
+      })
+    )
   if (left === undefined || went === undefined) return { epoch, line, log, recovery: undefined, history, begin }
   const { checkpoint, name } = left.chosen
   const pending = DriverStates.pendingOf(state)

@@ -4,8 +4,8 @@
  * A driver writes a checkpoint of what it recovered before anything of its own, so an epoch without one is an epoch in which nothing
  * happened: neither its log counts, nor what it accepted of those before it, which it may have read before that was durable. From the
  * checkpoint's epoch on every other log is read in order: one that a later driver has sealed as far as that driver accepted it, the
- * newest as far as it is whole. What a driver wrote after it was sealed is never read. A checkpoint that is damaged is told and passed
- * over; a log that is damaged before its end is an error, for what it held is nowhere else.
+ * newest as far as it is whole. What a driver wrote after it was sealed is never read, nor a checkpoint of one that had written none when
+ * a later one, which did, took over. A checkpoint that is damaged is told and passed over; a log that is damaged before its end is an error, for what it held is nowhere else.
  */
 import { Effect, Result, Schema } from "effect"
 import * as Checkpoints from "../../../core/checkpoint/Checkpoint.ts"
@@ -19,7 +19,7 @@ import type { RecordCodec } from "../../../core/protocol/RecordCodec.ts"
 import type { Checksum } from "../../../core/wal/crc32.ts"
 import type { LogDamaged } from "../../storage/logErrors.ts"
 import { type LogContents, readLog } from "../../storage/readLog.ts"
-import type { StableStorage, StorageError } from "../../storage/StableStorage.ts"
+import { type StableStorage, StorageError } from "../../storage/StableStorage.ts"
 
 /** There are checkpoints, and none can be read. */
 export class NoUsableCheckpoint extends Schema.TaggedError<NoUsableCheckpoint>()("NoUsableCheckpoint", {
@@ -77,30 +77,43 @@ const looksMax = 10
  * The furthest checkpoint that is good; undefined: there is none at all. `earlier`: the epochs that are known, in order. One that is gone
  * when it is read was dropped by a driver that still works, and that had written a later one: then all is looked at again.
  */
-export const choose: (
+export const choose = Effect.fnUntraced(function* (
   reading: Reading,
-  earlier?: ReadonlyArray<number>,
-  looks?: number
-) => Effect.Effect<Choice, StorageError | NoUsableCheckpoint> = Effect.fnUntraced(function* (
-  reading,
-  earlier = [],
-  looks = looksMax
-) {
+  earlier: ReadonlyArray<number> = [],
+  refused: ReadonlySet<number> = new Set()
+): Effect.fn.Return<Choice, StorageError | NoUsableCheckpoint> {
+  for (let looks = 0; looks < looksMax; looks++) {
+    const choice = yield* look(reading, earlier, refused)
+    if (choice !== undefined) return choice
+  }
+  const { place } = reading.storage
+  const message =
+    `the checkpoints in ${place} go while they are read: a driver works there; start again when it has ended`
+  return yield* new StorageError({ reason: "Unavailable", name: names.epochs, message })
+})
+
+/** undefined: a checkpoint is gone. */
+const look = Effect.fnUntraced(function* (
+  reading: Reading,
+  earlier: ReadonlyArray<number>,
+  refused: ReadonlySet<number>
+): Effect.fn.Return<Choice | undefined, StorageError | NoUsableCheckpoint> {
   const { checksum, codec, storage } = reading
   const passedOver: Array<PassedOver> = []
   const candidates = yield* unlisted(storage, names.furthestFirst(yield* storage.list(names.epochs)), earlier)
   const epochs = new Set(candidates.map(({ epoch }) => epoch))
   for (const name of candidates) {
+    if (refused.has(name.epoch)) {
+      passedOver.push({ file: name.name, reason: "its driver had been taken over from when it was written" })
+      continue
+    }
     const read = yield* Effect.result(storage.read(name.name))
     if (Result.isFailure(read)) {
       passedOver.push({ file: name.name, reason: `it cannot be read: ${read.failure.message}` })
       continue
     }
     const bytes = read.success
-    if (bytes === undefined) {
-      if (looks > 1) return yield* choose(reading, earlier, looks - 1)
-      continue
-    }
+    if (bytes === undefined) return undefined
     const decoded = CheckpointFile.decode(bytes, codec, checksum)
     if (Result.isSuccess(decoded)) {
       return { chosen: { name, checkpoint: decoded.success, bytes: bytes.byteLength }, passedOver, epochs }
@@ -142,20 +155,37 @@ export const recover = Effect.fnUntraced(function* (
   earlier: ReadonlyArray<number>,
   streams: Iterable<StreamId>
 ): Effect.fn.Return<Recovered | undefined, RecoveryError> {
-  const { chosen, epochs, passedOver } = yield* choose(reading, earlier)
-  if (chosen === undefined) return yield* nothingHappened(reading, earlier)
-  const { checkpoint } = chosen
-  const { epoch } = chosen.name
+  const refused = new Set<number>()
+  while (true) {
+    const choice = yield* choose(reading, earlier, refused)
+    if (choice.chosen === undefined) return yield* nothingHappened(reading, earlier)
+    const { epoch } = choice.chosen.name
+    const later = yield* Effect.forEach(
+      earlier.filter((other) => other > epoch),
+      (other) => lifeOf(reading, other, choice.epochs)
+    )
+    const isRefused = (life: Pick<DriverLife, "epoch">) => later.some((other) => other.happened && refuses(other, life))
+    if (!isRefused({ epoch })) {
+      const happened = later.filter((life) => life.happened && !isRefused(life))
+      return yield* replay(reading, streams, choice.chosen, choice.passedOver, later, happened)
+    }
+    refused.add(epoch)
+  }
+})
+
+/** The checkpoint, and what the logs hold from there on. */
+const replay = Effect.fnUntraced(function* (
+  reading: Reading,
+  streams: Iterable<StreamId>,
+  chosen: Chosen,
+  passedOver: ReadonlyArray<PassedOver>,
+  later: ReadonlyArray<DriverLife>,
+  happened: ReadonlyArray<DriverLife>
+): Effect.fn.Return<Recovered, RecoveryError> {
+  const { checkpoint, name: { epoch } } = chosen
   const state = Checkpoints.stateOf(checkpoint, streams)
   const told = [...passedOver]
   const predecessors: Array<Sealed["predecessors"][number]> = []
-  const later = yield* Effect.forEach(
-    earlier.filter((other) => other > epoch),
-    (other) => lifeOf(reading, other, epochs)
-  )
-  const happened = later.filter((life) =>
-    life.happened && !later.some((other) => other.happened && refuses(other, life))
-  )
   // The first seal of a log counts.
   const seals = happened.flatMap(({ seals }) => seals)
   let events = 0
@@ -209,7 +239,7 @@ interface DriverLife {
 }
 
 /** One that had not happened yet when the other began, and did so later. */
-const refuses = ({ seals }: DriverLife, { epoch }: DriverLife): boolean =>
+const refuses = ({ seals }: DriverLife, { epoch }: Pick<DriverLife, "epoch">): boolean =>
   seals.some((seal) => seal.epoch === epoch && seal.segments.length === 0)
 
 /** `withCheckpoint`: the epochs of which there are checkpoints. */
