@@ -2,8 +2,8 @@
  * SourceOrder: the blocks of one receiver attempt that hold numbered records of a source, in the order in which they were given.
  *
  * They are stored side by side, and reported to the driver one after the other: its mark of a source only follows what is stored
- * without a hole. A block that is not stored is a hole: what was given after it is refused, until one begins where it began, or
- * before. A run of the receiver that has ended reports nothing more, so that the next goes on from the marks that it was told.
+ * without a hole. A block that is not stored is a hole behind the mark: what was given after it is refused, until one comes that has
+ * where it begins. A run of the receiver that has ended reports nothing more, so that the next goes on from the marks that it was told.
  */
 import { Deferred, Effect } from "effect"
 import type { SourceRange } from "../../core/blocks/ReceivedBlock.ts"
@@ -19,7 +19,7 @@ export interface Place {
 
 interface Source {
   mark: number | undefined
-  /** Where the first hole begins. */
+  /** Where the first hole begins; what is at or below the mark is none. */
   hole: number | undefined
   /** Waits for all that was given so far. */
   last: Effect.Effect<void>
@@ -72,12 +72,18 @@ export class SourceOrder {
 
 const runEnded = "its run of the receiver has ended: the next goes on from the high-water mark"
 
-const holeBefore = ({ hole }: Source, { from, source }: SourceRange): string | undefined =>
-  hole === undefined || from <= hole
+const holeOf = ({ hole, mark = -Infinity }: Source): number | undefined =>
+  hole === undefined ? undefined : Math.max(hole, mark + 1)
+
+const holeBefore = (source: Source, range: SourceRange): string | undefined => {
+  const hole = holeOf(source)
+  return hole === undefined || range.from <= hole
     ? undefined
-    : `records of source "${source}" from ${hole} on were not stored: store those first, or begin at the high-water mark`
+    : `records of source "${range.source}" from ${hole} on were not stored: store those first, or begin behind the high-water mark`
+}
 
 const follow = (source: Source, { from, to }: SourceRange): void => {
+  const hole = holeOf(source)
   source.mark = Math.max(source.mark ?? -Infinity, to)
-  if (source.hole !== undefined && from <= source.hole) source.hole = undefined
+  if (hole !== undefined && from <= hole && hole <= to) source.hole = undefined
 }

@@ -153,3 +153,33 @@ test("a place that is given up is a hole", () => {
   again.end(true)
   assert.equal(sources.markOf("a"), 9)
 })
+
+test("what is at or below the mark is no hole: whoever begins behind the mark goes on", () => {
+  const sources = new SourceOrder()
+  sources.begin([["a", 4]])
+  const store = (from: number, to: number, stored: boolean) => {
+    const place = sources.place(range(from, to).range)
+    const why = Effect.runSync(place.turn)
+    place.end(stored && why === undefined)
+    return why
+  }
+  assert.equal(store(3, 8, false), undefined)
+  assert.match(store(6, 8, true)!, /from 5 on were not stored: store those first, or begin behind the high-water mark/)
+  assert.equal(store(5, 8, true), undefined)
+  assert.equal(store(9, 12, false), undefined)
+  // A repetition closes no hole.
+  assert.equal(store(1, 2, true), undefined)
+  assert.match(store(13, 16, true)!, /from 9 on/)
+  assert.equal(store(1, 2, false), undefined)
+  assert.equal(store(9, 16, true), undefined)
+})
+
+test("a run begins without the holes of the one before", () => {
+  const sources = new SourceOrder()
+  sources.place(range(0, 4).range).end(false)
+  sources.begin([["a", 4]])
+  assert.equal(Effect.runSync(sources.place(range(5, 9).range).turn), undefined)
+  sources.place(range(7, 9).range).end(false)
+  sources.begin([])
+  assert.equal(Effect.runSync(sources.place(range(10, 12).range).turn), undefined)
+})
