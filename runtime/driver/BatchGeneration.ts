@@ -45,6 +45,8 @@ export interface Generating {
   /** So many batches that have something to do. */
   readonly limit: number
   readonly checkpoints: CheckpointWriter.CheckpointWriter | undefined
+  /** Batches that are done are recorded as such, and what was behind them is forgotten. */
+  readonly cleared: () => void
 }
 
 /** Makes batches of ticks. */
@@ -103,7 +105,10 @@ export const make = (
           Effect.tap((jobs) => Effect.sync(() => void (generated += jobs.length > 0 ? 1 : 0)))
         ),
     clearMetadata: (time) =>
-      Effect.catch(clearMetadata(parts, time), (error) => Effect.sync(() => fail(Cause.fail(error)))),
+      Effect.catch(
+        Effect.andThen(clearMetadata(parts, time), Effect.sync(parts.cleared)),
+        (error) => Effect.sync(() => fail(Cause.fail(error)))
+      ),
     receivers: {
       stopGracefully: receivers.stop({ graceful: true }),
       hasUnallocated: receivers.hasUnallocatedBlocks

@@ -142,11 +142,11 @@ export const make = Effect.fnUntraced(function* (
   const runJob = OutputRunner.make({ ...parts, log: recording.outputLog(durability) })
   const scheduler = yield* JobScheduler.make({ ...parts, runJob, post: bus.post })
   const limit = options.batches ?? Infinity
-  const generator = yield* BatchGeneration.make({ ...parts, planner, rateOf, scheduler, limit, checkpoints })
   let completed = 0
-  bus.addEngineListener((event) => {
-    if (event.kind === "BatchCompleted" && ++completed === limit) hooks.completed()
-  })
+  bus.addEngineListener((event) => void (event.kind === "BatchCompleted" && completed++))
+  // Not before it is recorded that they are done, or the next driver would run the last one again.
+  const cleared = () => completed >= limit ? hooks.completed() : undefined
+  const generator = yield* BatchGeneration.make({ ...parts, planner, rateOf, scheduler, limit, checkpoints, cleared })
   controlRates(parts, rates)
   const allocation = yield* allocationManager(parts)
   receivers.start()

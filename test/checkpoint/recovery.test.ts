@@ -8,6 +8,7 @@ import * as Memory from "../../adapters/memory/mod.ts"
 import { DStream, StreamingApp } from "../../core/mod.ts"
 import { memoryStorage } from "../../runtime/storage/memoryStorage.ts"
 import { it } from "../kit.ts"
+import * as local from "../driver/local.ts"
 import * as lives from "./lives.ts"
 
 interface Seen {
@@ -122,4 +123,30 @@ it("an effect that was done when its driver died is run again under the commit i
     const ids = [1000, 2000, 3000].map((time) => `by commit id/table/${time}`)
     assert.deepEqual(runs, [ids[0], ids[1], ids[1], ids[2]])
     assert.deepEqual([...target], [[ids[0], ["a"]], [ids[1], ["b", "b"]], [ids[2], ["a", "a", "a"]]])
+  }))
+
+it("a program that ends after so many batches has them recorded as done, and the next one makes as many further ones", () =>
+  Effect.gen(function* () {
+    const storage = memoryStorage()
+    const times: Array<number> = []
+    const app = StreamingApp.make({
+      name: "so many",
+      batchDuration: "1 second",
+      outputs: [
+        Memory.stream({ numPartitions: 1, read: ({ batch }) => [batch] }).pipe(
+          DStream.foreachBatch(({ time }) => Effect.sync(() => void times.push(time)))
+        )
+      ]
+    })
+    for (const batches of [1, 1, 2]) {
+      yield* Effect.scoped(Effect.gen(function* () {
+        const context = yield* lives.start(app, { storage, batches })
+        while (!(yield* context.awaitTerminationOrTimeout(0))) {
+          yield* TestClock.adjust("1 second")
+          yield* local.settled
+        }
+      }))
+      storage.crash()
+    }
+    assert.deepEqual(times, [1000, 2000, 3000, 4000])
   }))
