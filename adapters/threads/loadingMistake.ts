@@ -21,7 +21,7 @@ export const describeLoading = async (cause: unknown): Promise<string> => {
   if (cause instanceof MisusedOperator) return `${message}, in ${thrownAt(cause) ?? "the program"}.`
   const remedy = methodCall(message) ?? moduleKind(cause, message) ?? await missingExport(message) ??
     missingSubpath(message) ??
-    typesOnly(message) ??
+    typesOnly(message) ?? packageBesideClone(message) ??
     missingFile(message) ?? missingPackage(message) ?? (isSyntax(cause, message) ? "Correct the syntax." : undefined)
   const place = isSyntax(cause, message) ? placeOf(cause, message) : thrownAt(cause)
   const text = withName(cause, message.split("\n", 1)[0]!.replace(/ at file:\S+$/, ""))
@@ -113,6 +113,12 @@ const typesOnly = (message: string): string | undefined =>
   message.includes("strip-only mode")
     ? "Node strips types and does no more: write without enum, namespace and parameter properties " +
       "(tsc's erasableSyntaxOnly tells them)."
+    : undefined
+
+/** A clone asks for sources, which a project's package does not have. */
+const packageBesideClone = (message: string): string | undefined =>
+  /Cannot find module '[^']+[\\/]node_modules[\\/]dstreams[\\/][^']+\.ts'/.test(message)
+    ? `The program's project has dstreams as a package, and this is the command of a clone: run "npx dstreams" in that project.`
     : undefined
 
 /** A relative import: of a file by the wrong ending, or by none, or of no file. */

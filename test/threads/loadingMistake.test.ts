@@ -62,6 +62,11 @@ const mistakes: ReadonlyArray<Mistake> = [
     files: helper,
     remedy: /Write the file's ending: "\.\/helper\.ts"\./
   },
+  {
+    source: `import "./node_modules/dstreams/core/nothing.ts"`,
+    remedy: /this is the command of a clone: run "npx dstreams" in that project\.$/,
+    nodeOnly: true
+  },
   { source: `import "./nothing.ts"`, remedy: /Correct the path of the import\./ },
   {
     source: `import * as Socket from "dstreams/sockets"\nexport default Socket`,
