@@ -54,8 +54,8 @@ export const checkpoints: ReadonlyArray<Mutant> = [
     plants: "the last batch before a recovery is among the batches to run again, and among the ticks to come",
     edits: [{
       file: "core/scheduling/JobGenerator.ts",
-      find: `{ ...state, phase: "Running", cursor: after,`,
-      replace: `{ ...state, phase: "Running", cursor: again.includes(after) ? after - batchMillis : after,`
+      find: `{ ...state, phase: "Running", zeroTime, cursor: after,`,
+      replace: `{ ...state, phase: "Running", zeroTime, cursor: again.includes(after) ? after - batchMillis : after,`
     }],
     program: "relay",
     // The counts of inputs meet it first.
