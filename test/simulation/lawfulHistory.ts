@@ -126,6 +126,9 @@ export const first: History = [
   { kind: "ExecutorDied", executor: "e1" },
   { kind: "ExecutorLost", executor: "e1" },
   { kind: "BlockIgnored", block: "a2", batch: 1000 },
+  // Too late: for other stages of that batch it stays empty.
+  { kind: "BlockHeld", block: "a2", executor: "e2" },
+  { kind: "BlockIgnored", block: "a2", batch: 1000 },
   { kind: "BlockHeld", block: "a1", executor: "e2" },
   { kind: "ReceiverOrdered", stream: "lines", attempt: 2, executor: "e2" },
   { kind: "ReceiverAnswered", stream: "lines", attempt: 2, executor: "e2", accepted: true },

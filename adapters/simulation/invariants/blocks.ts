@@ -157,11 +157,14 @@ export const ignoredIsLost: Invariant = {
   start: () => {
     const dead = new Set<ExecutorId>()
     const holders = new Map<BlockId, Set<ExecutorId>>()
+    /** By driver: what was read as empty stays so, also where an executor says later that it holds it. */
+    const ignored = new Set<string>()
     return (event, life) => {
       if (event.kind === "ExecutorDied") dead.add(event.executor)
       if (event.kind === "BlockReported") holders.set(event.block, new Set(event.holders))
       if (event.kind === "BlockHeld") holders.get(event.block)?.add(event.executor)
-      if (event.kind !== "BlockIgnored") return undefined
+      if (event.kind !== "BlockIgnored" || ignored.has(`${life} ${event.block}`)) return undefined
+      ignored.add(`${life} ${event.block}`)
       // A driver does not know the executors of those before it.
       const alive = [...holders.get(event.block) ?? []].filter((it) => !dead.has(it) && lifeOfName(it) === life)
       return alive.length === 0
