@@ -125,7 +125,7 @@ const planted: Record<string, History> = {
   "a block that is in a log is never read as empty": replace("BlockIgnored", () => true, (it) => [
     { ...reported("b0", ["e1"], []) },
     { ...it, block: "b0" }
-  ]),
+  ], true),
   "a block that a batch is to read is in a log, or was reported to the same driver": replace(
     "BatchAllocated",
     at(3000),
