@@ -1,5 +1,6 @@
 /**
- * Minutes of the day that `npm run day` runs whole.
+ * Minutes of the day that `npm run day` runs whole. Handles are counted of the whole process, so on Deno no other file of tests runs
+ * beside it (see the task in deno.json).
  */
 import * as assert from "node:assert/strict"
 import { Effect } from "effect"
