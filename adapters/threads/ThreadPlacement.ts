@@ -20,6 +20,7 @@ import { scratchFolder } from "../storage/spillSpace.ts"
 import { codeFingerprintOf } from "./ProgramModule.ts"
 import { startThread } from "./startThread.ts"
 import * as ThreadLink from "./ThreadLink.ts"
+import { wakefulness } from "./Wakefulness.ts"
 
 export interface ThreadOptions {
   readonly threads: number
@@ -90,6 +91,7 @@ const launchThread = Effect.fnUntraced(function* (
   let reason: string | undefined
   workers.set(executor, worker)
   worker.on("message", (message: ThreadLink.FromThread) => {
+    wakefulness.heard()
     if (message.kind === "Message") hear(message.message)
     else reason = message.reason
   })
@@ -110,7 +112,10 @@ const launchThread = Effect.fnUntraced(function* (
   )
   tell(worker, start)
   return {
-    send: (message) => tell(worker, { kind: "Message", message }),
+    send: (message) => {
+      tell(worker, { kind: "Message", message })
+      wakefulness.sent()
+    },
     died: Deferred.await(exited)
   }
 })

@@ -22,6 +22,7 @@ import { nativeChecksum } from "../storage/nativeChecksum.ts"
 import { snapshotSpaceIn, spillSpaceIn } from "../storage/spillSpace.ts"
 import { configProvider, load } from "./ProgramModule.ts"
 import * as ThreadLink from "./ThreadLink.ts"
+import { wakefulness } from "./Wakefulness.ts"
 
 /** Runs one executor until it is told to stop; border and room to spill are the thread's. */
 export type RunExecutor = (options: {
@@ -34,9 +35,13 @@ export type RunExecutor = (options: {
 export const runThread = (runExecutor: RunExecutor): void => {
   const port = parentPort
   if (port === null) throw new Error("this module runs executors in worker threads; start it by ThreadPlacement")
-  const toDriver = (message: ThreadLink.FromThread) => ThreadLink.give(port, message)
+  const toDriver = (message: ThreadLink.FromThread) => {
+    ThreadLink.give(port, message)
+    wakefulness.sent()
+  }
   let hear: ((message: ThreadLink.ToThread) => void) | undefined
   port.on("message", (message: ThreadLink.ToThread) => {
+    wakefulness.heard()
     if (message.kind !== "Start") return hear?.(message)
     const made = ThreadLink.make(message, toDriver)
     hear = made.hear

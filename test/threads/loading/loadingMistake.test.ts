@@ -7,11 +7,11 @@ import * as os from "node:os"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import { Effect } from "effect"
-import { homes } from "../../adapters/threads/loadingMistake.ts"
-import { load, urlOf } from "../../adapters/threads/ProgramModule.ts"
-import { it } from "../kit.ts"
+import { homes } from "../../../adapters/threads/loadingMistake.ts"
+import { load, urlOf } from "../../../adapters/threads/ProgramModule.ts"
+import { it } from "../../kit.ts"
 
-const root = fileURLToPath(new URL("../..", import.meta.url))
+const root = fileURLToPath(new URL("../../..", import.meta.url))
 const deno = "Deno" in globalThis
 
 /** What is told of a program in a folder with these files and the package. */

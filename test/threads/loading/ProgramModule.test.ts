@@ -7,11 +7,11 @@ import * as os from "node:os"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 import { Config, Effect } from "effect"
-import { describeConfigError } from "../../adapters/threads/configMistake.ts"
-import { configProvider, load, urlOf } from "../../adapters/threads/ProgramModule.ts"
-import { it } from "../kit.ts"
+import { describeConfigError } from "../../../adapters/threads/configMistake.ts"
+import { configProvider, load, urlOf } from "../../../adapters/threads/ProgramModule.ts"
+import { it } from "../../kit.ts"
 
-const configProgram = urlOf(fileURLToPath(new URL("../cli/programs/config.ts", import.meta.url)))
+const configProgram = urlOf(fileURLToPath(new URL("../../cli/programs/config.ts", import.meta.url)))
 
 it("an Effect builds the app from the options, which are stronger than the environment", () =>
   Effect.gen(function* () {
