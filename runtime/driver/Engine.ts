@@ -127,6 +127,8 @@ export const make = Effect.fnUntraced(function* (
   const recovery = durability?.recovery
   const zeroTime = recovery?.zeroTime ?? zeroTimeOf(now(), app.batchMillis)
   const executors = (yield* Placement).size
+  // Before the first checkpoint: it leaves out what was lost, and the next driver would not know of it.
+  if (recovery !== undefined) bus.post({ kind: "Recovered", report: recovery.report })
   const checkpoints = durability === undefined ? undefined : yield* durability.begin({ zeroTime, executors })
   const rates = yield* Effect.fromResult(RateController.ofGraph(graph, settings, app.rateEstimator))
   const rateOf = (stream: StreamId) => rates.rate(stream)
@@ -152,7 +154,6 @@ export const make = Effect.fnUntraced(function* (
   receivers.start()
   allocation?.start()
   bus.post({ kind: "StreamingStarted", time: now() })
-  if (recovery !== undefined) bus.post({ kind: "Recovered", report: recovery.report })
   generator.start({ zeroTime, after: recovery?.lastTick, again: recovery?.pending })
   return {
     stop: stopper({ ...parts, generator, scheduler, allocation, checkpoints, zeroTime }),

@@ -2,11 +2,14 @@
  * A driver that goes on where another one was killed: the same batches, with the same inputs and states, as if nothing had happened.
  */
 import * as assert from "node:assert/strict"
-import { Effect, Schema } from "effect"
+import { Effect, Exit, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import * as Memory from "../../adapters/memory/mod.ts"
+import * as names from "../../core/checkpoint/names.ts"
 import { DStream, StreamingApp } from "../../core/mod.ts"
-import { memoryStorage } from "../../runtime/storage/memoryStorage.ts"
+import type { StreamingEvent } from "../../core/scheduling/StreamingListener.ts"
+import { type MemoryStorage, memoryStorage } from "../../runtime/storage/memoryStorage.ts"
+import { StorageError } from "../../runtime/storage/StableStorage.ts"
 import { it } from "../kit.ts"
 import * as local from "../driver/local.ts"
 import * as lives from "./lives.ts"
@@ -149,4 +152,21 @@ it("a program that ends after so many batches has them recorded as done, and the
       storage.crash()
     }
     assert.deepEqual(times, [1000, 2000, 3000, 4000])
+  }))
+
+it("what a driver recovered, and what was lost, is told before its first checkpoint: the next driver does not know of it", () =>
+  Effect.gen(function* () {
+    const storage = memoryStorage()
+    const seen: Record<string, Array<Seen>> = {}
+    yield* lives.live(appOf(seen), { storage }, 3)
+    const error = new StorageError({ reason: "Unavailable", name: "", message: "no answer" })
+    const unanswered: MemoryStorage = Object.assign(Object.create(storage), storage, {
+      create: (name: string, bytes: Uint8Array) =>
+        Effect.andThen(storage.create(name, bytes), name === names.checkpoint(2, 1) ? Effect.fail(error) : Effect.void)
+    })
+    const told: Array<string> = []
+    const observers = [({ kind }: StreamingEvent) => void told.push(kind)]
+    const exit = yield* Effect.exit(Effect.scoped(lives.start(appOf(seen), { storage: unanswered, observers })))
+    assert.ok(Exit.isFailure(exit))
+    assert.ok(told.includes("Recovered"), told.join())
   }))
