@@ -35,7 +35,7 @@ const namesMax = 5
 /** The place of an input's positions at which its start stands. */
 const startPlace = "start"
 
-/** The start is when the first driver's planner is made; it is recorded with the first batch. */
+/** The start is that of the first driver; it is recorded with the first batch. */
 export const make = Effect.fnUntraced(function* (
   options: PlannerOptions
 ): Effect.fn.Return<InputPlanner<FileError>> {
@@ -46,12 +46,15 @@ export const make = Effect.fnUntraced(function* (
   const tellSlowness = makeSlownessTeller(options.directory)
   const tellUnreadable = makeUnreadableTeller()
   let isRecorded = false
+  let isFirst = true
 
   const look = (path: string): Effect.Effect<FileStatus | FileError | undefined> =>
     Effect.catch(world.status(path), Effect.succeed)
 
   const plan = Effect.fnUntraced(function* (batch: PlannedBatch) {
     const since = yield* uptime
+    if (isFirst && batch.started !== undefined) selection.resume(batch.started, [])
+    isFirst = false
     const listing = yield* world.list(options.directory)
     yield* tellListing(listing)
     const paths = yield* filtered(listing.paths, options.filter)
@@ -87,6 +90,7 @@ export const make = Effect.fnUntraced(function* (
     plan,
     resume: ({ batches, begin, positions }) =>
       Effect.sync(() => {
+        isFirst = false
         const start = positions.get(startPlace)
         isRecorded = typeof start === "number"
         selection.resume(

@@ -46,6 +46,8 @@ export type RecordedInputs = Pick<BatchPlan, "time" | "inputs">
 /** From where batches are planned. */
 export interface PlannerStart {
   readonly zeroTime: Time
+  /** When this driver began. */
+  readonly started?: Time | undefined
   /** After a recovery: the last batch that was planned. */
   readonly last?: Time | undefined
   readonly history?: History | undefined
@@ -67,7 +69,7 @@ export const make = Effect.fnUntraced(function* (
   graph: DStreamGraph,
   start: PlannerStart
 ): Effect.fn.Return<BatchPlanner, PlanningFailed, Border | Scope.Scope> {
-  const { history, rateOf = () => undefined, recorded: before, zeroTime } = start
+  const { history, rateOf = () => undefined, recorded: before, started, zeroTime } = start
   const border = yield* Border
   const planners: Array<PlannedStream> = []
   for (const { id, stream: { input } } of graph.inputs) {
@@ -99,7 +101,7 @@ export const make = Effect.fnUntraced(function* (
       stream,
       time,
       Effect.gen(function* () {
-        const planned = yield* planner.plan({ time, zeroTime, batchMillis, rate: rateOf(stream) })
+        const planned = yield* planner.plan({ time, zeroTime, started, batchMillis, rate: rateOf(stream) })
         return planned && (yield* Effect.try({ try: () => recorded(stream, planned), catch: (error) => error }))
       })
     )

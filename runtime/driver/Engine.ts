@@ -125,7 +125,8 @@ export const make = Effect.fnUntraced(function* (
   const parts = yield* startExecutors(settled, graph, options, hooks)
   const { bus, context, durability, now, receivers, settings } = parts
   const recovery = durability?.recovery
-  const zeroTime = recovery?.zeroTime ?? zeroTimeOf(now(), app.batchMillis)
+  const started = now()
+  const zeroTime = recovery?.zeroTime ?? zeroTimeOf(started, app.batchMillis)
   const executors = (yield* Placement).size
   // Before the first checkpoint: it leaves out what was lost, and the next driver would not know of it.
   if (recovery !== undefined) bus.post({ kind: "Recovered", report: recovery.report })
@@ -134,6 +135,7 @@ export const make = Effect.fnUntraced(function* (
   const rateOf = (stream: StreamId) => rates.rate(stream)
   const start = {
     zeroTime,
+    started,
     rateOf,
     last: recovery?.lastBatch,
     recorded: recovery?.recorded,
