@@ -6,12 +6,12 @@
  * the log; a filter that throws fails the batch. Nothing is taken by a batch whose planning fails.
  */
 import * as nodePath from "node:path"
-import { Clock, Effect } from "effect"
+import { Effect } from "effect"
 import { uptime } from "../../core/time/Uptime.ts"
 import type { PartitionSpec } from "../../core/dstream/BatchPlan.ts"
 import type { InputPlanner, PlannedBatch, PlannedInput } from "../../core/dstream/InputDStream.ts"
 import { describeError } from "../../core/protocol/describeError.ts"
-import type { Millis } from "../../core/time/Time.ts"
+import type { Millis, Time } from "../../core/time/Time.ts"
 import { FileError } from "./FileError.ts"
 import type { FilePart } from "./FilePart.ts"
 import { FileSelection } from "./FileSelection.ts"
@@ -40,21 +40,19 @@ export const make = Effect.fnUntraced(function* (
   options: PlannerOptions
 ): Effect.fn.Return<InputPlanner<FileError>> {
   const world = yield* FileWorld
-  const startMillis = yield* Clock.currentTimeMillis
-  const selection = new FileSelection({ ...options, startMillis })
   const tellListing = makeListingTeller(options.directory)
   const tellSlowness = makeSlownessTeller(options.directory)
   const tellUnreadable = makeUnreadableTeller()
+  let selection: FileSelection | undefined
   let isRecorded = false
-  let isFirst = true
+  const startedAt = (startMillis: Time) => selection ??= new FileSelection({ ...options, startMillis })
 
   const look = (path: string): Effect.Effect<FileStatus | FileError | undefined> =>
     Effect.catch(world.status(path), Effect.succeed)
 
   const plan = Effect.fnUntraced(function* (batch: PlannedBatch) {
     const since = yield* uptime
-    if (isFirst && batch.started !== undefined) selection.resume(batch.started, [])
-    isFirst = false
+    const selection = startedAt(batch.started)
     const listing = yield* world.list(options.directory)
     yield* tellListing(listing)
     const paths = yield* filtered(listing.paths, options.filter)
@@ -90,13 +88,10 @@ export const make = Effect.fnUntraced(function* (
     plan,
     resume: ({ batches, begin, positions }) =>
       Effect.sync(() => {
-        isFirst = false
         const start = positions.get(startPlace)
         isRecorded = typeof start === "number"
-        selection.resume(
-          typeof start === "number" ? start : begin,
-          batches.map(({ partitions, time }) => ({ time, files: filesOf(partitions) }))
-        )
+        startedAt(typeof start === "number" ? start : begin)
+          .resume(batches.map(({ partitions, time }) => ({ time, files: filesOf(partitions) })))
       })
   }
 })

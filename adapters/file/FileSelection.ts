@@ -78,7 +78,7 @@ export interface SelectedBatch {
 }
 
 export class FileSelection {
-  private options: Options
+  private readonly options: Options
   /** The last batch that was decided on. */
   private last: Time | undefined
   private readonly batches = new Map<Time, ReadonlyArray<FileStatus>>()
@@ -96,12 +96,8 @@ export class FileSelection {
     return this.options.startMillis
   }
 
-  /** Goes on where an earlier driver stopped, whose start counts; batches in order of time. */
-  resume(
-    startMillis: Time,
-    batches: ReadonlyArray<{ readonly time: Time; readonly files: ReadonlyArray<FileStatus> }>
-  ): void {
-    this.options = { ...this.options, startMillis }
+  /** Goes on where an earlier driver stopped; batches in order of time. */
+  resume(batches: ReadonlyArray<{ readonly time: Time; readonly files: ReadonlyArray<FileStatus> }>): void {
     for (const { files, time } of batches) this.remember(time, files)
   }
 

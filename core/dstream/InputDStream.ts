@@ -40,7 +40,7 @@ export interface PlannedBatch {
   readonly time: Time
   readonly zeroTime: Time
   /** When this driver began, before it wrote anything: its first batch may come much later. */
-  readonly started?: Time | undefined
+  readonly started: Time
   readonly batchMillis: Millis
   /** Records a second that this input may bring, for one that `keepsRate`; undefined: as many as it likes. */
   readonly rate?: number | undefined

@@ -46,7 +46,7 @@ export type RecordedInputs = Pick<BatchPlan, "time" | "inputs">
 /** From where batches are planned. */
 export interface PlannerStart {
   readonly zeroTime: Time
-  /** When this driver began. */
+  /** When this driver began. At zero time. */
   readonly started?: Time | undefined
   /** After a recovery: the last batch that was planned. */
   readonly last?: Time | undefined
@@ -69,7 +69,7 @@ export const make = Effect.fnUntraced(function* (
   graph: DStreamGraph,
   start: PlannerStart
 ): Effect.fn.Return<BatchPlanner, PlanningFailed, Border | Scope.Scope> {
-  const { history, rateOf = () => undefined, recorded: before, started, zeroTime } = start
+  const { history, rateOf = () => undefined, recorded: before, zeroTime, started = zeroTime } = start
   const border = yield* Border
   const planners: Array<PlannedStream> = []
   for (const { id, stream: { input } } of graph.inputs) {

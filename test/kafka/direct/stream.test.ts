@@ -372,7 +372,7 @@ it("a driver that goes on asks the brokers for no first or last offsets before i
     yield* planner.resume!({ zeroTime: 0, begin: 0, batches: [], positions })
     yield* planner.begin!
     assert.deepEqual(asked, [])
-    yield* planner.plan({ time: 1000, zeroTime: 0, batchMillis: 1000, rate: undefined })
+    yield* planner.plan({ time: 1000, zeroTime: 0, started: 0, batchMillis: 1000, rate: undefined })
     assert.deepEqual(asked, ["latest"])
   }))
 
