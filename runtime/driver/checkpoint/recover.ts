@@ -4,8 +4,9 @@
  * A driver writes a checkpoint of what it recovered before anything of its own, so an epoch without one is an epoch in which nothing
  * happened: neither its log counts, nor what it accepted of those before it, which it may have read before that was durable. From the
  * checkpoint's epoch on every other log is read in order: one that a later driver has sealed as far as that driver accepted it, the
- * newest as far as it is whole. What a driver wrote after it was sealed is never read, nor a checkpoint of one that had written none when
- * a later one, which did, took over. A checkpoint that is damaged is told and passed over; a log that is damaged before its end is an error, for what it held is nowhere else.
+ * newest as far as it is whole. What a driver wrote after it was sealed is never read, nor a checkpoint of one that had written none
+ * when a later one, which did, took over. A checkpoint that is damaged is told and passed over; a log that is damaged before its end
+ * is an error, for what it held is nowhere else.
  */
 import { Effect, Result, Schema } from "effect"
 import * as Checkpoints from "../../../core/checkpoint/Checkpoint.ts"
@@ -155,33 +156,9 @@ export const recover = Effect.fnUntraced(function* (
   earlier: ReadonlyArray<number>,
   streams: Iterable<StreamId>
 ): Effect.fn.Return<Recovered | undefined, RecoveryError> {
-  const refused = new Set<number>()
-  while (true) {
-    const choice = yield* choose(reading, earlier, refused)
-    if (choice.chosen === undefined) return yield* nothingHappened(reading, earlier)
-    const { epoch } = choice.chosen.name
-    const later = yield* Effect.forEach(
-      earlier.filter((other) => other > epoch),
-      (other) => lifeOf(reading, other, choice.epochs)
-    )
-    const isRefused = (life: Pick<DriverLife, "epoch">) => later.some((other) => other.happened && refuses(other, life))
-    if (!isRefused({ epoch })) {
-      const happened = later.filter((life) => life.happened && !isRefused(life))
-      return yield* replay(reading, streams, choice.chosen, choice.passedOver, later, happened)
-    }
-    refused.add(epoch)
-  }
-})
-
-/** The checkpoint, and what the logs hold from there on. */
-const replay = Effect.fnUntraced(function* (
-  reading: Reading,
-  streams: Iterable<StreamId>,
-  chosen: Chosen,
-  passedOver: ReadonlyArray<PassedOver>,
-  later: ReadonlyArray<DriverLife>,
-  happened: ReadonlyArray<DriverLife>
-): Effect.fn.Return<Recovered, RecoveryError> {
+  const found = yield* accepted(reading, earlier)
+  if (found === undefined) return yield* nothingHappened(reading, earlier)
+  const { chosen, happened, idle, passedOver } = found
   const { checkpoint, name: { epoch } } = chosen
   const state = Checkpoints.stateOf(checkpoint, streams)
   const told = [...passedOver]
@@ -205,8 +182,28 @@ const replay = Effect.fnUntraced(function* (
     predecessors.push({ epoch: each, segments: contents.segments })
   }
   // Should one of them yet wake up and write a checkpoint: nothing of its log was accepted.
-  const idle = later.filter((life) => !happened.includes(life)).map((life) => ({ epoch: life.epoch, segments: [] }))
-  return { chosen, state, predecessors: [...predecessors, ...idle], passedOver: told, events }
+  const sealed = idle.map(({ epoch }) => ({ epoch, segments: [] }))
+  return { chosen, state, predecessors: [...predecessors, ...sealed], passedOver: told, events }
+})
+
+/** The furthest good checkpoint of a driver that none after it refuses, and of those after it who did something and who did not. */
+const accepted = Effect.fnUntraced(function* (reading: Reading, earlier: ReadonlyArray<number>) {
+  const refused = new Set<number>()
+  while (true) {
+    const { chosen, epochs, passedOver } = yield* choose(reading, earlier, refused)
+    if (chosen === undefined) return undefined
+    const { epoch } = chosen.name
+    const later = yield* Effect.forEach(
+      earlier.filter((other) => other > epoch),
+      (other) => lifeOf(reading, other, epochs)
+    )
+    const isRefused = (epoch: number) => later.some((other) => other.happened && refuses(other, epoch))
+    if (!isRefused(epoch)) {
+      const isLife = (life: DriverLife) => life.happened && !isRefused(life.epoch)
+      return { chosen, passedOver, happened: later.filter(isLife), idle: later.filter((life) => !isLife(life)) }
+    }
+    refused.add(epoch)
+  }
 })
 
 /** Without a checkpoint there was no driver that did anything; a log that says otherwise has lost its checkpoints. */
@@ -239,7 +236,7 @@ interface DriverLife {
 }
 
 /** One that had not happened yet when the other began, and did so later. */
-const refuses = ({ seals }: DriverLife, { epoch }: Pick<DriverLife, "epoch">): boolean =>
+const refuses = ({ seals }: DriverLife, epoch: number): boolean =>
   seals.some((seal) => seal.epoch === epoch && seal.segments.length === 0)
 
 /** `withCheckpoint`: the epochs of which there are checkpoints. */
