@@ -64,6 +64,15 @@ const countsOf = (out: string): ReadonlyArray<readonly [number, number]> =>
     ([, time, count]) => [Number(time), Number(count)] as const
   )
 
+/** Stops it gracefully, and it ends well. */
+const endsWell = ({ child, ended }: Effect.Success<ReturnType<typeof program>>) =>
+  Effect.gen(function* () {
+    terminate(child)
+    const end = yield* ended
+    assert.equal(end.code, 0, end.err)
+    return end
+  })
+
 onSmallDisk(
   "a disk that fills up ends the program with what to do; with room again, the next one has counted right",
   (disk) =>
@@ -78,9 +87,7 @@ onSmallDisk(
       fs.rmSync(path.join(disk, "filler"))
       const second = yield* program(place)
       yield* second.sees("out", /\(all,[3-9][0-9]\)/)
-      terminate(second.child)
-      const ended = yield* second.ended
-      assert.equal(ended.code, 0, ended.err)
+      const ended = yield* endsWell(second)
       const [[time, count]] = countsOf(out) as [readonly [number, number]]
       for (const [at, counted] of [...countsOf(out), ...countsOf(ended.out)]) {
         assert.equal(counted, count + 2 * (at - time) / 100, `batch ${at}`)
@@ -109,8 +116,7 @@ onSmallDisk(
       assert.equal(code, 1)
       assert.match(err, /another driver \(number 2\) has taken over/)
       yield* second.sees("out", /\(all,\d{2,}\)/)
-      terminate(second.child)
-      assert.equal((yield* second.ended).code, 0)
+      yield* endsWell(second)
     })
 )
 
@@ -128,8 +134,6 @@ onSmallDisk(
       fs.rmSync(place, { recursive: true, force: true })
       const second = yield* program(place)
       yield* second.sees("out", /\(all,1[0-9]\)/)
-      terminate(second.child)
-      const ended = yield* second.ended
-      assert.equal(ended.code, 0, ended.err)
+      yield* endsWell(second)
     })
 )

@@ -6,6 +6,7 @@ import { parseArgs } from "node:util"
 import { mutants } from "./bugs/mod.ts"
 import { readSource, simulate, withCopy } from "./copy.ts"
 import { type Mutant, plant } from "./Mutant.ts"
+import { wholeNumber } from "../simulation/command/arguments.ts"
 import { orUsage } from "../simulation/command/usage.ts"
 
 const usage = `npm run mutants -- [options]
@@ -67,12 +68,6 @@ async function catchingSeed({ caughtBy, program }: Mutant, copy: string): Promis
 }
 
 const shownCharactersMax = 400
-
-function wholeNumber(option: string, text: string): number {
-  const value = Number(text)
-  if (text !== "" && Number.isInteger(value) && value >= 0) return value
-  throw new Error(`--${option} has to be a whole number, and is "${text}".`)
-}
 
 let failed = 0
 for (const mutant of chosen) {

@@ -89,7 +89,7 @@ function callOf(text: string): NonNullable<Arguments["crashAt"]> {
   return { call: wholeNumber("crash-at", call), moment }
 }
 
-function wholeNumber(option: string, text: string): number {
+export function wholeNumber(option: string, text: string): number {
   const value = Number(text)
   if (text !== "" && Number.isInteger(value) && value >= 0) return value
   throw new Error(`--${option} has to be a whole number, and is "${text}".`)
